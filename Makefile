@@ -5,14 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+WORKERS ?= 3  # of tests: on two cores one of them is always waiting for a process, a signal or a limit
 
-.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs release soak clean
+.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs package release soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The tests that touch the command line and what it reads, with the oldest packages that pyproject.toml allows (which have
 # no wheels for newer Pythons), and with the newest on every Python but that of `make test`: a minute each.
@@ -21,7 +22,7 @@ TOUCHING := tests/cli/test_terminal.py tests/cli/test_commands.py tests/cli/test
 OLD_PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
 
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n 2 $(TOUCHING) $(ARGS)
+	.venv-oldest/bin/python -m pytest -n $(WORKERS) $(TOUCHING) $(ARGS)
 
 test-pythons:
 	@own=$$($(BIN)/python -c 'import sys; print("python3.%d" % sys.version_info[1])' 2>/dev/null); \
@@ -31,7 +32,7 @@ test-pythons:
 	  else echo "$$python: not on PATH, not tested"; fi; done
 
 test-python3.%: .venv-python3.%/installed
-	.venv-python3.$*/bin/python -m pytest -n 2 $(TOUCHING) $(ARGS)
+	.venv-python3.$*/bin/python -m pytest -n $(WORKERS) $(TOUCHING) $(ARGS)
 
 # Also compiles the CUDA kernels, which needs NVIDIA's compiler (90 MB) but no GPU.
 test-cuda: $(VENV)/installed-dev
@@ -80,18 +81,20 @@ experiments: $(VENV)/installed-bench
 figures: $(VENV)/installed-bench
 	$(BIN)/python bench/figures.py
 
-# The documentation as a site, in an environment of its own: docs/_build/html/index.html. A warning is an error; a few minutes.
-docs: .venv-docs/installed
-	nice .venv-docs/bin/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html $(ARGS)
+# The documentation as a site: docs/_build/html/index.html. A warning is an error; a few minutes.
+docs: $(VENV)/installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html $(ARGS)
 	@echo "docs/_build/html/index.html"
 
-# Wheel and sdist in dist/, checked, and installed under every Python that is found, where they train and predict.
-PYTHONS ?= python3.11 python3.12 python3.13 python3.14
-release: $(VENV)/installed-dev
+# Wheel and sdist in dist/, checked.
+package: $(VENV)/installed-dev
 	@rm -rf dist
 	@$(BIN)/python -m build --outdir dist . >/dev/null
 	@$(BIN)/python -m twine check --strict dist/*
-	@for python in $(PYTHONS); do \
+
+# The same, installed under every Python that is found, in an empty place, where they train and predict.
+release: package
+	@for python in python3.11 python3.12 python3.13 python3.14; do \
 	  if $$python -c '' 2>/dev/null; then \
 	    for file in dist/*.whl dist/*.tar.gz; do bash .ci/installed $$python $$file || exit 1; done; \
 	  else echo "$$python: not on PATH, not tried"; fi; done
@@ -106,7 +109,7 @@ soak: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m soak $(ARGS)
 
 clean:
-	rm -rf $(VENV) .venv-oldest .venv-docs .venv-python3.* docs/_build docs/generated dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-python3.* docs/_build docs/generated dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -137,9 +140,8 @@ $(VENV)/installed-train: pyproject.toml | $(VENV)/bin/python
 	@.venv-python3.$*/bin/python -m pip install --quiet --editable '.[train-pure]' pytest pytest-xdist hypothesis
 	@touch $@
 
-.venv-docs/installed: pyproject.toml
-	@$(PYTHON) -m venv --clear .venv-docs
-	@.venv-docs/bin/python -m pip install --quiet --editable '.[train]' --group docs
+$(VENV)/installed-docs: pyproject.toml $(VENV)/installed-train
+	@$(BIN)/python -m pip install --quiet --group docs
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml $(VENV)/installed-train

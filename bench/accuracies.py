@@ -16,11 +16,11 @@ PRESETS = (  # rungs named as the preset they train
 )  # fmt: skip
 FASHION = ("nodes-fashion", "fast-fashion", "best-fashion", "fashion")
 OTHER_DATA = (*FASHION, "seed-alphabet", "alphabet", "nodes-small", "small")
-MARKS = (0.90, 0.95, 0.97, 0.98, 0.99)  # validation accuracies whose seconds are told
+MARKS = (0.90, 0.95, 0.97, 0.98, 0.99)  # validation accuracies whose times are listed
 
 
 def saved(run: dict[str, Any]) -> float:
-    """Return the test accuracy of the genome that was saved: the one that validated better."""
+    """Return the test accuracy of the saved genome: the one with the better validation accuracy."""
     test = run["test"]
     return float(test.get(run["saved"], next(iter(test.values()))))
 
@@ -32,12 +32,12 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 
 def quickest(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the run that was disturbed least: seeds do the same work, so it is the one that took least time."""
+    """Return the least disturbed run: all seeds do the same work, so it is the one that took least time."""
     return min(runs, key=lambda run: float(run["seconds"]))
 
 
 def middle(runs: list[dict[str, Any]], key: str) -> float | None:
-    """Return the median of a measured value, if it was measured."""
+    """Return the median of a measured value; None if it was not measured."""
     values = [run[key] for run in runs if key in run]
     return statistics.median(values) if values else None
 
@@ -91,7 +91,7 @@ def ladder() -> str:
 
 
 def seconds_to(run: dict[str, Any], mark: float) -> float:
-    """Return when a run first validated at `mark`, in seconds; infinity if it never did."""
+    """Return the seconds until a run first validated at `mark`; infinity if it never did."""
     return next((float(seconds) for seconds, *looks in run["curve"] if max(looks) >= mark), math.inf)
 
 
@@ -126,7 +126,7 @@ def ablation() -> str:
 
 
 def exact() -> str:
-    """Return how long GENREG 2.0's own settings would take: timed for a little, multiplied."""
+    """Return how long GENREG 2.0's own settings would take, extrapolated from short timings."""
     if not (RESULTS / "genreg-2-exact.json").exists():
         return "Not measured."
     found = read("genreg-2-exact")

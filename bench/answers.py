@@ -1,6 +1,6 @@
 """The tables of docs/answers.md: every claim and open question of the seed documents, what was found, and how.
 
-What the studies of `genreg-np experiment` found comes from docs/experiments/NAME.json; the rest from bench/results.
+Findings of the studies of `genreg-np experiment` come from docs/experiments/NAME.json, all others from bench/results.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ NO_DATA = "Not measured: the data are not at hand here."
 class Row:
     """A claim or a question, and what was found."""
 
-    source: str  # which seed document
+    source: str  # the number of the seed document
     claim: str
     found: Callable[[], str]
     measured_by: str  # Markdown: a command, a page
 
 
 def test(rung: str) -> str:
-    """Return a rung's test accuracy, %."""
+    """Return a rung's test accuracy in %."""
     return f"{spread([saved(run) for run in known_runs(rung)])} %"
 
 
 def champion(rung: str) -> str:
-    """Return the test accuracy of GENREG's own champion, the most trusted genome, beside that of what is saved, %."""
+    """Return the test accuracy of GENREG's champion, the most trusted genome, and that of the survivors' mean, in %."""
     best = spread([run["test"]["best"] for run in known_runs(rung)])
     mean = spread([run["test"]["consensus"] for run in known_runs(rung)])
     return f"{best} %; the survivors' mean, our addition, {mean} %"
 
 
 def seconds(rung: str) -> str:
-    """Return how long a rung takes, of the quickest seed."""
+    """Return how long a rung takes, for the quickest seed."""
     return f"{quickest(known_runs(rung))['seconds']:.0f} s"
 
 
@@ -303,7 +303,7 @@ ROWS = (
 
 @functools.cache
 def studied() -> tuple[Row, ...]:
-    """Return what the studies found."""
+    """Return the rows of the studies' findings."""
     rows, size = [], SIZES["full"]
     for name in REGISTRY:
         chosen = study(name)
@@ -322,7 +322,7 @@ def answers(source: str) -> str:
 
 
 def page() -> Iterator[tuple[str, Callable[[], str]]]:
-    """Yield each mark of the page, and what writes it."""
+    """Yield each mark of the page, and the function that writes its content."""
     for source in SEEDS:
         yield source, functools.partial(answers, source)
 

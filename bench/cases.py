@@ -1,6 +1,6 @@
 """The cases that time one generation: as published, and over population, images, hidden units and threads.
 
-Each returns a list of points: a workload's sizes and the figures of every implementation on it.
+Each returns a list of points: a workload's sizes and the figures of every implementation for it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ PEERS = ("evosax", "EvoTorch", "PyGAD")
 POPULATIONS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000)
 IMAGES = (50, 100, 200, 500, 1000, 2000, 5000)
 HIDDEN = (16, 32, 64, 128, 256, 512, 1024)
-MOST_MS, MOST_MB = 3000, 2500  # a peer, or numpy, that needed more leaves a sweep
+MOST_MS, MOST_MB = 3000, 2500  # a peer, or numpy, that needs more is dropped from a sweep
 
 Point = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What to measure with."""
+    """The settings of a measurement."""
 
     peers: str | None = None  # the peers' Python
-    quick: bool = False  # the smallest sizes, once, to see that everything works
+    quick: bool = False  # only the smallest sizes, once, to check that everything works
 
     @property
     def effort(self) -> Effort:
-        """How long to measure a workload on its own."""
+        """How long to measure a single workload."""
         return Effort(turns=1, seconds=1) if self.quick else Effort(turns=8, seconds=6)
 
     @property
@@ -42,7 +42,7 @@ class Bench:
         return self.effort if self.quick else Effort(turns=3, seconds=1.5)
 
     def launches(self, ours: Iterable[str], peers: Iterable[str] = PEERS) -> dict[str, Launch]:
-        """Return ours and, where their environment is there, the peers."""
+        """Return ours and, if their environment is given, the peers."""
         theirs = {name: Launch(name, self.peers) for name in peers} if self.peers else {}
         return {name: Launch(name) for name in ours} | theirs
 
@@ -52,7 +52,7 @@ class Bench:
 
 
 def generation(bench: Bench) -> list[Point]:
-    """One generation as published, on MNIST and on the letters, these also without an input that is always dark."""
+    """Measure one generation as published, on MNIST and on the letters, these also without always-dark inputs."""
     cases = {
         "MNIST": (workloads.mnist(preset="seed-mnist-64"), PEERS),
         "letters": (workloads.letters(preset="seed-alphabet"), PEERS[:2]),  # PyGAD takes minutes
@@ -66,22 +66,22 @@ def generation(bench: Bench) -> list[Point]:
 
 
 def population(bench: Bench) -> list[Point]:
-    """From 50 to 20,000 genomes."""
+    """Measure 50 to 20,000 genomes."""
     return _sweep(bench, bench.sizes(POPULATIONS), lambda size: workloads.mnist(population=size))
 
 
 def images(bench: Bench) -> list[Point]:
-    """From 50 to 5,000 images a batch."""
+    """Measure 50 to 5,000 images per batch."""
     return _sweep(bench, bench.sizes(IMAGES), lambda size: workloads.mnist(images=size))
 
 
 def hidden(bench: Bench) -> list[Point]:
-    """From 16 to 1,024 hidden units."""
+    """Measure 16 to 1,024 hidden units."""
     return _sweep(bench, bench.sizes(HIDDEN), lambda size: workloads.mnist(hidden=size))
 
 
 def threads(bench: Bench) -> list[Point]:
-    """The published workload on 1, 2, 4 ... threads, as many as there are cores."""
+    """Measure the published workload on 1, 2, 4 ... threads, up to the number of cores."""
     counts = [2**power for power in range(8) if 2**power <= (os.cpu_count() or 1)]
     launches = {
         f"{name} | {count}": Launch(name, environment=_threads(count))
@@ -102,7 +102,7 @@ def _threads(count: int) -> dict[str, str]:
 
 
 def _sweep(bench: Bench, sizes: Iterable[int], draw: Callable[[int], Workload]) -> list[Point]:
-    """Measure from the smallest size up; a peer, or numpy, that has grown too slow or too large does not go on."""
+    """Measure from the smallest size up; drop a peer, or numpy, that has become too slow or too large."""
     points: list[Point] = []
     names = bench.launches(("gemm", *GENERATIONS), PEERS[:2])  # PyGAD takes 10 s, whatever the size
     for size in sizes:
@@ -113,7 +113,7 @@ def _sweep(bench: Bench, sizes: Iterable[int], draw: Callable[[int], Workload]) 
 
 
 def _goes_on(name: str, figures: dict[str, Any]) -> bool:
-    """Whether an implementation is measured at the next size, too."""
+    """Return whether an implementation is also measured at the next size."""
     return name.startswith(("gemm", "numba")) or (figures["median_ms"] < MOST_MS and figures["peak_mb"] < MOST_MB)
 
 

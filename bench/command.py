@@ -1,4 +1,4 @@
-"""The command line as installed, in this process; the last word on stderr is the memory it took, in MB."""
+"""The installed command line, run in this process; the last word on stderr is its peak memory, in MB."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Policies for environments: what they reach in a time, what an answer takes, and when processes pay.
+"""Policies for environments: what they reach in a given time, how long one action takes, and when processes pay.
 
-    python bench/control.py policies [--only CartPole-v1] [--seeds 5]     two processes; judging outside the time
-    python bench/control.py peers --peers PYTHON [--seeds 3]              one process each, at equal seconds
-    python bench/control.py walker                                        the curve of thirty minutes
+    python bench/control.py policies [--only CartPole-v1] [--seeds 5]     two processes; judging is not timed
+    python bench/control.py peers --peers PYTHON [--seeds 3]              one process each, for the same time
+    python bench/control.py walker                                        the learning curve over thirty minutes
     python bench/control.py answers | engines | crane
 
-PYTHON is one with bench/peers/requirements-control.txt. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset, one BLAS thread.
-Writes bench/results/control.json, part by part.
+PYTHON is an interpreter with bench/peers/requirements-control.txt. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset, one
+BLAS thread. Writes bench/results/control.json, part by part.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "bench" / "results" / "control.json"
 PEER_CODE = ROOT / "bench" / "peers" / "control"
 WORKERS, RESCORE, JUDGED, FIRST_JUDGED = 2, 30, 100, 10**6
-POLICIES: dict[str, tuple[float, int, dict[str, Any]]] = {  # seconds, episodes a score, settings
+POLICIES: dict[str, tuple[float, int, dict[str, Any]]] = {  # seconds, episodes per score, settings
     "CartPole-v1": (5, 1, {}),
     "Acrobot-v1": (30, 1, {}),
     "Pendulum-v1": (180, 3, {}),
@@ -55,7 +55,7 @@ WALKER, WALKER_SECONDS = "BipedalWalker-v3", 1800.0
 
 
 def policy(env: str, seed: int, seconds: float, each: int, workers: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """Train one, and judge it in fresh episodes; the time begins with the environment."""
+    """Train a policy, and judge it in fresh episodes; the time includes creating the environment."""
     curve: list[tuple[float, float]] = []
     began = time.perf_counter()
     task = episodes(env, each)
@@ -80,7 +80,7 @@ def policy(env: str, seed: int, seconds: float, each: int, workers: int, setting
 
 
 def policies(only: str, seeds: int) -> dict[str, Any]:
-    """Return each environment's runs."""
+    """Return the runs of each environment."""
     found = {}
     for env, (seconds, each, settings) in POLICIES.items():
         if only in env:
@@ -90,7 +90,7 @@ def policies(only: str, seeds: int) -> dict[str, Any]:
 
 
 def peers(python: str, seeds: int) -> dict[str, Any]:
-    """Return what ours and others reach in one process in the same time, and the lines of code of each."""
+    """Return what our and other packages reach in one process in the same time, and the lines of code of each."""
     found: dict[str, Any] = {}
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     for env, seconds in PEERS.items():
@@ -115,9 +115,9 @@ def peers(python: str, seeds: int) -> dict[str, Any]:
 
 
 def lines_of(path: Path) -> int:
-    """Return how many lines a user of a library writes: `train`, settings, and what it takes from common.py.
+    """Return how many lines a user of a package writes: `train`, its settings, and what it uses of common.py.
 
-    Formatted alike; without imports, blank lines, comments and docstrings.
+    All are formatted in the same way, without imports, blank lines, comments and docstrings.
     """
     trees = [ast.parse(path.read_text("utf-8")), ast.parse((PEER_CODE / "common.py").read_text("utf-8"))]
     taken = {alias.name for node in trees[0].body if isinstance(node, ast.ImportFrom) for alias in node.names}
@@ -140,12 +140,12 @@ def lines_of(path: Path) -> int:
 
 
 def walker() -> dict[str, Any]:
-    """Return the curve of thirty minutes."""
+    """Return the learning curve over thirty minutes."""
     return {"runs": [policy(WALKER, 0, WALKER_SECONDS, 1, WORKERS, {"hidden": [], "population_size": 40})]}
 
 
 def answers() -> dict[str, float]:
-    """Return seconds of one answer of a policy 4-16-2: in Python, and in C."""
+    """Return the seconds of one action of a policy 4-16-2, in Python and in C."""
     network = Network.build((4,), (16,), 2)
     rng = np.random.default_rng(0)
     model = Model.build(network, rng.normal(size=network.gene_count).astype(np.float32))
@@ -161,7 +161,7 @@ def answers() -> dict[str, float]:
 
 
 def in_c(model: Model) -> float:
-    """Return seconds of a call in C, the best of nine."""
+    """Return the seconds of one call in C, the best of nine."""
     count = 2_000_000
     with tempfile.TemporaryDirectory() as place:
         export(model, "c", Path(place) / "c")
@@ -197,13 +197,13 @@ int main(void) {{
 
 
 class Busy:
-    """A score that keeps a processor busy for some seconds."""
+    """A score that keeps a processor busy for a given time."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
 
     def __call__(self, model: Model) -> float:
-        """Return after so many seconds of the processor's own time."""
+        """Return after `seconds` of processor time."""
         until = time.thread_time() + self.seconds
         while time.thread_time() < until:
             pass
@@ -211,7 +211,7 @@ class Busy:
 
 
 def crane() -> dict[str, Any]:
-    """Return what docs/own-scores.md reaches in its first part: seconds, and how far from the mark the load is."""
+    """Return the results in the first part of docs/own-scores.md: seconds, and the load's distance from the mark."""
     sys.path.insert(0, str(ROOT / "examples"))
     import crane as example
 
@@ -231,7 +231,7 @@ def crane() -> dict[str, Any]:
 
 
 def engines() -> list[dict[str, Any]]:
-    """Return seconds of generations of 24 scores, in this process and by two; the first, which starts them, apart."""
+    """Return the seconds of generations of 24 scores, in this process and in two, without the first generations."""
     found = []
     network, config = Network.build((4,), (16,), 2), TrainConfig.from_preset("policy")
     for seconds in (0.00003, 0.0003, 0.001, 0.005, 0.02):
@@ -254,7 +254,7 @@ def engines() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure a part, and write."""
+    """Measure a part, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("policies", "peers", "walker", "answers", "engines", "crane"))
     parser.add_argument("--only", default="")

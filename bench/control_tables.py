@@ -1,4 +1,4 @@
-"""The tables of docs/own-scores.md: what policies reach in a time, beside whom, and when processes pay."""
+"""The tables of docs/own-scores.md: what policies reach in a given time, comparisons, and when processes pay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OURS = "genreg-np"
 
 
 def crane() -> str:
-    """Return what the page's first part comes to."""
+    """Return the results of the page's first part."""
     found = read("control")["crane"]
     mean, rest = -found["mean"], 1e3 * found["rest"]
     return (
@@ -25,7 +25,7 @@ def crane() -> str:
 
 
 def policies() -> str:
-    """Return a row for each environment."""
+    """Return the table of environments."""
     found, machine = read("control")["policies"], read("control")["machines"]["policies"]
     rows = []
     for env, runs in found.items():
@@ -44,7 +44,7 @@ def policies() -> str:
 
 
 def answers() -> str:
-    """Return what one answer takes."""
+    """Return how long one action takes."""
     found = read("control")["answers"]
     return (
         f"One observation through a policy 4-16-2 takes {1e6 * found['outputs']:.1f} microseconds in Python by "
@@ -54,7 +54,7 @@ def answers() -> str:
 
 
 def peers() -> str:
-    """Return what others reach in the same time."""
+    """Return what other packages reach in the same time."""
     found = read("control")["peers"]
     envs = [env for env in found if env != "lines"]
     seconds = {env: round(max(run["seconds"] for run in found[env][OURS])) for env in envs}
@@ -94,7 +94,7 @@ def _shown(medians: list[float]) -> str:
 
 
 def walker() -> str:
-    """Return where the thirty minutes led."""
+    """Return the results of thirty minutes."""
     run: dict[str, Any] = read("control")["walker"]["runs"][0]
     points = []
     for minutes in (1, 3, 10, 30):

@@ -1,12 +1,13 @@
-"""A training step of small convolutional networks, beside PyTorch's of the same network, by turns.
+"""A training step of small convolutional networks, compared with PyTorch's step of the same network, in turn.
 
     python bench/convolution.py --peers .venv-peers/bin/python [--layers]
 
-One step: forward, loss, backward, Adam; 64 images of 28 x 28, one thread. PyTorch computes in a process of that Python
-(bench/peers/convolution_torch.py), in both of its layouts; a round times ours and both of its, and the ratio is that
-round's. Also two networks on two threads beside one after the other, and what the kernels take to compile, with an
-empty cache. Writes bench/results/convolution.json. With --layers it is networks of other layers, which are also held
-against relu and max pooling, timed in the same round: bench/results/convolution-layers.json.
+One step: forward, loss, backward, Adam; 64 images of 28 x 28, one thread. PyTorch runs in a process of that Python
+(bench/peers/convolution_torch.py), in both of its memory layouts; a round times ours and both of its, and ratios are
+taken within a round. Also measured: two networks on two threads compared with one after the other, and the time to
+compile the kernels with an empty cache. Writes bench/results/convolution.json. With --layers, networks of other layers
+are measured, which are also compared with relu and max pooling in the same round:
+bench/results/convolution-layers.json.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def two(first: int, second: int, size: int, between: str) -> str:
-    """Return two convolutions with the same after each, and a linear layer."""
+    """Return a network of two convolutions with the same layers after each, and a dense layer."""
     return f"conv {first} {size} / {between} / conv {second} {size} / {between} / dense 10"
 
 
@@ -42,7 +43,7 @@ NETWORKS = {
     "5x5, 16 and 32 filters": two(16, 32, 5, PLAIN),
     "5x5, 16 and 32 filters, batch norm": two(16, 32, 5, NORMAL),
 }
-LAYERS = {  # what an architecture search draws from, after each of the first network's convolutions
+LAYERS = {  # layers that an architecture search may place after the first network's convolutions
     between: two(16, 32, 3, between)
     for between in (
         *("instance-norm / relu / max 2", "group-norm 4 / relu / max 2", "batch-norm / elu / max 2"),
@@ -59,12 +60,12 @@ LAYERS = {  # what an architecture search draws from, after each of the first ne
         "conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 128 / relu / dropout 0.4 / dense 10"
     ),
 }
-IMAGES, STEPS = 64, 8  # of a batch; steps of one timing
+IMAGES, STEPS = 64, 8  # images per batch; steps per timing
 LAYOUTS = ("contiguous", "channels last")
 
 
 class Ours:
-    """A network that takes steps on one batch."""
+    """A network that is trained on one batch."""
 
     def __init__(self, words: str) -> None:
         import numpy as np
@@ -90,7 +91,7 @@ class Ours:
         self._done = 0
 
     def step(self) -> None:
-        """Do one."""
+        """Do a step."""
         training = self._passing(True, step=self._done)
         found = self._learner.gradient(self._genes, self._statistics, self._images, self._labels, training)
         self._done += 1
@@ -100,7 +101,7 @@ class Ours:
         self._statistics = found.statistics
 
     def milliseconds(self) -> float:
-        """Return what a step takes."""
+        """Return the time of a step."""
         begun = time.perf_counter()
         for _ in range(STEPS):
             self.step()
@@ -108,7 +109,7 @@ class Ours:
 
 
 class Peer:
-    """PyTorch in its process."""
+    """PyTorch in a process of its own."""
 
     def __init__(self, python: str) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
@@ -118,7 +119,7 @@ class Peer:
         )
 
     def milliseconds(self, network: str, layout: str) -> float:
-        """Return what a step of a network takes there."""
+        """Return PyTorch's time of a step."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([network, layout, IMAGES, STEPS]) + "\n")
@@ -127,7 +128,7 @@ class Peer:
 
 
 def compare(name: str, words: str, peer: Peer, rounds: int, plain: Ours | None = None) -> dict[str, Any]:
-    """Time both by turns, and the plain network of the same size where it is given; the first round is not counted."""
+    """Time both in turn, and the plain network of the same size if given; the first round is not counted."""
     network, found = Ours(words), []
     for _ in range(rounds + 1):
         turn = {layout: peer.milliseconds(words, layout) for layout in LAYOUTS} | {"ours": network.milliseconds()}
@@ -143,7 +144,7 @@ def compare(name: str, words: str, peer: Peer, rounds: int, plain: Ours | None =
 
 
 def side_by_side(name: str, rounds: int) -> dict[str, Any]:
-    """Two networks, one after the other and on two threads at once."""
+    """Time two networks, one after the other and on two threads at once."""
     networks, ratios = [Ours(NETWORKS[name]) for _ in range(2)], []
     for _ in range(rounds + 1):
         begun = time.perf_counter()
@@ -163,7 +164,7 @@ def side_by_side(name: str, rounds: int) -> dict[str, Any]:
 
 
 def compiling(works: str) -> float:
-    """Return the seconds until the first network with such works may be trained, from an empty cache, on all cores."""
+    """Return the seconds until a first network with such works can be trained, from an empty cache, on all cores."""
     code = (
         "import sys, time; from genreg_np.backends import create; from genreg_np.backends.base import Work; "
         "begun = time.perf_counter(); create('numba').warm_up([Work[name] for name in sys.argv[1:]]); "
@@ -179,7 +180,7 @@ def compiling(works: str) -> float:
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     import machine
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -209,5 +210,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     for name in [name for name in os.environ if name.startswith("OPENBLAS_")]:
-        del os.environ[name]  # kernels that somebody forces on BLAS; NumPy is imported later, by what is measured
+        del os.environ[name]  # settings that force BLAS kernels; NumPy is imported later
     main()

@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md about convolutions, from what bench/convolution.py measured."""
+"""The tables of docs/benchmarks.md about convolutions, from the results of bench/convolution.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tables import read, table
 
 
 def steps() -> str:
-    """Return a step of each network, ours and PyTorch's."""
+    """Return the times of a step of each network, ours and PyTorch's."""
     found = read("convolution")
     rows = [
         [
@@ -39,7 +39,7 @@ def steps() -> str:
 
 
 def layers() -> str:
-    """Return a step of the first network with other layers in it."""
+    """Return the times of a step of the first network with other layers."""
     found = read("convolution-layers")
     rows = [
         [

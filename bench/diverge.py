@@ -1,8 +1,8 @@
-"""After how many generations do two backends part, from the same seed?
+"""After how many generations do two backends diverge, given the same seed?
 
     python bench/diverge.py
 
-Writes bench/results/diverge.json: per seed the first generation whose trust differs between numba and numpy.
+Writes bench/results/diverge.json: for each seed, the first generation whose trust differs between numba and numpy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from genreg_np import Evolution, TrainConfig, load_dataset
 
 
 def parting(seed: int, most: int) -> int | None:
-    """Return the first generation (counted from 1) whose survivors differ, or None up to `most`."""
+    """Return the first generation (counted from 1) whose survivors differ; None if there is none up to `most`."""
     dataset = load_dataset("mnist")
     config = TrainConfig.from_preset("seed-mnist-64", seed=seed, validate_every=10**6)
     runs = [Evolution(config, dataset, backend=name) for name in ("numba", "numpy")]

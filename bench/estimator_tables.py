@@ -1,4 +1,4 @@
-"""The tables of docs/estimators.md: what training on the metric itself is worth, and how long fits take."""
+"""The tables of docs/estimators.md: the benefit of training on the metric itself, and how long fits take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CALLED = dict(zip(WAYS[1:], ("likelihood", "tuned biases", "class weights", "boo
 
 
 def metrics() -> str:
-    """Return a table for each metric, and on how many tables who follows it is as good as the others, or better."""
+    """Return a table for each metric, and on how many tables training on it is at least as good as each alternative."""
     found, said = read("estimators")["metrics"], []
     seeds = len(next(iter(found.values())))
     for metric in ("macro-F1", "cost"):
@@ -40,7 +40,7 @@ def metrics() -> str:
 
 
 def speed() -> str:
-    """Return what a fit and a prediction take."""
+    """Return the times of a fit and of a prediction."""
     found, machine = read("estimators")["speed"], read("estimators")["machine"]
     return (
         f"A fit of `GenregClassifier()` to breast cancer (569 rows, 30 columns) takes {found['fit']:.1f} s once "

@@ -1,17 +1,17 @@
-"""Estimators of scikit-learn: what training on the metric itself is worth, and how long fit and predict take.
+"""scikit-learn estimators: the benefit of training on the metric itself, and how long fit and predict take.
 
     python bench/estimators.py metrics [TABLE ...] [--seeds 5]     ten minutes
     python bench/estimators.py speed
 
-metrics   macro-F1, and the mean cost where a sample costs, if it is missed, as much as its class is rare. On weather
-          as it is, and on four tables of two classes of which rows of the rarer are left out until it is a tenth. Of
-          each class 30 % are tested on. The same network four times: trained by likelihood, the same with a bias of
-          each class tuned for the metric on all training rows (a threshold, where classes are two), with class weights,
-          and on the metric itself; and scikit-learn's boosting with class weights.
-speed     seconds of a fit on breast cancer when kernels are at hand, and of predicting 100,000 rows beside
-          scikit-learn's MLPClassifier of as many units; medians.
+metrics   macro-F1, and the mean cost if missing a sample costs in proportion to the rarity of its class. Tables are
+          weather as it is, and four of two classes, with rows of the rarer class removed until it is a tenth. 30 % of
+          each class are test rows. The same network is trained in four ways: by likelihood; by likelihood with a bias
+          per class tuned for the metric on all training rows (a threshold for two classes); with class weights; and on
+          the metric itself. Also scikit-learn's boosting with class weights.
+speed     seconds of a fit to breast cancer with compiled kernels, and of predicting 100,000 rows, compared with
+          scikit-learn's MLPClassifier with as many units; medians.
 
-One thread. Results go to results/estimators.json.
+One thread. Writes bench/results/estimators.json.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ HERE = Path(__file__).parent
 RESULT = HERE / "results" / "estimators.json"
 TABLES = ("weather", "german-credit", "tic-tac-toe", "breast-cancer", "credit")
 RARE, TESTED = 0.1, 0.3
-BIASES, ROUNDS = np.linspace(-3, 3, 61), 2  # of a class that are tried, and how often each class's turn comes
+BIASES, ROUNDS = np.linspace(-3, 3, 61), 2  # biases tried per class, and passes over the classes
 REPEATS = 7
 
 
 def table(name: str, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return a table and its classes; of two classes the rarer is made a tenth."""
+    """Return a table and its classes; of two classes the rarer is reduced to a tenth."""
     told = tomllib.loads((HERE / "tables.toml").read_text("utf-8"))[name]
     names, *rows = tabular.raw(told)
     frame = pd.DataFrame(rows, columns=names)
@@ -77,7 +77,7 @@ def macro_f1(labels: np.ndarray, scores: np.ndarray) -> float:
 
 
 class Saved:
-    """What is saved of the cost of always being wrong, where a sample costs as much as its class is rare."""
+    """The negative mean cost of errors, if missing a sample costs in proportion to the rarity of its class."""
 
     def __init__(self, labels: np.ndarray) -> None:
         counts = np.bincount(labels)
@@ -89,7 +89,7 @@ class Saved:
 
 
 def tuned(metric: Any, labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Return a bias for each class by which a metric is best, class by class."""
+    """Return a bias for each class that maximises a metric, optimised class by class."""
     found, best = np.zeros(logits.shape[1]), metric(labels, logits)
     for _ in range(ROUNDS):
         for one in range(len(found)):
@@ -102,7 +102,7 @@ def tuned(metric: Any, labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
 
 
 def boosting_of(inputs: pd.DataFrame, labels: np.ndarray, tested: pd.DataFrame, seed: int) -> np.ndarray:
-    """Return probabilities of tested rows by boosting with class weights; words as places, dates as their parts."""
+    """Return boosting's probabilities for the tested rows, with class weights; words as ordinals, dates as parts."""
     dates = [name for name in inputs if inputs[name].dtype.kind == "M"]
     others = inputs.columns.drop(dates)
     numbers = [name for name in others if pd.to_numeric(inputs[name], errors="coerce").notna().mean() > 0.5]
@@ -122,7 +122,7 @@ def boosting_of(inputs: pd.DataFrame, labels: np.ndarray, tested: pd.DataFrame, 
 
 
 def compared(name: str, seed: int) -> dict[str, Any]:
-    """Return what the methods reach by both metrics on rows that none of them saw."""
+    """Return what the methods reach by both metrics on unseen rows."""
     frame, labels = table(name, seed)
     places = np.unique(labels, return_inverse=True)[1]
     inputs, tested, known, wanted = train_test_split(
@@ -152,9 +152,9 @@ def compared(name: str, seed: int) -> dict[str, Any]:
 
 
 def speed() -> dict[str, float]:
-    """Return seconds of fits and predictions."""
+    """Return the seconds of fits and predictions."""
     inputs, labels = load_breast_cancer(return_X_y=True)
-    GenregClassifier(max_iter=50, random_state=0).fit(inputs, labels)  # kernels
+    GenregClassifier(max_iter=50, random_state=0).fit(inputs, labels)  # compiles kernels
     many = np.repeat(inputs, 176, axis=0)[:100_000]
     fits, ours, theirs = [], [], []
     peer = MLPClassifier((32,), random_state=0).fit(inputs, labels)
@@ -173,7 +173,7 @@ def speed() -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, and save."""
+    """Measure, and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("metrics", "speed"))
     parser.add_argument("tables", nargs="*")

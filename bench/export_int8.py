@@ -1,10 +1,10 @@
-"""One prediction of 8-bit integers in exported C, and its bytes on a microcontroller: now, and by another version.
+"""One prediction by 8-bit integers in exported C, and its size on a microcontroller: this version against another.
 
     python bench/export_int8.py [OTHER_CHECKOUT] [--turns N]
 
-784-64-10 of two activations, trained on MNIST and calibrated on its validation split; one image at a time on one core,
-compiled by gcc with OPTIONS. Versions take turns, so that a busy machine disturbs both alike; both are given the same
-model file. A time is the median over images of each image's least, and of turns the median. Writes
+784-64-10 with two activations, trained on MNIST and calibrated on its validation split; one image at a time on one
+core, compiled by gcc with OPTIONS. Versions take turns, so that a busy machine disturbs both alike; both use the same
+model file. A time is the median over images of each image's minimum, and the median over turns. Writes
 bench/results/export-int8.json.
 """
 
@@ -31,7 +31,7 @@ EXPORT += "export(load(sys.argv[1]), 'c', sys.argv[2])"
 
 
 def trained(activation: str, dataset: Any, path: Path) -> float:
-    """Write a model of 8-bit integers, and return its accuracy on the test split."""
+    """Write an 8-bit integer model, and return its accuracy on the test split."""
     from genreg_np import Evolution, TrainConfig
     from genreg_np.export.quantise import quantise
 
@@ -44,7 +44,7 @@ def trained(activation: str, dataset: Any, path: Path) -> float:
 
 
 def exported(checkout: Path, model: Path, folder: Path) -> dict[str, Any]:
-    """Export a model by a checkout's code, and return the bytes of it that count on a microcontroller."""
+    """Export a model with a checkout's code, and return its size on a microcontroller in bytes."""
     from export_c import cortex_m3
 
     environment = os.environ | {"PYTHONPATH": str(checkout)}
@@ -55,7 +55,7 @@ def exported(checkout: Path, model: Path, folder: Path) -> dict[str, Any]:
 
 
 def timed(folders: dict[str, Path], images: Any, options: tuple[str, ...], turns: int) -> dict[str, float]:
-    """Return the microseconds of each version's export, by turns."""
+    """Return the microseconds of each version's export, measured in turns."""
     from export_c import compile_there, measure, write_images
 
     times: dict[str, list[float]] = {version: [] for version in folders}
@@ -69,7 +69,7 @@ def timed(folders: dict[str, Path], images: Any, options: tuple[str, ...], turns
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, nargs="?", help="a checkout of the other version")
     parser.add_argument("--turns", type=int, default=9)

@@ -1,9 +1,9 @@
-"""Write the tables of the pages and the plots of docs/figures from the JSON in bench/results and from the registries.
+"""Write the tables of the docs pages and the plots of docs/figures from bench/results and the registries.
 
-Tables stand between the marks `<!-- NAME -->` and `<!-- end -->`.
+Tables are placed between the marks `<!-- NAME -->` and `<!-- end -->`.
 
     python bench/figures.py            rewrites pages and plots
-    python bench/figures.py --check    only says whether they are up to date
+    python bench/figures.py --check    only reports whether they are up to date
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PUBLISHED = {  # per digit, from the published evaluation files
 
 
 def digit_table() -> str:
-    """Return the accuracy of each digit, published and ours: the run nearest the median."""
+    """Return the accuracy of each digit, published and ours: the run closest to the median."""
     runs = sorted(read("accuracy-seed-mnist-64")["runs"], key=lambda run: float(run["test"]["best"]))
     middle = runs[len(runs) // 2]
     ours = [100 * value for value in middle["per_class"]["best"]]
@@ -52,7 +52,7 @@ def digit_table() -> str:
     return table(["digit, %", *"0123456789"], rows)
 
 
-FEW = ("fast", "best", "nodes", "selection", "seed-mnist-64")  # presets on README and the site's first page
+FEW = ("fast", "best", "nodes", "selection", "seed-mnist-64")  # presets on README and the first page of the docs
 PAGES = {
     "README.md": {"accuracy": lambda: accuracies.presets(FEW)},
     "docs/index.md": {"accuracy": lambda: accuracies.presets(FEW)},
@@ -111,7 +111,7 @@ PAGES = {
 
 
 def main() -> int:
-    """Rewrite, or check."""
+    """Rewrite the pages and plots, or check them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check

@@ -1,11 +1,12 @@
-"""What a model's C takes of a machine: bytes of flash and of RAM of the smallest program that predicts, c_flash.c.
+"""The footprint of a model's C code: bytes of flash and RAM of the smallest program that predicts, c_flash.c.
 
-    flash = code and constants (.text, .rodata), and the first values of variables (.data)
+    flash = code and constants (.text, .rodata), and the initial values of variables (.data)
     RAM   = variables (.data, .bss) less the image, which the caller has anyway, and the deepest stack
 
-Linked by -Os with what is not needed left out, without start-up code. For a microcontroller the C library's share is in
-it (newlib-nano; arithmetic of floats, where the processor has none); on a PC the C library is shared, and is not. The
-stack is the longest path of calls from model_predict, by the frames that gcc states; the C library's are not known.
+Linked with -Os and unused sections removed, without start-up code. On a microcontroller the C library's share is
+included (newlib-nano; floating-point arithmetic if the processor has none); on a PC the C library is shared, and is
+not. The stack is the longest path of calls from model_predict, by the frame sizes that gcc reports; those of the C
+library are unknown.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ MACHINES = {
 
 
 def there() -> dict[str, Machine]:
-    """Return the machines that there is a compiler for."""
+    """Return the machines for which a compiler is installed."""
     return {name: one for name, one in MACHINES.items() if shutil.which(one.compiler)}
 
 
 def footprint(folder: Path, machine: Machine, options: tuple[str, ...] = ()) -> dict[str, int]:
-    """Return bytes of `flash`, of `variables` and of `stack` of the model.c that lies in a folder."""
+    """Return the bytes of `flash`, `variables` and `stack` of the model.c in a folder."""
     every = [machine.compiler, *machine.options, *SMALL, *scratch(folder), *options, "-I."]
     for source in ("model.c", str(SOURCE)):
         subprocess.run([*every, "-c", source], cwd=folder, check=True)
@@ -69,12 +70,12 @@ def footprint(folder: Path, machine: Machine, options: tuple[str, ...] = ()) -> 
 
 
 def deepest(graph: str, function: str) -> int:
-    """Return the bytes of stack that a function and those it calls take at most, by what gcc wrote of a file's calls.
+    """Return the most stack, in bytes, that a function and those it calls take, from gcc's call graph of a file.
 
     Raises
     ------
     ValueError
-        If a frame's size is not known beforehand.
+        If the size of a frame is not known at compile time.
     """
     frames: dict[str, int] = {}
     for name, size, kind in NODE.findall(graph):

@@ -1,10 +1,10 @@
-"""How long GENREG 2.0's own settings would take here: each part timed for a little, and multiplied.
+"""How long GENREG 2.0's own settings would take here, extrapolated from short timings of each part.
 
     python bench/genreg_2_exact.py
 
 Filters: two of 48 rounds (48 filters, 60 generations, 2,500 images). Features: those of the preset, which keeps more
-filters. Heads: some of 6,000 generations of 60, each judged on all 55,000 training images. Without referees, which the
-published runs switched off in four seeds of five. Writes bench/results/genreg-2-exact.json.
+filters. Heads: a few of 6,000 generations of 60, each judged on all 55,000 training images. Referees are left out; the
+published runs switched them off in four seeds of five. Writes bench/results/genreg-2-exact.json.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TIMED_HEADS = 5
 
 
 def main() -> None:
-    """Time, multiply, write."""
+    """Time, extrapolate, and write the results."""
     dataset, backend = load_dataset("mnist"), create("cpu")
     backend.warm_up(Genreg2.works(Genreg2.Options(), 1))
     whole, filters = [], []
@@ -43,7 +43,7 @@ def main() -> None:
 
     fisher.evolve = timed
     published = [PUBLISHED | {"filter_rounds": rounds} for rounds in (1, 3)]
-    for changes in (*published, {}):  # what a round more takes; last the preset
+    for changes in (*published, {}):  # the time of one more round; last the preset
         config = TrainConfig.from_dict(read_preset("genreg-2") | changes)
         begun = time.perf_counter()
         problem = Genreg2.problem(dataset, config, backend)

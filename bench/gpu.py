@@ -1,12 +1,12 @@
-"""The GPU path on a real GPU: its tests, parity with the other backends, and time beside numba on the same machine.
+"""The GPU path on a real GPU: its tests, parity with the other backends, and speed against numba on the same machine.
 
     python bench/gpu.py                    at most eight minutes; writes bench/results/gpu-NAME.json, NAME of the card
     python bench/gpu.py --only nodes fast  some of the cases
-    python bench/gpu.py --rehearse         the same few steps where there is no GPU, over the tests' stand-in for CuPy
+    python bench/gpu.py --rehearse         the same few steps without a GPU, with the tests' stand-in for CuPy
 
 Needs CuPy, NumPy, SciPy, Numba, pytest, hypothesis, click and Pillow, and this checkout on PYTHONPATH. MNIST is used if
-it is at hand (GENREG_DATA), else images of its size that are made here: what is timed does not depend on it. Every part
-runs in a process of its own and tells what it measured as it goes, so whatever ends early leaves the rest.
+it is available (GENREG_DATA), otherwise generated images of its size: times do not depend on it. Every part runs in a
+separate process and reports results as it goes, so parts that end early do not affect the rest.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ STANDIN = ROOT / "tests" / "standin"
 SECONDS = 460  # for everything; `make gpu` may take eight minutes
 PART_SECONDS = {"tests": 150, "search": 100}
 LONGEST = 60  # seconds for any other part
-ALIKE = 20  # generations for which two backends are compared
-TIMED = 3.0  # seconds of steps that are timed, of each backend
-FEWEST, MOST = 3, 300  # steps that are timed
+ALIKE = 20  # generations over which two backends are compared
+TIMED = 3.0  # seconds of steps to time, per backend
+FEWEST, MOST = 3, 300  # steps to time
 PRODUCT = (12_800, 784, 200)  # the first layers of 200 networks 784-64 on 200 images
-SIDE = 8192  # of the matrices whose product tells the card's rate
+SIDE = 8192  # of the matrices whose product measures the card's rate
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "seed-mnist-64": ("seed-mnist-64", {}),
@@ -57,12 +57,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "seed-alphabet": ("seed-alphabet", {}),
 }
 BY_GRADIENT = ("gradient", "convolution", "photos")
-REHEARSED = ("seed-mnist-64", "nodes")  # the stand-in takes seconds for a generation of the rest
+REHEARSED = ("seed-mnist-64", "nodes")  # the stand-in takes seconds per generation for the others
 Told = Iterator[tuple[str, Any]]
 
 
 def main() -> int:
-    """Run all parts, and write what came of each as soon as it is known."""
+    """Run all parts, and write the results of each as soon as they are known."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=[*CASES, *PARTS], metavar="PART", help="; ".join([*PARTS, *CASES]))
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results", help="folder to write to")
@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def measure(chosen: argparse.Namespace) -> int:
-    """Run each part in a process of its own; return 0 if all ended well."""
+    """Run each part in a separate process; return 0 if all succeeded."""
     from genreg_np import backends
     from genreg_np.errors import GenregError
 
@@ -113,7 +113,7 @@ def measure(chosen: argparse.Namespace) -> int:
 
 
 def lines_of(part: str, limit: float, rehearse: bool, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Run a part for so many seconds at most, and yield what it tells as it goes; put how it failed into `found`."""
+    """Run a part for at most `limit` seconds, and yield its results as they come; record failures in `found`."""
     command = [sys.executable, __file__, "--part", part, *(["--rehearse"] if rehearse else [])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     process = subprocess.Popen(
@@ -137,14 +137,14 @@ def lines_of(part: str, limit: float, rehearse: bool, found: dict[str, Any]) -> 
 
 
 def write(target: Path, document: dict[str, Any]) -> None:
-    """Replace the results by what is known now."""
+    """Replace the results file by what is known now."""
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_suffix(".tmp")
     beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     os.replace(beside, target)
 
 
-# The parts. Each yields names and values.
+# Parts: each yields names and values.
 
 
 def tell(part: str, rehearse: bool) -> Told:
@@ -153,7 +153,7 @@ def tell(part: str, rehearse: bool) -> Told:
 
 
 def device(rehearse: bool) -> Told:
-    """Yield what the card and its libraries are, its rates, and how long kernels took to compile."""
+    """Yield the card, its libraries and rates, and the time to compile kernels."""
     import cupy
 
     from genreg_np import backends
@@ -177,7 +177,7 @@ def device(rehearse: bool) -> Told:
 
 
 def self_test(rehearse: bool) -> Told:
-    """Yield what `doctor --selftest` finds."""
+    """Yield the findings of `doctor --selftest`."""
     from genreg_np import backends
     from genreg_np.backends.selftest import disagreements
 
@@ -185,7 +185,7 @@ def self_test(rehearse: bool) -> Told:
 
 
 def tests(rehearse: bool) -> Told:
-    """Yield how the tests marked `gpu` ended."""
+    """Yield the outcome of the tests marked `gpu`."""
     import contextlib
     import io
 
@@ -203,7 +203,7 @@ def tests(rehearse: bool) -> Told:
 
 
 def case(preset: str, changes: dict[str, Any], rehearse: bool) -> Told:
-    """Yield whether both backends give the same networks, and how long a step and a look at the test images take."""
+    """Yield whether both backends give the same networks, and the times of a step and of predicting the test images."""
     from genreg_np import TrainConfig
     from genreg_np.runs.evolution import Evolution
 
@@ -239,7 +239,7 @@ def case(preset: str, changes: dict[str, Any], rehearse: bool) -> Told:
 
 
 def search(rehearse: bool) -> Told:
-    """Yield how far the same individuals of a search are apart after their first lessons, and how long these took."""
+    """Yield how far apart equal individuals of a search are after their first lessons, and how long these took."""
     import tempfile
 
     from genreg_np.search.config import SearchConfig
@@ -276,7 +276,7 @@ PARTS: dict[str, Callable[[bool], Told]] = {
 
 
 def images_for(preset: str, most: int) -> Any:
-    """Return letters for the letters' presets, else the first images of MNIST, or made ones of its size."""
+    """Return the letters for their presets, else the first images of MNIST, or generated ones of its size."""
     from genreg_np import load_dataset
     from genreg_np.data.dataset import Dataset, Split
     from genreg_np.errors import DataError
@@ -301,7 +301,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def compared(one: Any, other: Any, most: int) -> tuple[int, float]:
-    """Step both up to `most` times; return for how many their champions were the same, and how far apart they ended."""
+    """Step both up to `most` times; return how many steps had equal champions, and how far apart they ended."""
     alike, going = 0, True
     for _ in range(most):
         one.step(), other.step()
@@ -312,16 +312,16 @@ def compared(one: Any, other: Any, most: int) -> tuple[int, float]:
 
 
 def same_bytes(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether champions are the same."""
+    """Return whether two champions are equal."""
     return {name: genes.tobytes() for name, genes in one.items()} == {
         name: genes.tobytes() for name, genes in other.items()
     }
 
 
 def at_work(action: Callable[[], Any], times: int) -> list[float]:
-    """Return the milliseconds that our kernels and the products of an action took on the device, for each repetition.
+    """Return the milliseconds that our kernels and products took on the device, for each repetition of an action.
 
-    Each is timed by events before and after it, which also count how long it waited to be started: so it took no more.
+    Each is timed by events before and after it, which include the wait for its start, so the values are upper bounds.
     """
     import cupy
 
@@ -352,7 +352,7 @@ def at_work(action: Callable[[], Any], times: int) -> list[float]:
 
 
 def timed(action: Callable[[], Any], most: int) -> list[float]:
-    """Return seconds of repeated actions, each until the device has nothing left to do; the first two do not count."""
+    """Return seconds of repeated actions, including device synchronisation; the first two do not count."""
     import cupy
 
     times: list[float] = []

@@ -1,4 +1,4 @@
-"""What a real GPU did, for docs/benchmarks.md: one table for each bench/results/gpu-NAME.json."""
+"""Results on real GPUs for docs/benchmarks.md: one table for each bench/results/gpu-NAME.json."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _card(document: dict[str, Any]) -> str:
 
 
 def _searched(part: dict[str, Any]) -> str:
-    """Return how individuals of a search learned."""
+    """Return the results of training individuals of a search."""
     names = ("a trial on the GPU, one thread (s)", "a trial on the CPU, one thread (s)")
     there, here = (part[name] for name in names)
     off, most = part["log loss, GPU over CPU, less 1: median and largest"]

@@ -1,9 +1,9 @@
-"""One prediction of a small convolutional network by infer.py and by exported C, beside onnxruntime's, by turns.
+"""One prediction of a small convolutional network by infer.py and by exported C, compared with onnxruntime, in turns.
 
     python bench/infer_convolution.py
 
 conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 10 on one image of 28 x 28, one thread: `Model.predict` of
-bytes, a session's `run` with the argmax of its logits, and what `export --to c` writes, compiled by gcc with OPTIONS.
+bytes, a session's `run` with the argmax of its logits, and the output of `export --to c`, compiled by gcc with OPTIONS.
 Writes bench/results/infer-convolution.json.
 """
 
@@ -19,11 +19,11 @@ from typing import Any
 
 WORDS = "conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 10"
 OPTIONS = ("-O3", "-march=native")
-ROUNDS, CALLS = 41, 100  # turns, and calls of each in a turn
+ROUNDS, CALLS = 41, 100  # turns, and calls of each per turn
 
 
 def graph_of(arrays: list[Any]) -> bytes:
-    """Return the network as ONNX, given weights and biases of its three layers."""
+    """Return the network as ONNX, given the weights and biases of its three layers."""
     from onnx import TensorProto, helper, numpy_helper
 
     names = ["w0", "b0", "w1", "b1", "w2", "b2"]
@@ -50,7 +50,7 @@ def graph_of(arrays: list[Any]) -> bytes:
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     import export_c
     import machine
     import numpy as np

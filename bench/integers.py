@@ -1,4 +1,4 @@
-"""Models as 8-bit integers in C: what they lose, how long one image takes, what they need on a microcontroller.
+"""Models as 8-bit integers in C: the accuracy lost, the time for one image, and the size on a microcontroller.
 
     genreg-np train --preset fast --out fast
     genreg-np train --strategy gradient --preset convolution --out small
@@ -6,9 +6,9 @@
     python bench/integers.py fast/model.npz small/model.npz large/model.npz
 
 LARGE is "conv 32 3 / relu / max 2 / conv 64 3 / relu / max 2 / dropout 0.4 / dense 10". Models of MNIST, calibrated on
-its validation split; accuracies on all 10,000 test images, the integers' by the compiled C, whose classes are compared
-with infer.py's one by one. Times are of one image on one core, float and integers by turns: for each image the least of
-PASSES, the median over IMAGES, and the median of TURNS. Writes bench/results/integers.json.
+its validation split; accuracies on all 10,000 test images, those of the integer models by the compiled C, whose classes
+are compared with infer.py's one by one. Times are for one image on one core, float and integers in turn: the minimum
+over PASSES for each image, the median over IMAGES, and the median over TURNS. Writes bench/results/integers.json.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TURNS, IMAGES, PASSES = 5, 1000, 5
 
 
 def measured(path: Path, dataset: Any) -> dict[str, Any]:
-    """Return what a model in a file becomes."""
+    """Return the results of quantising the model in a file."""
     import export_c
 
     from genreg_np.export.quantise import quantise
@@ -66,7 +66,7 @@ def measured(path: Path, dataset: Any) -> dict[str, Any]:
 
 
 def _bytes(folder: Path) -> dict[str, int]:
-    """Return the bytes of a model's code and constants on a Cortex-M3, and what its header says of memory."""
+    """Return the bytes of a model's code and constants on a Cortex-M3, and the memory that its header states."""
     import export_c
 
     header = (folder / "model.h").read_text()
@@ -76,7 +76,7 @@ def _bytes(folder: Path) -> dict[str, int]:
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     import machine
 
     from genreg_np import load_dataset

@@ -1,10 +1,10 @@
-"""What compiling each kernel takes, for the estimate of genreg_np/backends/numba/pace.py: prints its table SECONDS.
+"""The time to compile each kernel, for the estimate in genreg_np/backends/numba/pace.py: prints its table SECONDS.
 
     python bench/kernel_seconds.py
 
-CPU seconds, so that other work on the machine matters little: a mean over what presets need, each by two processes in
-turn with a cache of their own, as numba/warm.py shares them out. A figure fits a core as fast as this one; an
-estimate goes by their relations.
+CPU seconds, so that other load on the machine matters little: means over the kernels of several presets, each compiled
+by two processes in turn with an empty cache, divided up as in numba/warm.py. The figures are those of this machine; the
+estimate uses only their ratios.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PRESETS = ("nodes-small", "seed-mnist-64", "fast", "genreg-2", "evolution-strate
 
 
 def queues() -> list[list[str]]:
-    """Return what the two processes compile, for each preset, and for all works."""
+    """Return what the two processes compile, for each preset and for all works."""
     from genreg_np.backends.base import Work
     from genreg_np.backends.numba.warm import EXAMPLES, NEEDED
     from genreg_np.runs.config import TrainConfig
@@ -48,7 +48,7 @@ def compiled(names: list[str]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, and print a line of the table for each."""
+    """Measure, and print a line of the table for each kernel."""
     if sys.argv[1:]:
         print(json.dumps(compiled(sys.argv[1:])))
         return

@@ -1,15 +1,15 @@
-"""The ladder: every method seed by seed, and backpropagation on the same networks beside it.
+"""The ladder: every method seed by seed, compared with backpropagation on the same networks.
 
-    python bench/ladder.py                                       every rung on its own number of seeds
+    python bench/ladder.py                                       every rung with its own number of seeds
     python bench/ladder.py seed-mnist-64 --seeds 20
     python bench/ladder.py torch-lenet --peers .venv-peers/bin/python
 
-Each run is a process of its own, one after the other. A budget becomes a number of generations in seed 0, and the other
-seeds run that number: only seed 0 needs a quiet machine, and seeds differ in nothing but the seed.
+Each run is a separate process, one after the other. Seed 0 turns a budget into a number of generations, which the other
+seeds run: so only seed 0 needs an idle machine, and runs differ only in the seed.
 
-Writes bench/results/accuracy-RUNG.json: settings, machine, and per seed the accuracy of each champion on the test
-split, read once at the run's end, overall and per class; seconds; and the validation curve. A seed that was measured
-with the same settings is not measured again; --anew does.
+Writes bench/results/accuracy-RUNG.json: settings, machine, and for each seed the accuracy of each champion on the test
+split (used once, at the end of the run), overall and per class; seconds; and the validation curve. A seed already
+measured with the same settings is not measured again, unless --anew is given.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from genreg_np.layers.convolution import Convolution
 from genreg_np.model import Network
 from genreg_np.runs.result import Watcher
 
-POINTS = 40  # most points of a curve that is kept
+POINTS = 40  # the most points kept of a curve
 PREDICTIONS = 500  # timed one by one
 
 
 def measure(rung: Rung, seed: int, generations: int, backend: str) -> dict[str, Any]:
-    """Train one seed of ours, as long as the rung says or for so many generations, and return what came of it."""
+    """Train one seed of ours, for the rung's budget or the given number of generations, and return the results."""
     config, budget = rung.config(seed), rung.budget
     if generations:
         config, budget = config.replace(generations=generations), None
@@ -74,7 +74,7 @@ def measure(rung: Rung, seed: int, generations: int, backend: str) -> dict[str, 
 
 
 def filters_of(network: Network, genes: Any) -> dict[str, Any]:
-    """Return the filters of a first convolution of one channel, for the plot of them."""
+    """Return the filters of a first convolution with one channel, for plotting."""
     first = network.learning[0]
     if not isinstance(first, Convolution) or first.shape[0] > 1:
         return {}
@@ -92,13 +92,13 @@ def prediction_ms(model: Path, images: Any) -> float:
 
 
 def thinned(looks: list[Any]) -> list[Any]:
-    """Return at most POINTS of a list, evenly spread, the last always."""
+    """Return at most POINTS items of a list, evenly spaced and including the last."""
     step = -(-len(looks) // POINTS)
     return looks[::-1][:: max(1, step)][::-1]
 
 
 def start(rung: Rung, name: str, seed: int, generations: int, backend: str, peers: str) -> dict[str, Any]:
-    """Run one seed in a process of its own; for so many generations, if not 0."""
+    """Run one seed in a separate process; for `generations` generations, if not 0."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
     if rung.peer:
         with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ def start(rung: Rung, name: str, seed: int, generations: int, backend: str, peer
 
 
 def save_for_peers(name: str, path: Path) -> None:
-    """Write a dataset's splits where NumPy alone can read them."""
+    """Write a dataset's splits to a file that NumPy alone can read."""
     import numpy as np
 
     dataset = load_dataset(name)
@@ -131,7 +131,7 @@ def save_for_peers(name: str, path: Path) -> None:
 
 
 def save(name: str, runs: list[dict[str, Any]]) -> None:
-    """Write a rung's file."""
+    """Write a rung's results."""
     runs = sorted(runs, key=lambda run: int(run["seed"]))
     summary = {}
     for genome in runs[0]["test"]:
@@ -147,7 +147,7 @@ def save(name: str, runs: list[dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    """Measure the rungs named, seed after seed, and print a line for each run."""
+    """Measure the given rungs, seed by seed, and print a line for each run."""
     if sys.argv[1:2] == ["--run"]:
         name, seed, generations, backend = sys.argv[2:]
         print(json.dumps(measure(ALL[name], int(seed), int(generations), backend)))

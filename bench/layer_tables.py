@@ -1,4 +1,4 @@
-"""The tables of docs/layers.md: every kind of layer, as the registry has it, and how near PyTorch's its numbers are."""
+"""The tables of docs/layers.md: every kind of layer in the registry, and how close its numbers are to PyTorch's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ EQUATIONS = {
 
 
 def kinds() -> str:
-    """Return a row for each kind of layer that learns, or stands between those that do."""
+    """Return a row for each kind of layer that has weights, or is placed between layers that do."""
     assert set(EQUATIONS) == set(REGISTRY), "a kind of layer has no equation"
     rows = []
     for kind, layer in examples().items():
@@ -77,7 +77,7 @@ def fixed() -> str:
 
 
 def targets() -> str:
-    """Return a row for each kind that a saved model can have, a column for each export target."""
+    """Return a row for each kind that a saved model can contain, with a column for each export target."""
     taken = {name: target(name).TAKES for name in TARGETS}
     rows = [
         [f"`{kind}`", *("yes" if kind in taken[name] else "-" for name in TARGETS)]
@@ -88,7 +88,7 @@ def targets() -> str:
 
 
 def beside_torch() -> str:
-    """Return the largest differences from PyTorch in double precision, and in single."""
+    """Return the largest differences from PyTorch, in double and in single precision."""
     document = read("layers")
     rows = []
     for kind, double in document["float64"].items():
@@ -101,7 +101,7 @@ def beside_torch() -> str:
 
 
 def has_gradient(layer: Layer) -> bool:
-    """Return whether gradients go through a layer."""
+    """Return whether gradients pass through a layer."""
     try:
         layer.check_gradient()
     except UsageError:
@@ -110,7 +110,7 @@ def has_gradient(layer: Layer) -> bool:
 
 
 def examples() -> dict[str, Layer]:
-    """Return the example of every kind."""
+    """Return an example of every kind."""
     return {kind: layer_class(kind).example()[0] for kind in REGISTRY}
 
 

@@ -1,10 +1,10 @@
-"""Outputs, gradients and running statistics of every kind of layer, beside PyTorch's of the same numbers.
+"""Outputs, gradients and running statistics of every kind of layer, compared with PyTorch's for the same numbers.
 
     python bench/layers_against_torch.py --peers .venv-peers/bin/python
 
-PyTorch computes in a process of that Python (bench/peers/layers_torch.py). Of each case the largest difference of
-outputs, gradients and statistics is written, as a share of the largest of them, in double and in single precision.
-Writes bench/results/layers.json, of which docs/layers.md has a table.
+PyTorch runs in a process of that Python (bench/peers/layers_torch.py). For each case, the largest difference of
+outputs, gradients and statistics is written, relative to the largest value, in double and in single precision. Writes
+bench/results/layers.json, from which docs/layers.md has a table.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from genreg_np.layers.upsample import TransposedConvolution, Upsample
 
 HERE = Path(__file__).resolve().parent
 MAPS, IMAGES = (4, 9, 8), 16
-SIZES = [(1, 1), (3, 1), (5, 1), (1, 2), (3, 2), (4, 2), (1, 3), (3, 3), (4, 3)]  # 4 at stride 1 PyTorch cannot keep
+SIZES = [(1, 1), (3, 1), (5, 1), (1, 2), (3, 2), (4, 2), (1, 3), (3, 3), (4, 3)]  # PyTorch cannot pad 4 at stride 1
 BLOCK = (Convolution(MAPS, 4, 3, same=True), BatchNorm(MAPS), Activation(math.prod(MAPS), "elu"))
-LARGER: list[Layer] = [  # beside every kind's example
+LARGER: list[Layer] = [  # in addition to every kind's example
     *(Activation(50, name) for name, (_, gradient) in FUNCTIONS.items() if gradient),
     Dense(30, 20, "sigmoid"),
     Prelu(MAPS),
@@ -67,22 +67,22 @@ class Case:
 
     @property
     def described(self) -> dict[str, Any]:
-        """What PyTorch must know of it."""
+        """The description of the case for PyTorch."""
         return {"layer": {"kind": self.layer.kind, **self.layer.header()}, "training": self.training}
 
 
 def inputs_of(layer: Layer) -> int:
-    """Return how many inputs one of LARGER takes."""
+    """Return how many inputs a layer of LARGER takes."""
     inner = layer.layer if isinstance(layer, SpectralNorm) else layer
     return int(getattr(inner, "inputs", 0)) or math.prod(inner.shape)  # type: ignore[attr-defined]
 
 
 def cases() -> list[Case]:
-    """Return every kind that has a gradient, its example and LARGER, in training and in prediction."""
+    """Return cases for the example of every kind that has a gradient and for LARGER, in training and in prediction."""
     found = []
     for layer, inputs in [*examples(), *((layer, inputs_of(layer)) for layer in LARGER)]:
         found.append(Case(layer, inputs, training=True))
-        if not isinstance(layer, SpectralNorm):  # PyTorch keeps v too, so that its predictions have another sigma
+        if not isinstance(layer, SpectralNorm):  # PyTorch updates v too, so its predictions use another sigma
             found.append(Case(layer, inputs, training=False))
     return found
 
@@ -101,7 +101,7 @@ def examples() -> list[tuple[Layer, int]]:
 
 
 def ours(case: Case, rng: np.random.Generator, dtype: type) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a case is given, and what comes out of it, by names; images are rows, as PyTorch has them."""
+    """Return the inputs and the results of a case, by name; images are rows, as in PyTorch."""
     layer = case.layer
     learned = {one.name: rng.normal(0, 0.5, one.shape).astype(dtype) for one in layer.parameters}
     kept = {one.name: rng.uniform(0.5, 2, one.shape).astype(dtype) for one in layer.statistics}
@@ -123,7 +123,7 @@ def ours(case: Case, rng: np.random.Generator, dtype: type) -> tuple[dict[str, A
 
 
 def compared(peers: str, dtype: type) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return PyTorch's version, and of each kind how many cases there are, and the largest differences."""
+    """Return PyTorch's version, and for each kind the number of cases and the largest differences."""
     rng, all_cases = np.random.default_rng(0), cases()
     given: dict[str, Any] = {"cases": np.array(json.dumps([case.described for case in all_cases]))}
     expected = []
@@ -151,7 +151,7 @@ def compared(peers: str, dtype: type) -> tuple[str, dict[str, dict[str, Any]]]:
 
 
 def main() -> int:
-    """Compare, and write."""
+    """Compare, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True, help="a Python that has PyTorch")
     parser.add_argument("--results", type=Path, default=HERE / "results", help="where the JSON goes")

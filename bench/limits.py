@@ -1,9 +1,9 @@
-"""What this machine can do at most: the rate of a large GEMM, and the bandwidth of its memory.
+"""The limits of this machine: the speed of a large GEMM, and the bandwidth of its memory.
 
     python limits.py        prints JSON
 
-Run in a process of its own, so that BLAS has its default kernels and all cores. The best of several repetitions: a
-limit is what the machine can do, not what it did while something else was running.
+Run it in a separate process, so that BLAS uses its default kernels and all cores. The best of several repetitions
+counts: a limit is what the machine can do, not what it did under other load.
 
 gemm       C = A B, square, float32                                   2 n**3 operations
 bandwidth  a = b + s c (the triad of McCalpin's STREAM), all threads   3 arrays of 4-byte numbers
@@ -31,7 +31,7 @@ def triad(a, b, c, s):
 
 
 def fastest(action: Callable[[], object]) -> float:
-    """Return the seconds of the fastest repetition, the first not counted."""
+    """Return the seconds of the fastest repetition, not counting the first."""
     action()
     seconds = []
     for _ in range(REPETITIONS):
@@ -42,7 +42,7 @@ def fastest(action: Callable[[], object]) -> float:
 
 
 def measure() -> dict[str, float]:
-    """Return both limits: 10**9 operations and 10**9 bytes a second."""
+    """Return both limits, in 10**9 operations and 10**9 bytes per second."""
     rng = np.random.default_rng(0)
     left, right = (rng.random((SIDE, SIDE), np.float32) for _ in range(2))
     out = np.empty_like(left)

@@ -1,4 +1,4 @@
-"""What a measurement ran on, for the JSON beside every figure."""
+"""The machine of a measurement, for the JSON with the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PEERS = ("torch", "evotorch", "jax", "evosax", "pygad")
 
 
 def describe(peers: str | None = None) -> dict[str, Any]:
-    """Return processor, cores, versions, BLAS kernels, load and the revision measured; `peers` is their Python."""
+    """Return processor, cores, versions, BLAS kernels, load and the git revision; `peers` is the peers' Python."""
     from genreg_np import __version__
     from genreg_np.experiments.record import processor
 
@@ -34,16 +34,16 @@ def describe(peers: str | None = None) -> dict[str, Any]:
         "versions": versions,
         "blas": _blas(),
         "blas_environment": {name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")},
-        "load": round(os.getloadavg()[0], 2),  # of the last minute: what else the machine was doing
+        "load": round(os.getloadavg()[0], 2),  # over the last minute: other load on the machine
         "revision": revision(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 def peak_megabytes() -> int:
-    """Return the largest amount of memory this process has held, in MB of 10**6 bytes."""
+    """Return the peak memory of this process, in MB of 10**6 bytes."""
     try:
-        # getrusage would count what the parent held at the fork.
+        # getrusage would include the parent's memory at the fork.
         with open("/proc/self/status", encoding="ascii") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) * 1024 // 10**6
     except OSError:
@@ -55,13 +55,13 @@ def peak_megabytes() -> int:
 def _blas() -> list[str]:
     try:
         import threadpoolctl
-    except ImportError:  # nothing here needs it but this line
+    except ImportError:  # not needed for anything else
         return []
     return sorted({str(info.get("architecture")) for info in threadpoolctl.threadpool_info()})
 
 
 def revision(checkout: str | os.PathLike[str] = ".") -> str:
-    """Return what git calls the version that lies in a folder."""
+    """Return git's description of the version in a folder."""
     command = ["git", "-C", os.fspath(checkout), "describe", "--always", "--dirty"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"

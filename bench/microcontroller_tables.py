@@ -1,4 +1,4 @@
-"""The tables of docs/microcontrollers.md, from what bench/microcontrollers.py measured."""
+"""The tables of docs/microcontrollers.md, from the results of bench/microcontrollers.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tables import read, table
 
 
 def small() -> str:
-    """Return each network by each implementation, or why there is none."""
+    """Return each network by each implementation, or why one is left out."""
     found = read("microcontrollers")
     rows = []
     for network in found["networks"]:
@@ -54,13 +54,13 @@ def _machine(found: dict[str, Any]) -> str:
 
 
 def cited() -> str:
-    """Return the figures of others' documentation."""
+    """Return the figures from others' documentation."""
     rows = [[one["what"], one["figure"], one["source"], one["date"]] for one in read("microcontrollers")["cited"]]
     return table(["cited, not measured here", "", "source", "date"], rows)
 
 
 def integers() -> str:
-    """Return each model as floats and as integers."""
+    """Return each model in floats and in integers."""
     found = read("integers")
     rows = []
     for name, model in found["models"].items():

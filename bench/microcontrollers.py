@@ -1,16 +1,16 @@
-"""Our exported C beside emlearn and TensorFlow Lite Micro on the same two trained networks: time, flash, RAM, accuracy.
+"""Our exported C compared with emlearn and TensorFlow Lite Micro on two trained networks: time, flash, RAM, accuracy.
 
     python bench/microcontrollers.py --emlearn EMLEARN/bin/python --tflite TFLITE/bin/python
 
-Each peer's Python is that of an environment of its own: `pip install emlearn scikit-learn`, and
-`pip install --requirement bench/peers/requirements-tflite.txt` (tensorflow-cpu, tflite-micro). A peer that has none is
-left out. Needs gcc, for a Cortex-M3 also Debian's gcc-arm-none-eabi and libnewlib-arm-none-eabi, and MNIST.
+Each peer needs a Python in an environment of its own: `pip install emlearn scikit-learn`, and
+`pip install --requirement bench/peers/requirements-tflite.txt` (tensorflow-cpu, tflite-micro). A peer whose Python is
+not given is left out. Needs MNIST and gcc; for a Cortex-M3 also Debian's gcc-arm-none-eabi and libnewlib-arm-none-eabi.
 
-Networks are trained by two presets, seed 0, which takes a minute or two; peers get their weights. The 8-bit ones
-are calibrated by the same first 500 validation images. Implementations take turns on 1,000 test images; a time is the
-median over images of the least of some passes, then over turns; a ratio is the median over turns of what two took in
-the same turn. Accuracy is on all of the test images, each predicted by what is timed.
-Writes bench/results/microcontrollers.json. How flash and RAM are counted: bench/footprint.py.
+Networks are trained by two presets, seed 0, in a minute or two; peers get their weights. The 8-bit networks are
+calibrated on the same first 500 validation images. Implementations take turns on 1,000 test images; a time is the
+minimum over some passes, the median over images and then over turns; a ratio is the median over turns of the ratio
+within a turn. Accuracy is on all test images, each predicted by the program that is timed.
+Writes bench/results/microcontrollers.json. For how flash and RAM are counted, see bench/footprint.py.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from genreg_np.export.quantise import quantise
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
 OURS, MICRO = "genreg-np", "TensorFlow Lite Micro"
-PRESETS = {  # network: what trains it
+PRESETS = {  # network: the preset that trains it
     "784-64-10, relu": "gradient",
     "conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 10": "convolution",
 }
@@ -47,7 +47,7 @@ CALIBRATION, IMAGES, TURNS, PASSES = 500, 1000, 7, 5
 BUILDS = {"-O3": ("-std=c99", "-O3"), "-O3 -march=native": ("-std=c99", "-O3", "-march=native")}
 FRAMEWORK = 9732  # bytes
 SIZES = "tensorflow/tflite-micro, tensorflow/lite/micro/examples/memory_footprint/README.md"
-CITED = [  # what cannot be measured without the runtime's sources
+CITED = [  # figures that cannot be measured without the runtime's sources
     {
         "what": "TensorFlow Lite Micro: code of its framework, no layer's kernel among it, on a Cortex-M3 (Blue Pill)",
         "figure": f"{FRAMEWORK:,} bytes",
@@ -74,15 +74,15 @@ Bytes = NDArray[np.uint8]
 
 @dataclass
 class Row:
-    """An implementation of a network: its answers, what it takes, and how to time it; or why there is none."""
+    """An implementation of a network: its predictions, its size, and how to time it; or why it is left out."""
 
     who: str
     type: str  # float32 or int8
     left_out: str = ""
-    classes: NDArray[np.int64] | None = None  # of each test image
+    classes: NDArray[np.int64] | None = None  # for each test image
     found: dict[str, Any] = field(default_factory=dict)  # bytes
-    timed: Mapping[str, Callable[[], float]] = field(default_factory=dict)  # build: ns of a prediction, in this turn
-    turns: dict[str, list[float]] = field(default_factory=dict)  # build: the same in microseconds, so far
+    timed: Mapping[str, Callable[[], float]] = field(default_factory=dict)  # build: ns per prediction in this turn
+    turns: dict[str, list[float]] = field(default_factory=dict)  # build: microseconds in all turns so far
 
 
 def trained(preset: str, dataset: Dataset) -> Model:
@@ -94,7 +94,7 @@ def trained(preset: str, dataset: Dataset) -> Model:
 
 
 def in_c(who: str, kind: str, folder: Path, images: Bytes, headers: tuple[str, ...] = ()) -> Row:
-    """Return a row of the model.c that lies in a folder."""
+    """Return a row for the model.c in a folder."""
     for name, options in BUILDS.items():
         export_c.compile_there(folder, options=(*options, *headers), program=name)
     export_c.write_images(folder, images)
@@ -106,7 +106,7 @@ def in_c(who: str, kind: str, folder: Path, images: Bytes, headers: tuple[str, .
 
 
 def ours(model: Model, calibration: Bytes, images: Bytes, folder: Path) -> list[Row]:
-    """Return our rows: of floats, and of 8-bit integers where the network can be one of them."""
+    """Return our rows: in floats, and in 8-bit integers if the network supports them."""
     rows = []
     for kind in ("float32", "int8"):
         try:
@@ -131,7 +131,7 @@ def emlearn(python: str, model: Model, saved: Path, images: Bytes, folder: Path)
 
 
 def tflite(python: str, saved: Path, calibration: Bytes, images: Bytes, folder: Path) -> list[Row]:
-    """Return TensorFlow Lite Micro's rows, by the interpreter of the package tflite-micro."""
+    """Return TensorFlow Lite Micro's rows, using the interpreter of the package tflite-micro."""
     given = {"calibration": calibration, "images": images, "few": images[:IMAGES]}
     for name, array in given.items():
         np.save(folder / f"{name}.npy", array)
@@ -155,7 +155,7 @@ def tflite(python: str, saved: Path, calibration: Bytes, images: Bytes, folder: 
 
 
 def measured(rows: list[Row], labels: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """Time the rows by turns; return what is written of each."""
+    """Time the rows in turn; return the record of each."""
     for _ in range(TURNS):
         for row in rows:
             for build, run in row.timed.items():
@@ -164,7 +164,7 @@ def measured(rows: list[Row], labels: NDArray[np.int64]) -> list[dict[str, Any]]
 
 
 def told(row: Row, labels: NDArray[np.int64], rows: list[Row]) -> dict[str, Any]:
-    """Return what is written of a row: beside our times of the same type, built alike or, for a package, by -O3."""
+    """Return the record of a row, with ratios to our times for the same type and build (-O3 for a package)."""
     if row.classes is None:
         print(f"  {row.who}, {row.type}: left out: {row.left_out}", flush=True)
         return {"who": row.who, "type": row.type, "left out": row.left_out}
@@ -188,7 +188,7 @@ def told(row: Row, labels: NDArray[np.int64], rows: list[Row]) -> dict[str, Any]
 
 
 def compilers() -> dict[str, str]:
-    """Return the first line of each compiler's own words."""
+    """Return the first line of each compiler's version."""
     names = [one.compiler for one in footprint.there().values()]
     return {name: ran([name, "--version"]).splitlines()[0] for name in names}
 
@@ -200,7 +200,7 @@ def version(python: str, *packages: str) -> dict[str, str]:
 
 
 def ran(command: list[str]) -> str:
-    """Return what a command wrote; raise what it complained of."""
+    """Return the output of a command; raise its error output if it fails."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed\n{done.stderr[-2000:]}")
@@ -208,7 +208,7 @@ def ran(command: list[str]) -> str:
 
 
 def main() -> None:
-    """Measure, and write what was measured."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--emlearn", help="a Python that has emlearn")
     parser.add_argument("--tflite", help="a Python that has tensorflow-cpu and tflite-micro")

@@ -1,16 +1,16 @@
-"""Mixed evolution measured: against PyTorch, against what was published, and what an incentive for diversity does.
+"""Mixed evolution measured: against PyTorch, against the published results, and with incentives for diversity.
 
-    python bench/mixed.py                              all cases that need nothing else, five seeds
-    python bench/mixed.py cells --seeds 2 --quick      tiny settings, to see that it works
+    python bench/mixed.py                              all cases that need no peers, five seeds
+    python bench/mixed.py cells --seeds 2 --quick      tiny settings, to check that it works
     python bench/mixed.py slopes steps --peers .venv-peers/bin/python
 
-slopes    weights after some steps of every optimiser, beside PyTorch's from the same weights and batches
-steps     milliseconds of a step of 20 networks: all in one call, a call for each, and PyTorch in a loop, taking turns
+slopes    weights after some steps of every optimiser, compared with PyTorch's from the same weights and batches
+steps     milliseconds of a step of 20 networks: all in one call, one call each, and PyTorch in a loop, taking turns
 paper     `genreg-np mixed --paper`, horizontal and vertical, seed by seed
-cells     the question that the report left open: recipes side by side, seed by seed, parents chosen on validation
+cells     the question left open by the report: recipes side by side, seed by seed, parents chosen on validation
 
-Each run is a process of its own, one after the other. Writes bench/results/mixed-CASE.json; a seed that was measured
-with the same options, and the same configuration where that is known, is not measured again; --anew does so.
+Each run is a separate process, one after the other. Writes bench/results/mixed-CASE.json; a seed already measured with
+the same options, and the same configuration if that is known, is not measured again, unless --anew is given.
 docs/experiments/mixed.md is filled by bench/figures.py.
 """
 
@@ -42,7 +42,7 @@ PAPER = {
 }
 PLAIN = ["--newcomers", "0"]
 STRONG = ["--set", "diversity_weight=0.2"]
-CELLS = {  # recipes; 12 generations, as variety is said to be gone past six
+CELLS = {  # recipes; 12 generations, since diversity is said to be gone after six
     "plain": PLAIN,
     "newcomers 10 %": ["--newcomers", "0.1"],
     "mutation": [*PLAIN, "--mutation-rate", "0.01", "--set", "mutation_scale=0.05"],
@@ -58,7 +58,7 @@ RESULTS = HERE / "results"
 
 
 def command(options: list[str], seed: int) -> dict[str, Any]:
-    """Run `genreg-np mixed` in a process of its own and return what it said, and what it took."""
+    """Run `genreg-np mixed` in a separate process; return its output, its measures and its time."""
     with tempfile.TemporaryDirectory() as folder:
         call = [sys.executable, str(HERE / "command.py"), "mixed", "--json", "--quiet", "--no-figures", *options]
         call += ["--seed", str(seed), "--out", str(Path(folder) / "run")]
@@ -72,14 +72,14 @@ def command(options: list[str], seed: int) -> dict[str, Any]:
         lines = (Path(folder) / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
     names = ("mean_accuracy", "best_accuracy", "worst_accuracy", "newcomers_kept")
     curve = [{name: record[name] for name in names} for record in map(json.loads, lines)]
-    for name in ("run", "model"):  # a folder that is gone
+    for name in ("run", "model"):  # a folder that no longer exists
         del found[name]
     history = {"similarity_by_generation": measures["similarity"], "clusters_by_generation": measures["clusters"]}
     return found | history | {"curve": curve, "process_seconds": took}
 
 
 def configuration(options: list[str]) -> dict[str, Any]:
-    """Return all that options and defaults come to, but for the seed: settings, and what is measured at the end."""
+    """Return the effective configuration except the seed: settings, and what is measured at the end."""
     given = mixed_.command.make_context("mixed", list(options)).params
     settings = TrainConfig.from_dict(mixed_.settings_of(given)).to_dict()
     attacks = mixed_.parse_attacks(given["eps"], given["paper_fgsm"] or given["paper"])
@@ -88,14 +88,14 @@ def configuration(options: list[str]) -> dict[str, Any]:
 
 
 def known_runs(before: dict[str, Any], options: list[str], config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the runs of a variant made with these options and, as far as that was noted, this configuration."""
+    """Return the runs of a variant made with these options and, as far as it was recorded, this configuration."""
     same = before.get("options") == options
     same &= all(config.get(name) == value for name, value in before.get("config", {}).items())
     return list(before["runs"]) if same else []
 
 
 def runs(case: str, variants: dict[str, list[str]], seeds: int, anew: bool, results: Path) -> None:
-    """Measure every variant seed by seed, keeping what is known, and save after each run."""
+    """Measure every variant seed by seed, keeping known runs, and save after each run."""
     path = results / f"mixed-{case}.json"
     known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() and not anew else {}
     document: dict[str, Any] = {}
@@ -119,13 +119,13 @@ def runs(case: str, variants: dict[str, list[str]], seeds: int, anew: bool, resu
 
 
 def workload_of(quick: bool) -> workloads.Workload:
-    """Return the batches of some steps, all of MNIST's training images."""
+    """Return the batches of some steps; all of MNIST's training images."""
     steps, size = (3, 3) if quick else (mixed_steps.STEPS, mixed_steps.POPULATION)
     return workloads.mnist(size, steps * mixed_steps.BATCH, mixed_steps.HIDDEN[0])
 
 
 def steps(peers: str | None, quick: bool) -> dict[str, Any]:
-    """Time a step of all networks, implementations taking turns."""
+    """Time a step of all networks, with implementations taking turns."""
     import contextlib
     import statistics
 
@@ -152,7 +152,7 @@ def steps(peers: str | None, quick: bool) -> dict[str, Any]:
 
 
 def slopes(peers: str, quick: bool) -> dict[str, Any]:
-    """Train some networks by every optimiser, here and by PyTorch, and compare their weights."""
+    """Train some networks with every optimiser, here and in PyTorch, and compare their weights."""
     from genreg_np.backends import create
     from genreg_np.backends.gradients import Descent
     from genreg_np.layers.optimisers import Optimiser
@@ -185,9 +185,9 @@ def slopes(peers: str, quick: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure the cases named."""
+    """Measure the given cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    # [], because argparse also holds the default of nargs="*", no case at all, against the choices.
+    # [] is a choice because argparse also checks the default of nargs="*", no case at all, against the choices.
     parser.add_argument("cases", nargs="*", choices=["slopes", "steps", "paper", "cells", []], metavar="CASE")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--peers", help="a Python that has PyTorch")

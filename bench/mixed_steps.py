@@ -1,6 +1,6 @@
-"""Our implementations of one epoch's piece of mixed evolution: P networks, some steps of gradient descent each.
+"""Our implementations of part of an epoch of mixed evolution: P networks, some steps of gradient descent each.
 
-A workload's images are the steps' batches, one after the other; the network is the published one, 784-256-128-10.
+A workload's images are the batches of the steps, in sequence; the network is the published one, 784-256-128-10.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ HIDDEN, BATCH, STEPS, POPULATION = (256, 128), 100, 60, 20
 
 
 def network_of(workload: Workload) -> Network:
-    """Return the published network on the workload's images."""
+    """Return the published network for the workload's images."""
     return Network.build((workload.inputs,), HIDDEN, workload.classes, "relu")
 
 
 def first_genes(workload: Workload) -> np.ndarray:
-    """Return a population (P, D) to begin with, the same for every implementation."""
+    """Return the initial population (P, D), the same for every implementation."""
     network, rng = network_of(workload), np.random.default_rng(0)
     genes = rng.random((workload.population, network.gene_count), np.float32) - np.float32(0.5)
     for layer, (weights, biases) in zip(network.dense, network.weight_slices, strict=True):
@@ -34,7 +34,7 @@ def first_genes(workload: Workload) -> np.ndarray:
 
 
 def descend(backend: str, together: bool, workload: Workload) -> Callable[[], object]:
-    """Return a function that does all steps of all networks, in one call or in one call for each network."""
+    """Return a function that does all steps of all networks, in one call or in one call per network."""
     engine = create(backend)
     descent = Descent(network_of(workload), Optimiser("sgd", 0.01, 0.9), BATCH)
     genes, order = first_genes(workload), np.arange(len(workload.labels))

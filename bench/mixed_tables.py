@@ -1,4 +1,4 @@
-"""The tables of docs/experiments/mixed.md, from what bench/mixed.py measured."""
+"""The tables of docs/experiments/mixed.md, from the results of bench/mixed.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tables import RESULTS, number, table
 from genreg_np.strategies.mixed import published
 
 MISSING = "Not measured yet: `python bench/mixed.py`."
-RESISTED = 0.1  # epsilon of the attack that recipes are compared under
+RESISTED = 0.1  # epsilon of the attack used to compare recipes
 SHOWN = ("best on siblings", "child on children", "second baseline on baseline")
 FULL = ("baseline on itself", "best on itself", "best on a mix", "child on itself", *SHOWN)
 
@@ -21,7 +21,7 @@ Run = dict[str, Any]
 
 
 def known(case: str) -> dict[str, Any]:
-    """Return what was measured of a case; nothing where its file is not there."""
+    """Return the results of a case; empty if there are none."""
     path = RESULTS / f"mixed-{case}.json"
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
@@ -32,7 +32,7 @@ def measured(case: str) -> dict[str, list[Run]]:
 
 
 def spread(values: Sequence[float | None], factor: float = 100, digits: int = 2) -> str:
-    """Return mean and standard deviation over seeds; a dash of none."""
+    """Return mean and standard deviation over seeds; a dash if there are no values."""
     numbers = [factor * value for value in values if value is not None]
     if not numbers:
         return "-"
@@ -41,7 +41,7 @@ def spread(values: Sequence[float | None], factor: float = 100, digits: int = 2)
 
 
 def attacked(run: Run, attack: str, epsilon: float | None, pairing: str) -> Run:
-    """Return a run's row of an attack; empty if it was not measured."""
+    """Return a run's row for an attack; empty if it was not measured."""
     for row in run["attacks"]:
         if (row["attack"], row["pairing"]) == (attack, pairing) and epsilon in (None, row["epsilon"]):
             return dict(row)
@@ -49,7 +49,7 @@ def attacked(run: Run, attack: str, epsilon: float | None, pairing: str) -> Run:
 
 
 def filled(write: Callable[[], str]) -> Callable[[], str]:
-    """Return a table that says so where nothing was measured."""
+    """Return a function that writes a table, or a note if nothing was measured."""
 
     def or_missing() -> str:
         return write() or MISSING
@@ -59,7 +59,7 @@ def filled(write: Callable[[], str]) -> Callable[[], str]:
 
 @filled
 def machine() -> str:
-    """What the runs ran on, and their seeds; where they are not the same for all, that too."""
+    """Return the machine and the seeds of the runs, and whether they differ between runs."""
     variants = [runs for case in ("paper", "cells") for runs in measured(case).values()]
     counts = Counter(described(run["machine"]) for runs in variants for run in runs)
     if not counts:
@@ -82,7 +82,7 @@ def described(about: dict[str, Any]) -> str:
 
 @filled
 def steps() -> str:
-    """Milliseconds of a step of all networks."""
+    """Return the milliseconds of a step of all networks."""
     found = known("steps")
     if not found:
         return ""
@@ -96,7 +96,7 @@ def steps() -> str:
 
 @filled
 def slopes() -> str:
-    """How near weights come to PyTorch's."""
+    """Return how close the weights are to PyTorch's."""
     found = {name: value for name, value in known("slopes").items() if "," in name}
     rows = [
         [name, *(f"{value[backend]['root_mean_square']:.1e}" for backend in ("numpy", "numba"))]
@@ -107,7 +107,7 @@ def slopes() -> str:
 
 @filled
 def accuracy() -> str:
-    """Mean accuracy of the population by generation, published and ours."""
+    """Return the mean accuracy of the population by generation, published and ours."""
     found = measured("paper")
     rows = []
     for name, runs in found.items():
@@ -122,7 +122,7 @@ def accuracy() -> str:
 
 @filled
 def single() -> str:
-    """The baseline, and how long all takes."""
+    """Return the accuracy of the baseline, and the seconds of evolution."""
     rows = []
     for name, runs in measured("paper").items():
         baselines = [value for run in runs for value in run["baseline_accuracies"]]
@@ -136,7 +136,7 @@ def single() -> str:
 
 @filled
 def likeness() -> str:
-    """Mean cosine and clusters by generation in the papers mode."""
+    """Return mean cosine and clusters by generation, in the paper's mode."""
     rows = []
     for name, runs in measured("paper").items():
         for generation in range(len(runs[0]["similarity_by_generation"])):
@@ -155,7 +155,7 @@ def likeness() -> str:
 
 @filled
 def paper_attacks() -> str:
-    """The published attack beside ours, with what it leaves out."""
+    """Return the results of the published attack, published and ours, and of measures it leaves out."""
     rows = []
     for name, runs in measured("paper").items():
         for pairing in FULL:
@@ -170,7 +170,7 @@ def paper_attacks() -> str:
 
 @filled
 def corrected_attacks() -> str:
-    """The same with pixels kept in their range."""
+    """Return the same for attacks that keep pixels in their range."""
     rows = []
     for name, runs in measured("paper").items():
         epsilons = sorted({row["epsilon"] for row in runs[0]["attacks"] if row["attack"] != "paper-fgsm"})
@@ -187,7 +187,7 @@ def corrected_attacks() -> str:
 
 @filled
 def cells() -> str:
-    """What each recipe comes to."""
+    """Return the results of each recipe."""
     rows = []
     for name, runs in measured("cells").items():
         row = [name, str(len(runs))]
@@ -210,7 +210,7 @@ def cells() -> str:
 
 
 def _singles(runs: list[Run]) -> list[str]:
-    """Return the row of two single networks that learned for as many epochs and never met."""
+    """Return the row of two single networks trained for as many epochs and never crossed."""
     accuracies = [value for run in runs for value in run["baseline_accuracies"]]
     resisted = [attacked(run, "fgsm", RESISTED, "second baseline on baseline").get("attacked_of_both") for run in runs]
     likeness = ["-"] * len(runs[0]["layers"])
@@ -219,7 +219,7 @@ def _singles(runs: list[Run]) -> list[str]:
 
 @filled
 def newcomers() -> str:
-    """How many newcomers stay, generation by generation."""
+    """Return how many newcomers survive, by generation."""
     rows = []
     for name, runs in {**measured("paper"), **measured("cells")}.items():
         if any(record["newcomers_kept"] for run in runs for record in run["curve"]) or "newcomers" in name:

@@ -1,7 +1,7 @@
-"""Our implementations of one generation, and the GEMM they are held against. Each is `set_up(workload) -> step`.
+"""Our implementations of one generation, and the GEMM they are compared with. Each is `set_up(workload) -> step`.
 
-A step is what a run does between two records, but for drawing the batch: two parents per child, all children built and
-scored, the survivors rebuilt. `run` is the whole step of a real run, batch, trust and selection included.
+A step is what a run does between two records, except for drawing the batch: choose two parents per child, build and
+score all children, rebuild the survivors. `run` is the whole step of a real run, including batch, trust and selection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_GEMM_WEIGHTS = 300_000_000  # 1.2 GB
 
 
 def brood_of(workload: Workload, gene: Gene) -> Brood:
-    """Return generation 1 of a workload: random survivors, random parents."""
+    """Return generation 1 of a workload: random survivors and random parents."""
     rng = np.random.default_rng(0)
     network = Network.build((workload.inputs,), (workload.hidden,), workload.classes)
     survivors = rng.random((workload.survivors, workload.genes), np.float32) - np.float32(0.5)
@@ -43,7 +43,7 @@ def brood_of(workload: Workload, gene: Gene) -> Brood:
 
 
 def batch_of(workload: Workload) -> Batch:
-    """Return the images with the seed's reward for sampled predictions."""
+    """Return the images with the reward for sampled predictions of the seed documents."""
     count = len(workload.labels)
     return Batch(workload.images, workload.labels, np.ones(count), Score.REWARD_SAMPLED, 10.0, -1.5)
 

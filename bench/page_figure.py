@@ -1,4 +1,4 @@
-"""Take the picture of docs/export.md: the page of a trained model, on which a digit is drawn. Needs Chromium.
+"""Take the screenshot for docs/export.md: the page of a trained model with a drawn digit. Needs Chromium.
 
 genreg-np train --dataset mnist --preset nodes
 python bench/page_figure.py runs/mnist-nodes-0/model.npz
@@ -18,13 +18,13 @@ from genreg_np.export import export
 from genreg_np.model import load
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH = 1000  # of the page, in CSS pixels
-SHARPNESS = 2  # pixels of the picture for each
-SMOOTHNESS = 20  # pieces of a stroke between the points that are known of it
+WIDTH = 1000  # width of the page, in CSS pixels
+SHARPNESS = 2  # image pixels per CSS pixel
+SMOOTHNESS = 20  # segments between the known points of a stroke
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the image."""
     sys.path.insert(0, str(ROOT))
     from tests.export.browser import Browser
     from tests.export.handwriting import STROKES, digit

@@ -1,4 +1,4 @@
-"""The table of docs/photographs.md: sets of pictures, as bench/photographs.py measured them."""
+"""The table of docs/photographs.md: sets of pictures, from the results of bench/photographs.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LEARNERS = ("RandomForest", "LogisticRegression")
 
 
 def sets() -> str:
-    """Return a row for each set: accuracies on test in percent, and seconds of the whole command."""
+    """Return a row for each set: test accuracies in percent, and seconds of the whole command."""
     rows = []
     for name, found in read("photographs")["sets"].items():
         ours, pixels, folds = found["ours"], found["pixels"], found["folds"]

@@ -1,15 +1,15 @@
-"""Folders of pictures: what `train` makes of them by itself, beside scikit-learn's forests and logistic regression.
+"""Folders of pictures: `train` with its default preset, compared with scikit-learn's forests and logistic regression.
 
     python bench/photographs.py FOLDER                  every set
-    python bench/photographs.py FOLDER --sets emoji     this one, beside what is known of the others
-    python bench/photographs.py FOLDER --folds          only the part of folds, beside what is known
+    python bench/photographs.py FOLDER --sets emoji     only this one; known results of the others are kept
+    python bench/photographs.py FOLDER --folds          only the folds; other known results are kept
 
-FOLDER is what bench/pictures.py makes. Of each set: test accuracy and seconds of the whole command, seed by seed, for
-the preset that `train` takes by itself, the same with --flip, and nodes-small (the first seed); of RandomForest (300
-trees) and LogisticRegression on standardised RGB pixels of the same size, learned from the same training images, and
-from those and the validation split, which they have no use for. Test splits of some sets are small: what is not test
-is also taken in six folds, each predicted by what learns from the other five (of which `photos` holds back a sixth to
-validate, and the others learn from all). Writes bench/results/photographs.json, set by set.
+FOLDER is the output of bench/pictures.py. For each set: test accuracy and seconds of the whole command, seed by seed,
+for the preset that `train` chooses, the same with --flip, and nodes-small (the first seed); also for RandomForest (300
+trees) and LogisticRegression on standardised RGB pixels of the same size, trained on the same images, and on those plus
+the validation split, which they do not need. Test splits of some sets are small: so the other images are also split
+into six folds, each predicted by models trained on the other five (of which `photos` holds out a sixth for validation,
+while the others use all). Writes bench/results/photographs.json, set by set.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def trained(folder: Path, seed: int, options: list[str]) -> dict[str, float]:
 
 
 def pixels(folder: Path) -> dict[str, list[float]]:
-    """Return the test accuracies of what learns from pixels: by the training split, and by all that is not test."""
+    """Return the test accuracies of models on pixels, trained on the training split, and on all that is not test."""
     data = load_dataset(str(folder))
     train, validation, test = (
         (part.inputs.reshape(len(part), -1), part.labels) for part in (data.train, data.validation, data.test)
@@ -67,13 +67,13 @@ def pixels(folder: Path) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for what, (inputs, labels) in {"train": train, "train and validation": both}.items():
         for name in _learners(0):
-            seeds = range(SEEDS if name == "RandomForest" else 1)  # the other draws nothing
+            seeds = range(SEEDS if name == "RandomForest" else 1)  # the other is deterministic
             found[f"{name}, {what}"] = [float(_learners(seed)[name].fit(inputs, labels).score(*test)) for seed in seeds]
     return found
 
 
 def folds(folder: Path) -> dict[str, list[float]]:
-    """Return the accuracies on each of six folds of all that is not test, of what learns from the other five."""
+    """Return the accuracies on each of six folds of the non-test images, by models trained on the other five."""
     data = load_dataset(str(folder))
     inputs = np.concatenate([data.train.inputs, data.validation.inputs])
     labels = np.concatenate([data.train.labels, data.validation.labels])
@@ -95,7 +95,7 @@ def folds(folder: Path) -> dict[str, list[float]]:
 
 
 def _learners(seed: int) -> dict[str, Any]:
-    """Return what learns from pixels, by name."""
+    """Return the models that learn from pixels, by name."""
     return {
         "RandomForest": RandomForestClassifier(TREES, random_state=seed, n_jobs=2),
         "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=STEPS)),
@@ -103,7 +103,7 @@ def _learners(seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure all sets and write what was found."""
+    """Measure all sets and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)

@@ -1,15 +1,15 @@
-"""Folders of pictures to try photographs on, made of what packages hold; one folder, train/ and test/, for each set.
+"""Make folders of pictures for testing photographs from images in packages; one folder per set, with train/ and test/.
 
     python bench/pictures.py FOLDER --skimage DIR --emoji NotoColorEmoji.ttf --icons DIR
 
-    scenes    pieces of eight photographs: those of train from the left of each, those of test from the right
+    scenes    crops of eight photographs: those for train from the left part of each, those for test from the right
     emoji     faces, animals, food, travel, symbols: no emoji is in both train and test
-    icons     Oxygen's, by what they are for: actions, applications, devices, file types, places, states
-    faces     faces, and pieces of pictures without one, in grey
+    icons     Oxygen's, by purpose: actions, applications, devices, file types, places, states
+    faces     faces, and crops of pictures without a face, in grey
     discs     red and green discs of the same brightness, on grey
 
 DIR of --skimage is `skimage/data` of scikit-image 0.26, of --icons `icons/oxygen/base` of Debian's `oxygen-icon-theme`;
-the font is that of Debian's `fonts-noto-color-emoji`. Equal packages make equal files.
+the font is from Debian's `fonts-noto-color-emoji`. The same packages give the same files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-SCENES = {  # file: pieces are cut from between these shares of its height
+SCENES = {  # file: crops are taken between these fractions of its height
     "astronaut.png": (0.0, 1.0),
     "chelsea.png": (0.0, 1.0),
     "coffee.png": (0.0, 1.0),
@@ -34,7 +34,7 @@ SCENES = {  # file: pieces are cut from between these shares of its height
     "retina.jpg": (0.1, 0.9),
     "rocket.jpg": (0.0, 1.0),
 }
-PIECES, SIDES = {"train": 150, "test": 60}, (64, 160)  # of each scene; pixels of a piece's side, scaled to SIDE
+PIECES, SIDES = {"train": 150, "test": 60}, (64, 160)  # per scene; the side of a crop in pixels, resized to SIDE
 SIDE = 48
 EMOJI = {  # class: ranges of code points
     "faces": ((0x1F600, 0x1F644), (0x1F910, 0x1F917), (0x1F920, 0x1F92F), (0x1F970, 0x1F976)),
@@ -43,12 +43,12 @@ EMOJI = {  # class: ranges of code points
     "travel": ((0x1F680, 0x1F6A4), (0x1F6F3, 0x1F6FC), (0x1F3D4, 0x1F3DF)),
     "symbols": ((0x1F493, 0x1F49F), (0x1F500, 0x1F53D), (0x2648, 0x2653), (0x1F534, 0x1F53B)),
 }
-VIEWS = 8  # of each emoji, turned, scaled and on another ground
+VIEWS = 8  # of each emoji: rotated, scaled and on different backgrounds
 ICONS = {"actions": 160, "apps": 160, "devices": 160, "mimetypes": 160, "places": 160, "status": 160}  # at most
 
 
 def scenes(folder: Path, random: np.random.Generator) -> Iterator[tuple[str, str, Image.Image]]:
-    """Yield (split, class, picture): pieces of photographs."""
+    """Yield (split, class, picture): crops of photographs."""
     for file, (top, bottom) in SCENES.items():
         picture = Image.open(folder / file).convert("RGB")
         width, height = picture.size
@@ -63,7 +63,7 @@ def scenes(folder: Path, random: np.random.Generator) -> Iterator[tuple[str, str
 
 
 def emoji(font: Path, random: np.random.Generator) -> Iterator[tuple[str, str, Image.Image]]:
-    """Yield (split, class, picture): emoji on grounds of pale colours."""
+    """Yield (split, class, picture): emoji on pale backgrounds."""
     face = ImageFont.truetype(str(font), 109)
     for name, ranges in EMOJI.items():
         points = [chr(point) for first, last in ranges for point in range(first, last + 1)]
@@ -79,7 +79,7 @@ def emoji(font: Path, random: np.random.Generator) -> Iterator[tuple[str, str, I
 
 
 def _placed(drawn: Image.Image, random: np.random.Generator) -> Image.Image:
-    """Return a picture turned, scaled and put somewhere on a ground."""
+    """Return a picture rotated, scaled and placed at random on a background."""
     ground = Image.new("RGBA", (160, 160), (*random.integers(200, 256, 3).tolist(), 255))
     side = int(random.integers(110, 150))
     turned = drawn.rotate(float(random.uniform(-12, 12)), Image.Resampling.BICUBIC).resize((side, side))
@@ -89,7 +89,7 @@ def _placed(drawn: Image.Image, random: np.random.Generator) -> Image.Image:
 
 
 def icons(folder: Path, random: np.random.Generator) -> Iterator[tuple[str, str, Image.Image]]:
-    """Yield (split, class, picture): icons on white; of those with several names only one."""
+    """Yield (split, class, picture): icons on white; only one of those with several names."""
     seen: set[bytes] = set()
     for name, most in ICONS.items():
         files = sorted(file for file in (folder / "64x64" / name).glob("*.png") if not file.is_symlink())
@@ -118,7 +118,7 @@ def faces(folder: Path, random: np.random.Generator) -> Iterator[tuple[str, str,
 
 
 def discs(random: np.random.Generator) -> Iterator[tuple[str, str, Image.Image]]:
-    """Yield (split, class, picture): discs whose grey level is the same, red (200, 62, 62) or green (62, 132, 62)."""
+    """Yield (split, class, picture): discs of equal grey level, red (200, 62, 62) or green (62, 132, 62)."""
     colours = {"red": (200, 62, 62), "green": (62, 132, 62)}
     for name, colour in colours.items():
         for number in range(80):
@@ -130,7 +130,7 @@ def discs(random: np.random.Generator) -> Iterator[tuple[str, str, Image.Image]]
 
 
 def make(folder: Path, skimage: Path, font: Path, theme: Path) -> dict[str, Path]:
-    """Write all sets into a folder, and return where each is."""
+    """Write all sets to a folder, and return the path of each."""
     sets = {
         "scenes": lambda random: scenes(skimage, random),
         "emoji": lambda random: emoji(font, random),

@@ -1,11 +1,12 @@
-"""Programs that search pipelines on the rows that ours search, beside ours: FLAML and TPOT.
+"""Programs that search pipelines, FLAML and TPOT, compared with ours on the same rows.
 
     python bench/pipeline_peers.py --peers PYTHON                   all tables, one draw each of 60 s; 35 minutes
     python bench/pipeline_peers.py --peers PYTHON --seeds 3 wine    three draws
 
-PYTHON is one with bench/peers/requirements-pipelines.txt. What ours reach comes from results/search-pipelines.json, of
-the same seeds: the fifth of the rows that those searches held out is what the others are to answer, and they learn
-from what is left. Both cores of a machine that does nothing else. Writes results/pipeline-peers.json, table by table.
+PYTHON is an interpreter with bench/peers/requirements-pipelines.txt. Our results come from
+results/search-pipelines.json, for the same seeds: the others learn from the rows that those searches learned from, and
+predict the fifth that they held out. Uses both cores of an idle machine. Writes results/pipeline-peers.json, table by
+table.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from genreg_np.search.tabular.reading import Reading
 HERE = Path(__file__).parent
 RESULT, OURS = HERE / "results" / "pipeline-peers.json", HERE / "results" / "search-pipelines.json"
 PEERS = {"FLAML": "pipeline_flaml.py", "TPOT": "pipeline_tpot.py"}
-PATIENCE = 6  # times what they are given, after which they are ended
+PATIENCE = 6  # times the given seconds, after which they are stopped
 
 
 def answered(peer: str, python: str, told: dict[str, Any], seed: int, seconds: float) -> dict[str, Any]:
-    """Return what a program reaches on the rows that a search of ours held out."""
+    """Return the score of a program on the rows that our search held out."""
     names, *raw = tabular.raw(told)
     label = told.get("label", "class")
     with tempfile.TemporaryDirectory() as place:
@@ -55,7 +56,7 @@ def answered(peer: str, python: str, told: dict[str, Any], seed: int, seconds: f
 
 
 def main() -> None:
-    """Measure, and save."""
+    """Measure, and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--peers", required=True)

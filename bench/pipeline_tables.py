@@ -1,4 +1,4 @@
-"""The tables of docs/search-tables.md: what searches reach on sixteen tables, beside what is usual; anchors; peers."""
+"""The tables of docs/search-tables.md: what searches reach on sixteen tables, usual models, anchors, and peers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def _error(values: list[float]) -> float:
 
 
 def _usual(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
-    """Return what each usual model and the winner reach on the rows held out, of searches that fitted it in time."""
+    """Return the held-out scores of each usual model and the winner, for searches that fitted that model in time."""
     names = [name for name in lines[0]["beside"] if name != NOTHING]
     found = {name: [(line["beside"][name]["held"], line["held"]) for line in lines] for name in names}
     return {name: own for name, held in found.items() if (own := [pair for pair in held if pair[0] == pair[0]])}
 
 
 def pipelines() -> str:
-    """Return a row for each table, and in how many of them searches are better than what is usual."""
+    """Return a row for each table, and on how many of them searches beat the usual models."""
     found = read("search-pipelines")
     rows, above, below, gaps, flattered = [], 0, [], [], []
     for name, lines in found["tables"].items():

@@ -1,7 +1,7 @@
-"""The plots of docs/benchmarks.md, one for each case, from the JSON in bench/results: docs/figures/CASE.svg.
+"""The plots of docs/benchmarks.md, one per case, from the JSON in bench/results: docs/figures/CASE.svg.
 
-Transparent, in greys and middling colours, so that they can be read on light and dark pages. Each names the results it
-was made of (`digest`), so that figures.py can tell a stale one without drawing it.
+Transparent, in greys and medium colours, so that they are readable on light and dark pages. Each contains a digest of
+its results (`digest`), so that figures.py can detect an outdated plot without drawing it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ STYLE = {
     "axes.axisbelow": True,
     "figure.constrained_layout.use": True,
 }
-CURVES = {  # rung: its name and colour in the plot of accuracy against time
+CURVES = {  # rung: name and colour in the plot of accuracy against time
     "random-search": ("random search", "#8b929a"),
     "seed-mnist-64": ("GENREG as published", "#d1603d"),
     "evolution-strategy": ("evolution strategy", "#9a8c5a"),
@@ -66,12 +66,12 @@ RECIPES = {  # of mixed evolution: name and colour in its plot
     "mutation": ("mutation", "#d19a2e"),
     "diversity bonus": ("diversity bonus", "#2f9270"),
 }
-FILTERS = {  # rung: how its filters came about
+FILTERS = {  # rung: how its filters were trained
     "filters": "selection by log-probability, 60 s",
     "filters-published": "GENREG as published: trust, +10 / -1.5",
     "filters-gradient": "backpropagation",
 }
-SOURCES = {  # plot: the results it is made of
+SOURCES = {  # plot: the results it is drawn from
     "generation": ("generation",),
     "population": ("population",),
     "images": ("images",),
@@ -90,13 +90,13 @@ SOURCES = {  # plot: the results it is made of
 
 
 def digest(plot: str) -> str:
-    """Return a name for the results a plot is made of."""
+    """Return a digest of the results that a plot is drawn from."""
     content = b"".join((tables.RESULTS / f"{name}.json").read_bytes() for name in SOURCES[plot])
     return "results " + hashlib.sha256(content).hexdigest()[:16]
 
 
 def is_current(plot: str) -> bool:
-    """Whether the plot was made of these results."""
+    """Return whether a plot was drawn from the current results."""
     path = FOLDER / f"{plot}.svg"
     return path.exists() and digest(plot) in path.read_text("utf-8")
 
@@ -118,7 +118,7 @@ def draw_all(suffix: str = "svg") -> None:
 
 
 def name_rows(axes: Any, names: Iterable[str]) -> None:
-    """Name the rows of a horizontal plot, the first on top."""
+    """Name the rows of a horizontal plot, with the first on top."""
     names = list(names)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -128,7 +128,7 @@ def name_rows(axes: Any, names: Iterable[str]) -> None:
 
 
 def dots(axes: Any, values: Mapping[str, float | None], unit: str) -> None:
-    """Draw a dot with its number for each value, on a logarithmic axis; nothing for what was not measured."""
+    """Draw a dot with its number for each value on a logarithmic axis; unmeasured values are left out."""
     known = [value for value in values.values() if value is not None]
     axes.set_xscale("log")
     axes.set_xlim(min(known) / 1.6, max(known) * 8)  # room for the last number
@@ -142,7 +142,7 @@ def dots(axes: Any, values: Mapping[str, float | None], unit: str) -> None:
 
 
 def plain_ticks(axis: Any) -> None:
-    """Mark a logarithmic axis 10, 100, 1,000; also 20, 50, 200 ... where that would be less than three marks."""
+    """Put ticks at 10, 100, 1,000 on a logarithmic axis; also at 20, 50, 200 ... if these were fewer than three."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     low, high = axis.get_view_interval()
@@ -153,9 +153,9 @@ def plain_ticks(axis: Any) -> None:
 
 
 def apart(values: Sequence[float], gap: float) -> list[float]:
-    """Move sorted values as little as can be (least squares) until they are `gap` apart.
+    """Move sorted values as little as possible (least squares) until they are `gap` apart.
 
-    Isotonic regression of values - i gap by pooling adjacent violators.
+    This is isotonic regression of values - i gap by pooling adjacent violators.
     """
     pools: list[list[float]] = []
     for place, value in enumerate(values):
@@ -167,7 +167,7 @@ def apart(values: Sequence[float], gap: float) -> list[float]:
 
 
 def name_ends(axes: Any, ends: Mapping[str, float], colours: Mapping[str, str]) -> None:
-    """Name each line at the right edge, at the height of its end, in its colour; names are kept apart."""
+    """Name each line at the right edge in its colour, at the height of its end; names do not overlap."""
     scale = axes.yaxis.get_transform()
     low, high = (float(scale.transform(limit)) for limit in axes.get_ylim())
     heights = sorted(((float(scale.transform(end)) - low) / (high - low), name) for name, end in ends.items())
@@ -177,7 +177,7 @@ def name_ends(axes: Any, ends: Mapping[str, float], colours: Mapping[str, str]) 
 
 
 def lines(axes: Any, series: Mapping[str, Sequence[tuple[float, float]]]) -> None:
-    """Draw lines on double logarithmic axes, each named at its end."""
+    """Draw lines on log-log axes, each named at its end."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     for name, points in series.items():
@@ -193,7 +193,7 @@ def lines(axes: Any, series: Mapping[str, Sequence[tuple[float, float]]]) -> Non
 
 
 def generation(plt: Any) -> Any:
-    """One generation, MNIST and letters."""
+    """Draw the times of one generation, on MNIST and on the letters."""
     points = {point["case"]: point for point in read("generation")["points"]}
     figure, axes = plt.subplots(1, 2, figsize=(8, 3), sharey=True)
     for panel, case in zip(axes, ("MNIST", "letters"), strict=True):
@@ -221,7 +221,7 @@ def sweep(case: str, label: str) -> Callable[[Any], Any]:
 
 
 def threads(plt: Any) -> Any:
-    """How much faster more threads are."""
+    """Draw the speed-up by threads."""
     first, *_, last = read("threads")["points"]
     figure, axes = plt.subplots(figsize=(8, 1.9))
     for place, name in enumerate(first["figures"]):
@@ -237,7 +237,7 @@ def threads(plt: Any) -> Any:
 
 
 def limits(plt: Any) -> Any:
-    """Each stage's time, and how little it could be."""
+    """Draw the time of each stage, and its lower limit."""
     document = read("limits")
     figure, axes = plt.subplots(1, len(document["stages"]), figsize=(8, 2.6))
     for panel, (case, measured) in zip(axes, document["stages"].items(), strict=True):
@@ -252,7 +252,7 @@ def limits(plt: Any) -> Any:
 
 
 def reach(plt: Any) -> Any:
-    """Validation accuracy of the better champion against seconds, a line for each seed."""
+    """Draw validation accuracy of the better champion against seconds, one line per seed."""
     document = read("reach")
     budget, published = document["budget_seconds"], "published, after 40 minutes"
     colours = dict(zip(document["variants"], (COLOURS["numba, gene = weight"], COLOURS["evosax"]), strict=True))
@@ -274,7 +274,7 @@ def reach(plt: Any) -> Any:
 
 
 def startup(plt: Any) -> Any:
-    """From nothing to the end of the first generation."""
+    """Draw the time from process start to the end of the first generation."""
     found = read("startup")["first_generation_seconds"]
     figure, axes = plt.subplots(figsize=(8, 2.5))
     dots(axes, {name: middle(values) for name, values in found.items()}, " s")
@@ -283,7 +283,7 @@ def startup(plt: Any) -> Any:
 
 
 def memory(plt: Any) -> Any:
-    """Peak memory against population."""
+    """Draw peak memory against population."""
     points, run = read("population")["points"], read("memory")
     names = [name for name in points[0]["figures"] if name not in ("gemm", "numba, gene = unit", "PyGAD")]
     series = {
@@ -302,7 +302,7 @@ def memory(plt: Any) -> Any:
 
 
 def prediction(plt: Any) -> Any:
-    """One image through each implementation."""
+    """Draw the time of one image through each implementation."""
     found = read("prediction")["figures"]
     figure, axes = plt.subplots(figsize=(8, 2.8))
     dots(axes, {name: values["median_us"] for name, values in found.items()}, " us")
@@ -311,7 +311,7 @@ def prediction(plt: Any) -> Any:
 
 
 def accuracy(plt: Any) -> Any:
-    """Validation error against seconds, a line for each seed; both logarithmic."""
+    """Draw validation error against seconds, one line per seed, on log-log axes."""
     figure, axes = plt.subplots(figsize=(8, 4.6))
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -335,7 +335,7 @@ def accuracy(plt: Any) -> Any:
 
 
 def mixed(plt: Any) -> Any:
-    """Mixed evolution: accuracy and likeness by generation, a line for each seed of each recipe."""
+    """Draw accuracy and similarity by generation in mixed evolution, one line per seed of each recipe."""
     cells = read("mixed-cells")
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.2))
     for panel, title in zip(
@@ -360,7 +360,7 @@ def mixed(plt: Any) -> Any:
 
 
 def filters(plt: Any) -> Any:
-    """The filters that each way of training ends with, seed 0: orange where positive, violet where negative."""
+    """Draw the final filters of each kind of training, seed 0: orange where positive, violet where negative."""
     figure = plt.figure(figsize=(8, 4.2))
     for part, (rung, name) in zip(figure.subfigures(len(FILTERS), 1), FILTERS.items(), strict=True):
         found = read(f"accuracy-{rung}")["runs"][0]["filters"]

@@ -1,4 +1,4 @@
-"""Time one image through one implementation in Python: python predict_worker.py IMPLEMENTATION FOLDER."""
+"""Time one image through one Python implementation: python predict_worker.py IMPLEMENTATION FOLDER."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSES = 5
 
 
 def set_up(name: str, folder: Path) -> Callable[[np.ndarray], object]:
-    """Return what predicts one image (28, 28) of bytes."""
+    """Return a function that predicts one image (28, 28) of bytes."""
     part = folder / ("int8" if name.endswith("int8") else "float")
     if name.startswith("infer.py"):
         sys.path.insert(0, str(part / "python"))
@@ -49,7 +49,7 @@ def scikit_learn(arrays: Any) -> Any:
 
 
 def main() -> None:
-    """Predict every image in turn, several times over."""
+    """Predict every image in turn, several times."""
     name, folder = sys.argv[1], Path(sys.argv[2])
     images, predict = list(np.load(folder / "images.npy")), set_up(sys.argv[1], folder)
     best = [float("inf")] * len(images)

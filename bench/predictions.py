@@ -1,6 +1,7 @@
-"""One prediction: exports beside onnxruntime, scikit-learn and emlearn on the same weights; cold starts; memory.
+"""One prediction: exports, onnxruntime, scikit-learn and emlearn with the same weights; cold starts; memory.
 
-A process an implementation, in turns, one thread each. A time is the median over images of each image's least.
+Each implementation runs in its own process with one thread, in turn. A time is the median over images of each image's
+minimum.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PEAK = "; from machine import peak_megabytes; print(peak_megabytes())"
 
 
 def prediction(bench: Bench) -> dict[str, Any]:
-    """784-64-10 on the first images of MNIST's test split."""
+    """Measure 784-64-10 on the first images of MNIST's test split."""
     dataset = load_dataset("mnist")
     config = TrainConfig.from_preset("nodes", generations=100 if bench.quick else GENERATIONS)
     evolution = Evolution(config, dataset)
@@ -67,7 +68,7 @@ def prediction(bench: Bench) -> dict[str, Any]:
 def time_all(
     bench: Bench, folder: Path, models: dict[str, Model], images: np.ndarray, turns: int
 ) -> dict[str, dict[str, float]]:
-    """Return the microseconds of every implementation, taking turns."""
+    """Return the microseconds of every implementation, measured in turn."""
     times: dict[str, list[float]] = {}
     if bench.peers:
         headers = write_emlearn(folder / "emlearn", folder / "float" / "python" / "model.npz", bench.peers)
@@ -100,7 +101,7 @@ def _run(command: list[str], **changes: str) -> str:
 
 
 def starts(app: Path, count: int) -> dict[str, float]:
-    """Return the median milliseconds from nothing to a first prediction, and the peak megabytes of the process."""
+    """Return the median milliseconds from process start to a first prediction, and the peak memory in MB."""
     mark = MARK.format(bench=str(HERE), app=str(app))
     first = FIRST.format(model=str(app / "model.npz"))
     image = app / "image.npy"
@@ -123,7 +124,7 @@ def starts(app: Path, count: int) -> dict[str, float]:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """Return the bytes of what is exported, and of the C compiled for a Cortex-M where that compiler is there."""
+    """Return the bytes of the exports, and of the C compiled for a Cortex-M3 if its compiler is installed."""
     found = {
         f"{part}, {path.name}": path.stat().st_size
         for part in ("float", "int8")

@@ -1,10 +1,10 @@
-"""What a report costs: the share of a run that goes into recording for it, and seconds and bytes of its page.
+"""The cost of a report: the share of a run spent on recording for it, and the seconds and bytes of its page.
 
     python bench/report.py
 
-Of each preset on MNIST, for a number of generations: seconds of the run, seconds spent in what a look records beside
-accuracy (Generations._facts, by the clock), their share; seconds of `genreg-np report` as a command, without UMAP where
-that is not installed, and bytes of report.html. Writes bench/results/report.json.
+For each preset on MNIST and a number of generations: seconds of the run, seconds spent on recording more than accuracy
+(Generations._facts, wall-clock), and their share; seconds of the command `genreg-np report`, without UMAP if that is
+not installed, and bytes of report.html. Writes bench/results/report.json.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RUNS = {"seed-mnist-64": 600, "selection": 100, "fast": 1100, "nodes": 1000, "co
 
 
 class Timed:
-    """Counts the seconds that go into recording."""
+    """Counts the seconds spent on recording."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -50,7 +50,7 @@ class Timed:
 
 
 def measured(preset: str, generations: int, place: Path) -> dict[str, Any]:
-    """Train, report, and return what it took."""
+    """Train, report, and return the times and sizes."""
     data, run = load_dataset("mnist"), place / preset
     with Timed() as recording:
         result = train(TrainConfig.from_preset(preset, generations=generations), data, run)
@@ -72,7 +72,7 @@ def measured(preset: str, generations: int, place: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure all and write what was found."""
+    """Measure all presets and write the results."""
     umap = importlib.util.find_spec("umap") is not None
     with tempfile.TemporaryDirectory() as place:
         found = {}

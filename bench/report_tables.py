@@ -1,4 +1,4 @@
-"""The table of docs/report.md: what recording and a page cost, as bench/report.py measured it."""
+"""The table of docs/report.md: the cost of recording and of a page, from the results of bench/report.py."""
 
 from __future__ import annotations
 

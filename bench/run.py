@@ -1,11 +1,11 @@
-"""Measure, and write what was measured: bench/results/CASE.json.
+"""Measure, and write the results to bench/results/CASE.json.
 
     python bench/run.py                                          all cases, ours alone
-    python bench/run.py --peers .venv-peers/bin/python           the peers beside them
+    python bench/run.py --peers .venv-peers/bin/python           also the peers
     python bench/run.py generation limits --quick --results trial
 
-Every file holds the machine, versions and settings beside the figures. `make bench` and `make bench-peers` call this,
-then figures.py, which writes the pages.
+Every file contains machine, versions and settings as well as the figures. `make bench` and `make bench-peers` call
+this, then figures.py, which writes the pages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import workload as workloads
 from cases import Bench
 from workers import HERE
 
-STAGED = {  # what has its stages timed: a workload, and what crossover exchanges
+STAGED = {  # what has its stages timed: a workload, and the gene that crossover exchanges
     "MNIST, gene = weight": (workloads.mnist, "weight"),
     "MNIST, gene = none": (workloads.mnist, "none"),
     "letters, gene = weight": (workloads.letters, "weight"),
@@ -37,7 +37,7 @@ STAGED = {  # what has its stages timed: a workload, and what crossover exchange
 
 
 def limits(_: Bench) -> dict[str, Any]:
-    """The machine's limits, and the stages of a generation held against them, each in a process of its own."""
+    """Measure the machine's limits, and the stages of a generation to compare with them, in separate processes."""
     found = {"limits": _alone("limits.py"), "stages": {}}
     print(f"  {found['limits']}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +49,7 @@ def limits(_: Bench) -> dict[str, Any]:
 
 
 def _alone(script: str, *arguments: str) -> dict[str, Any]:
-    """Return what a script prints as JSON."""
+    """Return the JSON that a script prints."""
     command = [sys.executable, str(HERE / script), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -57,7 +57,7 @@ def _alone(script: str, *arguments: str) -> dict[str, Any]:
 
 
 def points(case: Callable[[Bench], list[cases.Point]]) -> Callable[[Bench], dict[str, Any]]:
-    """Return a case whose points are put under one name."""
+    """Return a case whose points are stored under the name `points`."""
     return lambda bench: {"points": case(bench)}
 
 
@@ -76,7 +76,7 @@ CASES: dict[str, Callable[[Bench], dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Measure the cases named."""
+    """Measure the given cases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", help=f"of {', '.join(CASES)}; by default all")
     parser.add_argument("--peers", help="the peers' Python; without it only ours are measured")

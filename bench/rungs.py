@@ -1,4 +1,4 @@
-"""The rungs of the ladder: what is trained, on what, for how long. ladder.py measures, accuracies.py tells."""
+"""The rungs of the ladder: what is trained, on what, for how long. ladder.py measures, accuracies.py makes tables."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from genreg_np.runs.config import TrainConfig, merged, read_preset
 
 @dataclass(frozen=True)
 class Rung:
-    """One thing to train, on several seeds."""
+    """A method to train, with several seeds."""
 
-    what: str  # in words, for tables
-    preset: str = ""  # of ours
+    what: str  # a description, for tables
+    preset: str = ""  # one of ours
     changes: Mapping[str, Any] = field(default_factory=dict)  # to the preset
     budget: float | None = None  # seconds; None: the preset's own generations
     dataset: str = "mnist"
     seeds: int = 5
     published: str = "-"  # accuracy, %
-    peer: str = ""  # for backpropagation: what backpropagation.py is to train; then budget is its own,
-    step: float = 1e-3  # and so are Adam's first step
-    batch: int = 128  # and the images of a batch (both chosen by validation: tune_peers.py)
+    peer: str = ""  # for backpropagation: the network that backpropagation.py trains; then budget is its own,
+    step: float = 1e-3  # and so are Adam's initial learning rate
+    batch: int = 128  # and the batch size (both chosen by validation: tune_peers.py)
 
     def config(self, seed: int) -> TrainConfig:
-        """Return the configuration of a seed, its generations still the preset's."""
+        """Return the configuration of a seed, with the preset's generations."""
         values = merged(read_preset(self.preset) | {"dataset": self.dataset}, self.changes)
         return TrainConfig.from_dict(values | {"seed": seed})
 
     def settings(self) -> dict[str, Any]:
-        """Return what a result depends on beside seed and machine."""
+        """Return what a result depends on besides seed and machine."""
         if self.peer:
             own = {} if self.peer == "sklearn-mlp" else {"step": self.step, "batch": self.batch}
             return {"peer": self.peer, "budget": self.budget, "dataset": self.dataset, **own}
         known = self.config(0).determining() | {"budget": self.budget}
-        left_out = ("seed", "generations") if self.budget else ("seed",)  # a budget decides on the generations
+        left_out = ("seed", "generations") if self.budget else ("seed",)  # a budget determines the generations
         return {key: value for key, value in known.items() if key not in left_out}
 
 
@@ -47,7 +47,7 @@ REWARD = {"fitness": "reward", "sigma": 1.0}
 LARGE = {"detectors": 24, "first_detectors": 14, "second_detectors": 13, "copies": 6, "generations": 24_000}
 LARGE_MAPS = "conv 32 3 / relu / max 2 / conv 64 3 / relu / max 2 / dropout 0.4 / dense 10"
 EIGHT_MAPS = "conv 8 5 / relu / max 4 / dense 10"
-CROSSOVER = {  # a population whose children mix two parents' weights, as published
+CROSSOVER = {  # a population whose children mix the weights of two parents, as published
     "crossover": "weight", "population_size": 200, "elites": 4, "child_mutation_rate": 0.05, "mutation_scale": 0.03,
     "final_scale": 0.05, "images_per_class": 20,
 }  # fmt: skip
@@ -108,7 +108,7 @@ RUNGS: dict[str, Rung] = {
 LASTING = {"trust_decay": 0.001, "trust_decay_per": "image", "trust_inheritance": 0.03}  # trust, as published
 BY_REWARD = {"fitness": "reward", "prediction": "sampled", "parent_weights": "rank"}
 HALVING = {"trust_decay": 0.5, "trust_inheritance": 0.25, "survival": "mean"}
-ABLATIONS: dict[str, Rung] = {  # each differs from `base` in what its words say
+ABLATIONS: dict[str, Rung] = {  # each differs from `base` as described
     f"ablation-{name}": Rung(what, "selection", CROSSOVER | {"generations": 600} | changes)
     for name, (what, changes) in {
         "base": ("by crossover of single weights, 4 elites, trust earned anew in each generation", {}),
@@ -132,7 +132,7 @@ ALL = RUNGS | ABLATIONS
 
 
 def known_runs(name: str) -> list[dict[str, Any]]:
-    """Return the runs of a rung that were measured with its settings of today, one for each seed."""
+    """Return the runs of a rung that were measured with its current settings, one per seed."""
     path = RESULTS / f"accuracy-{name}.json"
     if not path.exists():
         return []
@@ -142,7 +142,7 @@ def known_runs(name: str) -> list[dict[str, Any]]:
 
 
 def _are_of(measured: Mapping[str, Any], rung: Rung) -> bool:
-    """Whether results are of a rung's settings of today: of those that are younger than the results, by default."""
+    """Return whether results have a rung's current settings; settings newer than the results count as defaults."""
     today = rung.settings()
     defaults = {} if rung.peer else TrainConfig.from_dict({"strategy": today["strategy"]}).to_dict()
     younger = {name: value for name, value in defaults.items() if name in today and name not in measured}
@@ -150,9 +150,9 @@ def _are_of(measured: Mapping[str, Any], rung: Rung) -> bool:
 
 
 def evaluations(config: TrainConfig, images: int) -> int:
-    """Return how often a run puts one image through one genome; `images` is the size of the training split.
+    """Return how many times a run evaluates one image with one genome; `images` is the size of the training split.
 
-    Mutants of node perturbation count in full, although only what follows the mutated layer is evaluated anew.
+    Mutants of node perturbation count in full, although only the part after the mutated layer is recomputed.
     """
     options, generations = config.options, config.generations
     if config.strategy == "genreg":

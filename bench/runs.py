@@ -1,6 +1,6 @@
-"""The cases that start whole processes: time to accuracy, start-up, peak memory.
+"""The cases that start separate processes: time to accuracy, start-up, peak memory.
 
-Every process is cold; compiled kernels are in the cache from an earlier one, unless said.
+Every process is cold; compiled kernels are in the cache from an earlier process, unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import workload as workloads
 from cases import Bench
 from workers import HERE, Launch, Worker
 
-BUDGET, SEEDS = 20, 3  # seconds of a run, seeds of each variant
+BUDGET, SEEDS = 20, 3  # seconds per run, seeds per variant
 STARTS, IMPORTS_TIMED = 5, 21  # processes of each kind
 VARIANTS = {
     "seed-mnist-64": ("--preset", "seed-mnist-64"),
@@ -37,14 +37,14 @@ IMPORTS = {
 class Trained:
     """A run of `genreg-np train` in a cold process."""
 
-    wall_seconds: float  # of the process, start to end
+    wall_seconds: float  # of the process, from start to end
     peak_mb: int
-    told: dict[str, Any]  # what --json said
+    told: dict[str, Any]  # the output of --json
     records: list[dict[str, Any]]  # metrics.jsonl
 
 
 def train(*options: str) -> Trained:
-    """Train in a process of its own."""
+    """Train in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         command = [sys.executable, str(HERE / "command.py"), "train", "--json", "--quiet", "--out", str(run), *options]
@@ -59,7 +59,7 @@ def train(*options: str) -> Trained:
 
 
 def reach(bench: Bench) -> dict[str, Any]:
-    """Accuracy against seconds, as published and by log-probability, within a budget."""
+    """Measure accuracy against seconds, as published and by log-probability, within a budget."""
     budget, seeds = (3, 1) if bench.quick else (BUDGET, SEEDS)
     variants: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
     for seed in range(seeds):
@@ -77,7 +77,7 @@ def reach(bench: Bench) -> dict[str, Any]:
 
 
 def startup(bench: Bench) -> dict[str, Any]:
-    """From nothing to the end of the first generation, and what imports take."""
+    """Measure the time from process start to the end of the first generation, and the time of imports."""
     repetitions = 2 if bench.quick else STARTS
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +103,7 @@ def startup(bench: Bench) -> dict[str, Any]:
 
 
 def imports(repetitions: int) -> dict[str, Any]:
-    """Return median milliseconds of fresh interpreters that import, taken in turn, and the differences that count."""
+    """Return the median milliseconds of fresh interpreters that import, measured in turn, and differences."""
     times: dict[str, list[float]] = {name: [] for name in IMPORTS}
     for _ in range(repetitions):
         for name, code in IMPORTS.items():
@@ -119,7 +119,7 @@ def imports(repetitions: int) -> dict[str, Any]:
 
 
 def memory(bench: Bench) -> dict[str, Any]:
-    """Peak memory of a run of a large population."""
+    """Measure the peak memory of a run with a large population."""
     sizes = {"population_size": 1000 if bench.quick else 10_000, "survival_cutoff": 0.04, "generations": 3}
     options = [word for name, value in sizes.items() for word in ("--set", f"{name}={value}")]
     trained = train("--preset", "seed-mnist-64", *options)

@@ -1,10 +1,10 @@
-"""Do two versions of the code train the same networks? Every preset for a few generations, its arrays hashed.
+"""Do two versions of the code train the same networks? Trains every preset for a few generations and hashes its arrays.
 
     python bench/same_results.py --out before.json                     with one version
-    python bench/same_results.py --out after.json --against before.json    with the other: exit 1 where anything differs
+    python bench/same_results.py --out after.json --against before.json    with the other: exit 1 if anything differs
 
-What must be equal is said in docs/reproducibility.md: arrays byte for byte, headers but for settings that did not exist
-before. Data are the first images of MNIST where it is at hand, else the digits; letters for their presets.
+docs/reproducibility.md says what must be equal: arrays byte for byte, and headers except for settings that are new.
+The data are the first images of MNIST if it is available, else the digits; letters for their presets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from genreg_np.runs.training import train
 
 GENERATIONS = 6
 SIZES = {"train": 2000, "validation": 300, "test": 300}
-CHANGES: dict[str, dict[str, Any]] = {  # what would take minutes is made smaller, not left out
+CHANGES: dict[str, dict[str, Any]] = {  # reduces what would take minutes, rather than leaving it out
     "genreg-2": {"filter_rounds": 2, "filter_generations": 3, "axes": 100},
     "best": {"copies": 2},
     "mixed": {"generations": 2},
@@ -36,7 +36,7 @@ CHANGES: dict[str, dict[str, Any]] = {  # what would take minutes is made smalle
 
 
 def data_of(preset: str) -> Dataset:
-    """Return few images of what a preset is meant for."""
+    """Return a few images of the dataset that a preset is meant for."""
     if read_preset(preset).get("dataset") == "letters" or "alphabet" in preset:
         return load_dataset("letters")
     try:
@@ -72,7 +72,7 @@ def result_of(preset: str, backend: str, threads: int | None) -> dict[str, Any]:
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return what differs, a line each; settings that did not exist before may be there."""
+    """Return what differs, a line each; new settings are ignored."""
     found = []
     for preset, old in before.items():
         new = after.get(preset)

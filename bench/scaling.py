@@ -1,10 +1,10 @@
-"""How it grows on many machines: measured with local nodes of Ray, each of one processor.
+"""Scaling to many machines, measured with local Ray nodes of one processor each.
 
-    python bench/scaling.py [PART ...]          all of them take about five minutes on two quiet processors
+    python bench/scaling.py [PART ...]          all parts take about five minutes on two idle processors
 
-What a task costs, two nodes against one, a node killed in the midst of tasks and a driver killed in the midst of a run,
-ten times each, a generation of 10,000 genomes by three engines, and the bytes that go out for one. OPENBLAS_CORETYPE
-and OPENBLAS_L2_SIZE unset, one BLAS thread. Writes bench/results/scaling.json.
+The overhead of a task, two nodes against one, a node killed during tasks and a driver killed during a run (ten times
+each), a generation of 10,000 genomes by three engines, and the bytes sent for it. OPENBLAS_CORETYPE and
+OPENBLAS_L2_SIZE unset, one BLAS thread. Writes bench/results/scaling.json.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 
 
 def busy(seconds: float) -> float:
-    """Keep a processor busy for so many of its own seconds."""
+    """Keep a processor busy for `seconds` of processor time."""
     until = time.thread_time() + seconds
     while time.thread_time() < until:
         pass
@@ -47,12 +47,12 @@ def busy(seconds: float) -> float:
 
 
 def same(value: float) -> float:
-    """Do nothing."""
+    """Return the value unchanged."""
     return value
 
 
 def cluster_of(nodes: int) -> Any:
-    """Return a cluster of so many nodes of one processor, beside a head that has none."""
+    """Return a cluster of `nodes` nodes with one processor each, and a head without any."""
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(nodes):
         made.add_node(num_cpus=1)
@@ -61,20 +61,20 @@ def cluster_of(nodes: int) -> Any:
 
 
 def down(cluster: Any) -> None:
-    """End a cluster."""
+    """Shut a cluster down."""
     ray.shutdown()
     cluster.shutdown()
 
 
 def tasks() -> dict[str, Any]:
-    """Return what an empty task costs on two nodes, and tasks of a second on one node and on two."""
+    """Return the overhead of an empty task on two nodes, and the seconds of one-second tasks on one node and on two."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
     each = []
     for _ in range(3):
         for nodes in seconds:
             cluster = cluster_of(nodes)
             with engines.create("ray", busy, 0, address=cluster.address) as engine:
-                list(engine.map([0.01] * nodes))  # workers start
+                list(engine.map([0.01] * nodes))  # start the workers
                 began = time.perf_counter()
                 list(engine.map([1.0] * TASKS))
                 seconds[nodes].append(time.perf_counter() - began)
@@ -90,14 +90,14 @@ def tasks() -> dict[str, Any]:
 
 
 def policy() -> int:
-    """Return the bytes of a policy 4-16-2 as it is sent, among others of its generation."""
+    """Return the bytes of a policy 4-16-2 as it is sent with the others of its generation."""
     network = Network.build((4,), hidden=(16,), outputs=2)
     models = Evolution(TrainConfig.from_preset("policy", population_size=24), network=network).ask()
     return round(len(pickle.dumps(models)) / len(models))
 
 
 def lost_nodes() -> int:
-    """Return how many of ten times all tasks were done though a node was killed among them."""
+    """Return in how many of ten trials all tasks were done although a node was killed."""
     whole, cluster = 0, cluster_of(2)
     for _ in range(TIMES):
         with engines.create("ray", busy, 0, address=cluster.address) as engine:
@@ -137,7 +137,7 @@ if __name__ == "__main__":
 
 
 def lost_drivers() -> int:
-    """Return how many of ten runs that were killed and gone on with end with the bytes of one that was not."""
+    """Return how many of ten killed and resumed runs end with the same bytes as an uninterrupted one."""
     whole = 0
     with tempfile.TemporaryDirectory() as place:
         script = Path(place) / "driver.py"
@@ -164,7 +164,7 @@ def lost_drivers() -> int:
 
 
 def generation() -> dict[str, Any]:
-    """Return a generation of 10,000 genomes by three engines: seconds, bytes that go out, and whether all is equal."""
+    """Return the seconds of a generation of 10,000 genomes by three engines, the bytes sent, and whether all agree."""
     data = load_dataset("mnist")
     config = TrainConfig.from_preset("seed-mnist-64", population_size=GENOMES, generations=2)
     found: dict[str, Any] = {}
@@ -190,7 +190,7 @@ def generation() -> dict[str, Any]:
 
 
 def _sent(backend: Any, brood: Any, batch: Any) -> int:
-    """Return the bytes of a generation beside its survivors."""
+    """Return the bytes sent for a generation, without its survivors."""
     empty = np.empty((0, brood.survivors.shape[1]), np.float32)
     described = {name: value for name, value in vars(brood).items() if name not in ("survivors", "runs")}
     judged_on = dataclasses.replace(batch, features=empty[:, :0], importance=None)
@@ -208,7 +208,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Measure, and write."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="by default all of them")
     os.environ.setdefault("RAY_DEDUP_LOGS", "1")

@@ -1,4 +1,4 @@
-"""The tables of docs/scaling.md, and its picture: what was measured, and what follows from it for more machines."""
+"""The tables of docs/scaling.md, and its figure: measurements, and what they imply for more machines."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from tables import RESULTS, read, table
 from genreg_np.engines.fitness import CHUNKS
 from genreg_np.engines.ray_ import RayEngine
 
-LINE = 125e6  # bytes a second: a gigabit
-PROCESSORS = 8  # of a machine
+LINE = 125e6  # bytes per second: a gigabit
+PROCESSORS = 8  # per machine
 MACHINES = (1, 10, 100, 1000)
 GENOMES = 10_000
-LENGTHS = (0.01, 1.0, 60.0)  # seconds of a score
+LENGTHS = (0.01, 1.0, 60.0)  # seconds per score
 COLOURS = ("#d1603d", "#3f8fc4", "#2f9270", "#8479c9")
-LEAST = RayEngine.least_seconds  # of a task
+LEAST = RayEngine.least_seconds  # seconds per task
 
 
 def speed_up(machines: int, length: float, overhead: float, to_all: float, to_each: float) -> float:
-    """Return how many times as fast as one processor a generation of scores of such a length is.
+    """Return the speed-up over one processor for a generation of scores that take `length` seconds each.
 
-    The driver hands out tasks one after another (`overhead` each). Over its own line go `to_all` bytes in all, and
-    `to_each` for every machine. The last task to end is waited for.
+    The driver hands out tasks one after another (`overhead` each). It sends `to_all` bytes in total, and `to_each` for
+    every machine, over one line. The generation ends with its last task.
     """
     workers = machines * PROCESSORS
     work = GENOMES * length
@@ -33,7 +33,7 @@ def speed_up(machines: int, length: float, overhead: float, to_all: float, to_ea
 
 
 def columns() -> dict[str, tuple[float, float, float]]:
-    """Return what is calculated: its name, seconds of a score, bytes for all, bytes for each machine."""
+    """Return the calculated cases: name, seconds per score, bytes for all, bytes per machine."""
     generation = read("scaling")["generation"]
     sent = GENOMES * read("scaling")["policy"]
     policies = {f"policies, {length:g} s each": (length, sent, 0.0) for length in LENGTHS}
@@ -42,7 +42,7 @@ def columns() -> dict[str, tuple[float, float, float]]:
 
 
 def scaling() -> str:
-    """Return what was measured, and the calculation."""
+    """Return the measurements, and the calculation."""
     found = read("scaling")
     tasks, generation, about = found["tasks"], found["generation"], found["machines"]["tasks"]
     overhead, survivors = tasks["overhead"], generation["survivors"]
@@ -86,7 +86,7 @@ def _equal(generation: dict[str, Any]) -> str:
 
 
 def drawn(plt: Any) -> Any:
-    """Draw how many times as fast as one processor it gets with more machines."""
+    """Draw the calculated speed-up over one processor against the number of machines."""
     found = read("scaling")
     overhead = found["tasks"]["overhead"]
     machines = [round(10 ** (step / 8)) for step in range(25)]

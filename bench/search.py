@@ -1,17 +1,17 @@
-"""Searches for image classifiers: what they reach in a time, and who is bred of whom at equal samples.
+"""Searches for image classifiers: what they reach in a given time, and selections compared at equal samples.
 
     python bench/search.py budgets [--only NAME] [--seeds 3] [--first 0] [--data-dir DIR]
     python bench/search.py selections [--only NAME] [--seeds 24] [--first 0]
 
-budgets       `genreg-np search images` as a command, seed by seed: test accuracy and F1 of the model, the mean over its
-              trainings, seconds of the whole command, trials, network; of the trials the median error of the predicted
+budgets       the command `genreg-np search images`, seed by seed: test accuracy and F1 of the model, the mean over its
+              trainings, seconds of the whole command, trials, network; the median error of the trials' predicted
               seconds, and how busy the workers were.
 selections    the two lowest rungs of Fashion-MNIST, 48 individuals, paired seeds: the best log loss on the search split
-              that anyone has at the second rung, and after how many individuals random's best is reached; with Optuna's
-              TPE as one more selection.
+              at the second rung, and after how many individuals the best of random search is reached; Optuna's TPE is
+              an additional selection.
 
-Both cores of a machine that does nothing else; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each line is written to
-bench/results/search.json as soon as it is known, beside what is known of the others.
+Uses both cores of an idle machine; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each line is written to
+bench/results/search.json as soon as it is known; other known results are kept.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 import machine
 import numpy as np
-import search_tpe  # noqa: F401  a selection more
+import search_tpe  # noqa: F401  an additional selection
 
 from genreg_np import load_dataset
 from genreg_np.engines import create
@@ -55,7 +55,7 @@ INDIVIDUALS, RUNGS = 48, (8_000, 24_000)
 
 
 def gigaflops() -> float:
-    """Return what both cores reach in a float32 matrix product."""
+    """Return the GFLOP/s of a float32 matrix product on both cores."""
     one = np.random.default_rng(0).random((1024, 1024), dtype=np.float32)
     best = float("inf")
     for _ in range(8):
@@ -66,7 +66,7 @@ def gigaflops() -> float:
 
 
 def budget(options: list[str], seed: int, data_dir: str | None) -> dict[str, Any]:
-    """Return what one search reaches."""
+    """Return the results of one search."""
     with tempfile.TemporaryDirectory() as place:
         where = ["--data-dir", data_dir] if data_dir and options[0] == "mnist" else []
         command = [*options, "--seed", str(seed), "--out", f"{place}/run", "--json", *where]
@@ -93,7 +93,7 @@ def budget(options: list[str], seed: int, data_dir: str | None) -> dict[str, Any
 
 
 def selection(name: str, seed: int, folder: Path, data: Any, parts: Any) -> dict[str, Any]:
-    """Return the best log loss of a search at two rungs, and its course at the first."""
+    """Return the best log loss of a search at the second rung, and the log losses at the first."""
     config = SearchConfig(
         metric="log-loss",
         selection=name,
@@ -101,7 +101,7 @@ def selection(name: str, seed: int, folder: Path, data: Any, parts: Any) -> dict
         rungs=RUNGS,
         seed=seed,
         max_macs=600_000,
-        max_seconds=600.0,  # at equal samples nobody is ended by the clock
+        max_seconds=600.0,  # at equal samples no individual is stopped by the clock
         begin="random",
     )
     with SearchFolder.create(folder) as own, create("processes", learn, os.cpu_count() or 1) as engine:
@@ -115,7 +115,7 @@ def selection(name: str, seed: int, folder: Path, data: Any, parts: Any) -> dict
 
 
 def main() -> None:
-    """Measure, and write."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("budgets", "selections"))
     parser.add_argument("--only", choices=(*BUDGETS, *REGISTRY))

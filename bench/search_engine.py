@@ -1,7 +1,7 @@
-"""The engine of a search: how busy its workers are, what it costs, and its loops beside plain PyTorch.
+"""The engine of a search: how busy its workers are, its overhead, and its loops compared with plain PyTorch.
 
     python bench/search_engine.py workers [--runs 3]       one worker and two; the same search again, from its record
-    python bench/search_engine.py loops --peers PYTHON     the same genomes on the same samples, one thread, by turns
+    python bench/search_engine.py loops --peers PYTHON     the same genomes on the same samples, one thread, in turn
 
 MNIST; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Writes bench/results/search-engine.json.
 """
@@ -35,11 +35,11 @@ from genreg_np.strategies.gradient import SCHEDULES
 RESULT = Path(__file__).with_name("results") / "search-engine.json"
 PEER = Path(__file__).parent / "peers" / "search_torch.py"
 GENOMES, SAMPLES, ROUNDS = 24, 8000, 3
-KNOWN = 8  # trials after which the model of cost has something to go by
+KNOWN = 8  # trials after which the cost model has enough data
 
 
 def workers_of(data: Any, seed: int) -> dict[str, Any]:
-    """Return what a search takes with one worker and with two, and again from its record."""
+    """Return the times of a search with one worker and with two, and when repeated from its record."""
     config = SearchConfig(
         generations=1, rungs=(8000, 24_000), max_macs=700_000, final_epochs=1, final_seeds=1, seed=seed,
         begin="random",
@@ -67,7 +67,7 @@ def workers_of(data: Any, seed: int) -> dict[str, Any]:
 
 
 def loops(data: Any, peers: str) -> list[dict[str, Any]]:
-    """Return seconds of our loop and of PyTorch's for each genome: medians of rounds by turns."""
+    """Return seconds of our loop and of PyTorch's for each genome: medians of rounds in turn."""
     config = SearchConfig(augmentation="none", max_macs=700_000)
     kind, found, child = kind_of(config, data.input_shape, data.class_names), [], 0
     with tempfile.TemporaryDirectory() as place:
@@ -115,7 +115,7 @@ def loops(data: Any, peers: str) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Measure, and write."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("workers", "loops"))
     parser.add_argument("--runs", type=int, default=3)

@@ -1,17 +1,17 @@
-"""Searches for generators: what they reach in a time, what random genomes do, and how long a step takes beside PyTorch.
+"""Searches for generators: what they reach in a given time, random genomes, and the time of a step against PyTorch.
 
     python bench/search_gan.py searches [--only NAME] [--seeds 5] [--first 0] [--data-dir DIR]
     python bench/search_gan.py step --peers /path/to/python-with-torch
 
-searches    `genreg-np search gan` as a command, seed by seed: measures of the generator by the test split, seconds of
-            the whole command; of the trials at the lowest rung the median distance of random genomes, removed ones as
-            they were last, and the shares of healthy ones among random and among the last population; and the default
-            pair trained for as many samples as the winner was.
-step        one step of the pair 64-256-256-784 and 784-256-256-1 on batches of 128, one thread, beside PyTorch's, by
-            turns; medians.
+searches    the command `genreg-np search gan`, seed by seed: measures of the generator on the test split, seconds of
+            the whole command; for trials at the lowest rung the median distance of random genomes (removed ones at
+            their last checkpoint), and the shares of healthy ones among random genomes and in the last population; and
+            the default pair trained for as many samples as the winner.
+step        one step of the pair 64-256-256-784 and 784-256-256-1 on batches of 128, one thread, compared with PyTorch's
+            in turn; medians.
 
-Both cores of a machine that does nothing else; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each line is written to
-bench/results/search-gan.json as soon as it is known, beside what is known of the others.
+Uses both cores of an idle machine; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each line is written to
+bench/results/search-gan.json as soon as it is known; other known results are kept.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ BATCH, STEPS, ROUNDS = 128, 60, 5
 
 
 def searched(options: list[str], seed: int, data_dir: str | None) -> dict[str, Any]:
-    """Return what one search reaches."""
+    """Return the results of one search."""
     with tempfile.TemporaryDirectory() as place:
         where = ["--data-dir", data_dir] if data_dir and options[0] == "mnist" else []
         command = [*options, "--seed", str(seed), "--out", f"{place}/run", "--json", *where]
@@ -90,7 +90,7 @@ def _healthy(trials: list[Any]) -> float | None:
 
 
 def by_default(search: StoredSearch, name: str, samples: int, seed: int, place: Path) -> float:
-    """Return the distance of the default pair's images after so many samples, by the test split."""
+    """Return the distance of the default pair's images after `samples` samples, on the test split."""
     data = load_dataset(name)
     kind = Gans(search.config, data.input_shape, data.class_names)
     (place / "parts").mkdir()
@@ -104,7 +104,7 @@ def by_default(search: StoredSearch, name: str, samples: int, seed: int, place: 
 
 
 def steps(peers: str) -> dict[str, float]:
-    """Return milliseconds of a step, ours and PyTorch's, by turns."""
+    """Return the milliseconds of a step, ours and PyTorch's, in turn."""
     hidden = "dense 256 / leaky-relu / dense 256 / leaky-relu"
     making = Network((64,), parse(f"{hidden} / dense 784 / sigmoid", (64,)))
     judging = Network((784,), parse(f"{hidden} / dense 1", (784,)))
@@ -126,7 +126,7 @@ def steps(peers: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure, and write."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("searches", "step"))
     parser.add_argument("--only", choices=tuple(SEARCHES))

@@ -1,8 +1,8 @@
-"""How long until an individual reaches 99 % on MNIST's search split: ours, and peers beside it.
+"""The time until an individual reaches 99 % on MNIST's search split: ours, compared with peers.
 
     python bench/search_peers.py --peers PYTHON [--seeds 3] [--seconds 300]
 
-PYTHON is one with torch, optuna and sklearn-genetic-opt (bench/peers/requirements-search.txt). Both cores;
+PYTHON is an interpreter with torch, optuna and sklearn-genetic-opt (bench/peers/requirements-search.txt). Both cores;
 OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Writes bench/results/search-peers.json.
 """
 
@@ -32,7 +32,7 @@ TARGET = 0.99
 
 
 def ours(data: Any, seed: int, seconds: float, begin: str) -> dict[str, Any]:
-    """Return when an individual of ours reaches the target; its training from scratch is not counted."""
+    """Return the seconds until one of our individuals reaches the target, without the final training from scratch."""
     settings = settings_for(seconds) | {"seed": seed, "begin": begin, "final_epochs": 1, "final_seeds": 1}
     at: dict[str, float] = {}
     watcher = Watcher(on_phase=lambda phase: at.setdefault(phase, time.perf_counter()))
@@ -47,7 +47,7 @@ def ours(data: Any, seed: int, seconds: float, begin: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, and write."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True)
     parser.add_argument("--seeds", type=int, default=3)

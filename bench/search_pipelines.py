@@ -1,14 +1,15 @@
-"""Searches for pipelines on the sixteen tables: beside what is usual, and how far folds flatter.
+"""Searches for pipelines on the sixteen tables, compared with usual models, and how much the folds flatter.
 
     python bench/search_pipelines.py                           all tables, three seeds of 60 s; fifty minutes
     python bench/search_pipelines.py wine cars --seeds 1
     python bench/search_pipelines.py --anchors                 wine, breast cancer and digits in 48 individuals
 
-A seed is that of the search, and so of the rows that are held out. Told are the winner's score on these and on the new
-folds, and those of what is usual: logistic or ridge regression, a support vector machine and boosting as scikit-learn
-has them, and no model at all. The anchors are what a support vector machine reaches by three folds of all rows.
+The seed of a search also determines the rows that are held out. Recorded are the winner's scores on these and on the
+new folds, and those of usual models: logistic or ridge regression, a support vector machine and boosting with
+scikit-learn's defaults, and no model at all. The anchors are what a support vector machine reaches by three folds of
+all rows.
 
-Both cores of a machine that does nothing else. Results go to results/search-pipelines.json, table by table.
+Uses both cores of an idle machine. Writes results/search-pipelines.json, table by table.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ EVALUATIONS = 48
 
 
 def searched(told: dict[str, Any], seed: int, budget: float) -> dict[str, Any]:
-    """Return what a search on a table reaches."""
+    """Return the results of a search on a table."""
     names, *rows = tabular.raw(told)
     with tempfile.TemporaryDirectory() as folder:
         path = tabular.written(Path(folder, "table.csv"), names, rows)
@@ -59,7 +60,7 @@ def searched(told: dict[str, Any], seed: int, budget: float) -> dict[str, Any]:
 
 
 def anchored(name: str, seed: int) -> dict[str, Any]:
-    """Return the best of so many support vector machines by three folds of all rows, and the score of a hold-out."""
+    """Return the best of EVALUATIONS support vector machines by three folds of all rows, and a held-out score."""
     few: dict[str, Any] = {"population": EVALUATIONS // 3, "generations": 3, "models": "svm", "folds": 3}
     inputs, labels = getattr(datasets, ANCHORS[name])(return_X_y=True)
     search = PipelineSearchClassifier(random_state=seed, n_jobs=2, **few).fit(inputs, labels)
@@ -74,7 +75,7 @@ def anchored(name: str, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, and save."""
+    """Measure, and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)

@@ -1,4 +1,4 @@
-"""The tables of docs/search.md: what bench/search.py, and the others of its name, measured."""
+"""The tables of docs/search.md, from the results of bench/search.py and its companions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tables import RESULTS, read, table
 
 
 def budgets() -> str:
-    """Return what searches reach in a time."""
+    """Return what searches reach in a given time."""
     found = read("search")
     rows = []
     for name, lines in found["budgets"].items():
@@ -32,7 +32,7 @@ def budgets() -> str:
 
 
 def selections() -> str:
-    """Return how selections do at equal samples, beside random search."""
+    """Return how selections compare with random search at equal samples."""
     lines = read("search")["selections"]
     random = {line["seed"]: line for line in lines["random"]}
     rows = []
@@ -56,12 +56,12 @@ def selections() -> str:
 
 
 def _reached(values: Sequence[float], target: float) -> int:
-    """Return after how many individuals a value is reached; one more than there are where none is."""
+    """Return after how many individuals a value is reached; one more than there are if none reaches it."""
     return next((place for place, value in enumerate(values, start=1) if value <= target), len(values) + 1)
 
 
 def workers() -> str:
-    """Return what the engine costs."""
+    """Return the overhead of the engine."""
     found = read("search-engine")
 
     def middle(get: Callable[[dict[str, Any]], float]) -> float:
@@ -78,7 +78,7 @@ def workers() -> str:
 
 
 def loops() -> str:
-    """Return how long learning takes beside PyTorch."""
+    """Return the time of learning relative to PyTorch."""
     found = read("search-engine")
     count, share, middle = len(found["loops"]), *found["loops, all"].values()
     return (
@@ -106,7 +106,7 @@ def tiny() -> str:
 
 
 def peers() -> str:
-    """Return how long peers take to a target."""
+    """Return how long peers take to reach a target."""
     found, rows = read("search-peers"), []
     for name, lines in found.items():
         if not isinstance(lines, list):
@@ -125,7 +125,7 @@ def peers() -> str:
 
 
 def gans() -> str:
-    """Return what searches for generators reach, beside the floor."""
+    """Return what searches for generators reach, and the floor."""
     found, rows = read("search-gan"), []
     names = ("fcd", "coverage", "tvd", "modes", "confident", "copying")
     for name, lines in found["searches"].items():
@@ -147,7 +147,7 @@ def gans() -> str:
 
 
 def health() -> str:
-    """Return how many of random pairs and of the last population are healthy."""
+    """Return the shares of healthy pairs among random ones and in the last population."""
     found, rows = read("search-gan"), []
     for name, lines in found["searches"].items():
         shares = [
@@ -159,7 +159,7 @@ def health() -> str:
 
 
 def pair_step() -> str:
-    """Return how long a step takes beside PyTorch."""
+    """Return the time of a step, ours and PyTorch's."""
     step = read("search-gan")["step"]
     ratio = step["torch (ms)"] / step["ours (ms)"]
     return (
@@ -184,7 +184,7 @@ GAN = {
     }.items()
     if (RESULTS / "search-gan.json").exists() and part in read("search-gan")
 }
-MEASURED = {  # each table, and the part of a file that it is made of
+MEASURED = {  # each table, and the part of a file that it is made from
     "budgets": (budgets, "search", "budgets"),
     "selections": (selections, "search", "selections"),
     "workers": (workers, "search-engine", "workers"),

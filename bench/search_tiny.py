@@ -3,9 +3,9 @@
     python bench/search_tiny.py [--draws 20] [--population 24] [--generations 3]
 
 Each draw takes four classes of Fashion-MNIST, with 20, 10, 10 and 10 training images, 16 test images and 1,000 others
-that take the place of the truth. Beside the search, by head: sixteen random individuals that learn as the winner does,
-and a random forest on pixels. Both cores; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each draw is written to
-bench/results/search-tiny.json as soon as it is known.
+that stand for the truth. The search, with either head, is compared with sixteen random individuals trained like the
+winner, and with a random forest on pixels. Both cores; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each draw is
+written to bench/results/search-tiny.json as soon as it is known.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from genreg_np.search.sharing import Parts
 
 RESULT = Path(__file__).with_name("results") / "search-tiny.json"
 SIZES, FEW, MANY, RANDOM = (20, 10, 10, 10), 16, 1000, 16
-VALIDATION = 0.2  # of the training images: a search of few joins them again
+VALIDATION = 0.2  # of the training images: a search on few images merges them again
 
 
 def drawn(draw: int, everything: Dataset) -> tuple[Dataset, Split]:
-    """Return a tiny set, whose test split is large, and the few test images beside it."""
+    """Return a tiny set with a large test split, and a few other test images."""
     rng = np.random.default_rng(draw)
     classes = np.sort(rng.choice(10, len(SIZES), replace=False))
     train, test = everything.train, everything.test
@@ -60,7 +60,7 @@ def drawn(draw: int, everything: Dataset) -> tuple[Dataset, Split]:
 
 
 def at_random(data: Dataset, few: Split, config: SearchConfig, draw: int) -> dict[str, Any]:
-    """Return what random individuals reach that learn as long as a winner, on many images and on few."""
+    """Return what random individuals reach on many images and on few, trained for as long as a winner."""
     kind, found = kind_of(config, data.input_shape, data.class_names), []
     samples = max(config.final_epochs * (len(data.train) + len(data.validation)), config.ladder(50).samples[-1])
     with tempfile.TemporaryDirectory() as place:
@@ -89,7 +89,7 @@ def at_random(data: Dataset, few: Split, config: SearchConfig, draw: int) -> dic
 
 
 def main() -> None:
-    """Measure, and write."""
+    """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--population", type=int, default=24)

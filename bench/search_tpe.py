@@ -1,7 +1,7 @@
-"""Optuna's TPE as a selection `tpe`, for bench/search.py alone: a study that was told all results is asked for genomes.
+"""Optuna's TPE as a selection `tpe`, only for bench/search.py: a study that knows all results suggests genomes.
 
-To be imported before genreg_np.search.config, which lists the selections that there are. Only expressed genes are asked
-for and told, as whoever defines a space by running it does; the sampler is the default one, random for ten trials.
+Import it before genreg_np.search.config, which lists the available selections. Only expressed genes are suggested and
+reported, as in any define-by-run space; the sampler is the default one, random for ten trials.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from genreg_np.search.trials import Trial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 REGISTRY["tpe"] = "search_tpe:Tpe"
-LAG = 8  # children under way that do not wait for one another, as those of `steady`
+LAG = 8  # children bred without waiting for one another, as in `steady`
 
 
 class Tpe(Selection):
@@ -34,7 +34,7 @@ class Tpe(Selection):
         return max(0, child - LAG)
 
     def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
-        """Return what a study suggests that knows of all results."""
+        """Return the suggestion of a study that knows all results."""
         genes = {gene.name: gene for gene in space.genes}
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=draws.below(2**32)))
         for trial in judged:
@@ -63,5 +63,5 @@ def _asked(trial: optuna.Trial, gene: Gene) -> Any:
 
 
 def _checked(genome: Genome, space: Space) -> Genome:
-    """Return a genome whose numbers have the digits that they have here."""
+    """Return a genome whose numbers are rounded as in this project."""
     return {gene.name: gene.at(gene.place(genome[gene.name])) for gene in space.genes}

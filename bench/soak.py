@@ -1,9 +1,9 @@
-"""What is done to files and to runs at length: mutated files for every reader, kills at random instants.
+"""Long tests of files and runs: mutated files for every reader, kills at random instants.
 
     python bench/soak.py fuzz  [--inputs N] [--seconds S] [--seed N]
     python bench/soak.py kills [--kills N] [--seed N]
 
-Writes bench/results/fuzz.json or kills.json. The same, for shorter, are tests: tests/test_fuzz.py, tests/test_kills.py.
+Writes bench/results/fuzz.json or kills.json. Shorter versions are tests: tests/test_fuzz.py, tests/test_kills.py.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def fuzz(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what came of mutated files, and the memory it took beside what the program had before."""
+    """Return the outcomes of reading mutated files, and the peak memory compared with that before."""
     from tests.fuzzing import fuzz, warmed
 
     targets = warmed()
@@ -34,7 +34,7 @@ def fuzz(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def kills(options: argparse.Namespace) -> dict[str, Any]:
-    """Return what came of runs that were killed."""
+    """Return the outcomes of runs that were killed."""
     from tests.killing import kill
 
     outcomes = {name: dataclasses.asdict(outcome) for name, outcome in kill(options.kills, options.seed).items()}
@@ -46,7 +46,7 @@ def kills(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run one of them."""
+    """Run the chosen test."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("fuzz", "kills"))
     parser.add_argument("--inputs", type=int, default=10**6)

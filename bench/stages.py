@@ -1,22 +1,22 @@
-"""Where a generation's time goes: each stage timed alone, on the real kernels, tiles and threads.
+"""Where a generation's time goes: each stage timed separately, with the real kernels, tiles and threads.
 
     python stages.py WORKLOAD.npz GENE        prints JSON
 
 dense       batch, build (crossover and mutation), product (first layers), finish (the rest of the network), rebuild
 inherited   batch, product (survivors' first layers), inherit (pre-activations and mutated inputs), finish, rebuild
 
-Each stage has a least amount of work, from which its limit follows (limits.py): the longer of operations / GEMM peak
-and bytes / memory bandwidth. P genomes, S survivors, D genes, W active inputs, H hidden units, N images, K classes, r
-the mutation rate:
+Each stage has a minimum amount of work, which gives its limit (limits.py): the longer of operations / GEMM peak and
+bytes / memory bandwidth. P genomes, S survivors, D genes, W active inputs, H hidden units, N images, K classes, r the
+mutation rate:
 
 batch      8 N I bytes             read, and written with the images as columns
 build      12 P H W bytes          two parents read, a child written
-product    2 P H W N operations    S in place of P where pre-activations are inherited
+product    2 P H W N operations    S instead of P if pre-activations are inherited
 inherit    2 r P H W N operations  a multiply-add per mutated weight and image;  8 P H N bytes
 finish     (25 + 2 K) P H N operations   a tanh, and the second layer;  8 P H N bytes
 rebuild    12 S D bytes
 
-Bytes are counted as if they came from memory. What a cache holds comes faster, so a stage may beat its limit.
+Bytes are counted as if they came from memory. Cached data arrive faster, so a stage may beat its limit.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -51,7 +51,7 @@ def stages(workload: Workload, gene: Gene) -> tuple[dict[str, Callable[[], objec
     tiles, everyone = broods.BroodTiles(brood, batch), np.arange(population)
 
     def in_tiles(size: int, do: Callable[[Any], object]) -> Callable[[], object]:
-        """Return what hands all genomes' numbers to `do`, `size` at a time."""
+        """Return a function that passes all genomes' numbers to `do`, `size` at a time."""
 
         def some(first: int, last: int) -> None:
             for tile in range(first, last):
@@ -100,7 +100,7 @@ def stages(workload: Workload, gene: Gene) -> tuple[dict[str, Callable[[], objec
 
 
 def work(workload: Workload, gene: Gene, active: int) -> dict[str, tuple[float, float]]:
-    """Return the least (operations, bytes) of each stage."""
+    """Return the minimum (operations, bytes) of each stage."""
     population, hidden, images = workload.population, workload.hidden, len(workload.images)
     units, inherited = population * hidden * images, gene is not Gene.WEIGHT
     return {
@@ -114,7 +114,7 @@ def work(workload: Workload, gene: Gene, active: int) -> dict[str, tuple[float, 
 
 
 def measure(workload: Workload, gene: Gene) -> dict[str, Any]:
-    """Return the median milliseconds of each stage and of the whole, taking turns, and each stage's least work."""
+    """Return the median milliseconds of each stage and of the whole, in turn, and each stage's minimum work."""
     timed, whole = stages(workload, gene)
     everything = timed | {"whole": whole}
     milliseconds: dict[str, list[float]] = {name: [] for name in everything}

@@ -1,4 +1,4 @@
-"""The table of docs/export.md: which layers each export target takes, as the registry of targets says."""
+"""The table of docs/export.md: which layers each export target supports, from the registry of targets."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WORDS = {
 
 
 def support() -> str:
-    """Return a row for each kind of layer, a column for each target, and one for `--int8`."""
+    """Return a row for each kind of layer, with a column for each target and one for `--int8`."""
     assert set(WORDS) | set(infer.INT8) == {*infer.LAYERS, *infer.ELSEWHERE}, "a kind of layer has no words"
     taken = {name: target(name).TAKES for name in TARGETS}
     rows = [

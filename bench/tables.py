@@ -1,4 +1,4 @@
-"""The tables of docs/benchmarks.md, each made of one or two files in bench/results."""
+"""The tables of docs/benchmarks.md, each from one or two files in bench/results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-FIT_FROM = 200  # growth exponents are fitted over sizes from here on
+FIT_FROM = 200  # growth exponents are fitted to sizes from here on
 PUBLISHED_ACCURACY = 0.8147  # seed-mnist-64, after 40 minutes
-NOTES = {  # what an implementation does in a generation, and how that differs from ours
+NOTES = {  # what an implementation does in a generation, and how it differs from ours
     "gemm": "one product (12,800 x 784) @ (784 x 200) by NumPy on all cores: the first layers' arithmetic alone",
     "numba, gene = weight": "crossover of single weights, masked mutation: GENREG as published",
     "numba, gene = unit": "crossover of whole hidden units, masked mutation",
@@ -26,7 +26,7 @@ NOTES = {  # what an implementation does in a generation, and how that differs f
 
 
 def read(name: str) -> dict[str, Any]:
-    """Return what was measured of a case."""
+    """Return the results of a case."""
     document: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
     return document
 
@@ -38,7 +38,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a measured value with about three digits; a dash for what was not measured."""
+    """Return a measured value with about three digits; a dash if it was not measured."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -50,7 +50,7 @@ def median(point: dict[str, Any], name: str) -> float | None:
 
 
 def exponent(points: list[dict[str, Any]], name: str) -> float | None:
-    """Return b of time = a size**b, fitted to the logarithms by least squares; None of fewer than three sizes."""
+    """Return b of time = a size**b, a least-squares fit to the logarithms; None for fewer than three sizes."""
     known = [(p["case"], median(p, name)) for p in points if p["case"] >= FIT_FROM and name in p["figures"]]
     if len(known) < 3:
         return None
@@ -80,7 +80,7 @@ def operators() -> str:
 
 
 def sweep(case: str, head: str, fitted: bool = True) -> Callable[[], str]:
-    """Return a function that tabulates a sweep; a last row says how time grows, if wanted."""
+    """Return a function that tabulates a sweep; if `fitted`, a last row has the growth exponents."""
 
     def write() -> str:
         points = read(case)["points"]
@@ -113,7 +113,7 @@ def limits() -> str:
 
 
 def limit_ms(stage: dict[str, float], found: dict[str, float]) -> float:
-    """Return the least milliseconds a stage's operations and bytes take on this machine."""
+    """Return the minimum milliseconds that a stage's operations and bytes take on this machine."""
     return max(stage["operations"] / found["gemm_gflops"], stage["bytes"] / found["bandwidth_gb_per_s"]) / 1e6
 
 
@@ -132,7 +132,7 @@ def stages() -> str:
 
 
 def seconds_to(accuracy: float, run: dict[str, Any]) -> float:
-    """Return the seconds a run took to validate at `accuracy`, by either champion; infinity if it never did."""
+    """Return the seconds until a run validated at `accuracy`, by either champion; infinity if it never did."""
     return next((seconds for seconds, *looks in run["curve"] if max(looks) >= accuracy), math.inf)
 
 
@@ -169,7 +169,7 @@ def startup() -> str:
 
 
 def compiling() -> str:
-    """Return how long kernels take to compile, in this version and one before kernels were cut small."""
+    """Return how long kernels take to compile, in this version and in one with larger kernels."""
     found = read("versions")
     rows = [
         [name.removeprefix("compiling for "), f"{one['other']:.1f}", f"{one['this']:.1f}", f"{one['ratio']:.2f}"]
@@ -179,7 +179,7 @@ def compiling() -> str:
 
 
 def versions() -> str:
-    """Return how this version's steps compare with that one's."""
+    """Return how this version's steps compare with the other's."""
     found = read("versions")
     rows = [
         [name, number(one["other"]), number(one["this"]), f"{one['ratio']:.2f}"]

@@ -1,13 +1,13 @@
-"""Sixteen tables, raw as they come, beside scikit-learn: what is reached, and in how many seconds.
+"""Sixteen raw tables, compared with scikit-learn: scores, and seconds.
 
     python bench/tabular.py                          all methods, five seeds; twenty minutes
     python bench/tabular.py cars wine --seeds 2      some tables
 
-A seed draws the rows that are tested on, class by class. Ours read the others as a .csv file as they come, hold a part
-of them out to choose by, and predict the test rows from the raw table. The others get what our reader made of the same
-columns: missing numbers filled in with the median beside a flag, words one-hot, numbers scaled to deviation 1.
+A seed determines the test rows, drawn class by class. Our methods read the other rows from a raw .csv file, hold some
+of them out for validation, and predict the test rows from the raw table. The others get the same columns as processed
+by our reader: missing numbers imputed with the median and flagged, words one-hot, numbers scaled to deviation 1.
 
-Results go to results/tabular.json, which bench/figures.py makes the table of docs/tables.md from.
+Writes results/tabular.json, from which bench/figures.py makes the table of docs/tables.md.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from genreg_np.data.for_model import Stream
 from genreg_np.strategies.problem import HiddenLayers, network_for
 
 HERE = Path(__file__).parent
-METHODS = {  # ours: presets and what is changed in them
+METHODS = {  # ours: presets and changes to them
     "default": ("tables", {}),
     "selection": ("evolution-strategy", {"keep": "best", "hidden": (32,), "generations": 1500, "batch_size": 500}),
 }
@@ -40,7 +40,7 @@ MOST_SECONDS = 10.0
 
 
 def raw(told: dict[str, Any]) -> list[list[str]]:
-    """Return a table's header and rows as text, as its package has them."""
+    """Return a table's header and rows as text, as in its package."""
     package, file = told["from"]
     if package == "scikit-learn":
         return _of_sklearn(file)
@@ -70,7 +70,7 @@ def _of_sklearn(loader: str) -> list[list[str]]:
 
 
 def drawn(told: dict[str, Any], seed: int, share: float) -> tuple[list[str], list[list[str]], list[list[str]]]:
-    """Return a table's header, and rows to learn from and to test on, of each class as many as it has."""
+    """Return a table's header, training rows and test rows, with equal shares of each class."""
     names, *rows = raw(told)
     place = names.index(told.get("label", "class"))
     rows = [row for row in rows if row[place] not in ("", "NA")]
@@ -87,14 +87,14 @@ def drawn(told: dict[str, Any], seed: int, share: float) -> tuple[list[str], lis
 
 
 def written(path: Path, names: list[str], rows: list[list[str]]) -> Path:
-    """Write a table."""
+    """Write a table, and return its path."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([names, *rows])
     return path
 
 
 def measured(told: dict[str, Any], seed: int, share: float, others: bool) -> dict[str, dict[str, float]]:
-    """Return score and seconds of every method on one draw of a table."""
+    """Return score and seconds of every method for one draw of a table."""
     names, learned, tested = drawn(told, seed, share)
     label, found = told.get("label", "class"), {}
     with tempfile.TemporaryDirectory() as folder:
@@ -119,12 +119,12 @@ def measured(told: dict[str, Any], seed: int, share: float, others: bool) -> dic
 
 
 def _with_all_rows(dataset: Dataset) -> Dataset:
-    """Return a dataset that also learns from the rows it holds out for a test: here others are tested on."""
+    """Return a dataset that also learns from the rows it holds out for testing: other rows are used for that here."""
     return dataclasses.replace(dataset, train=dataset.train.with_(dataset.test))
 
 
 def score(told: dict[str, Any], predicted: Any, truth: list[str], names: Any) -> float:
-    """Return accuracy, or R2."""
+    """Return accuracy, or R2 for numbers."""
     if told["task"] == "classes":
         return float(
             np.mean([_plain(names[int(k)]) == _plain(label) for k, label in zip(predicted, truth, strict=True)])
@@ -143,7 +143,7 @@ def _plain(text: str) -> str:
 def _sklearn(
     told: dict[str, Any], dataset: Dataset, model: Any, batches: list[Any], truth: list[str]
 ) -> dict[str, dict[str, float]]:
-    """Return what scikit-learn's models reach with the same columns, all rows to learn from."""
+    """Return what scikit-learn's models reach with the same columns, trained on all rows."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -185,7 +185,7 @@ def _sklearn(
 
 
 def main() -> None:
-    """Measure, and save."""
+    """Measure, and save the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--seeds", type=int)

@@ -1,4 +1,4 @@
-"""The table of docs/tables.md: sixteen tables, ours beside scikit-learn's."""
+"""The table of docs/tables.md: sixteen tables, our results and scikit-learn's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What we set out to reach, beside what was measured."""
+"""Our targets, compared with the measurements."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ NUMPY = "numpy, gene = weight"
 
 @dataclass(frozen=True)
 class Target:
-    """A figure to reach."""
+    """A target for a measured figure."""
 
     what: str
     wanted: float
     unit: str  # follows the number
-    measured: float | None  # None: not part of this run
+    measured: float | None  # None: not measured in this run
     at_most: bool = True  # or at least
 
     @property
     def reached(self) -> bool:
-        """Whether the measured figure is as wanted."""
+        """Whether the measured figure reaches the target."""
         assert self.measured is not None
         return self.measured <= self.wanted if self.at_most else self.measured >= self.wanted
 
     def row(self) -> list[str]:
-        """Return the cells of a table."""
+        """Return the cells of a table row."""
         sign, digits = ("at most" if self.at_most else "at least"), 2 if self.wanted < 10 or self.unit == " %" else 1
         wanted = f"{sign} {self.wanted:g}{self.unit}"
         if self.measured is None:
@@ -37,7 +37,7 @@ class Target:
 
 
 def targets() -> Iterator[Target]:
-    """Compare every aim with the results."""
+    """Yield every target with its result."""
     points = {point["case"]: point for point in read("generation")["points"]}
     mnist = points["MNIST"]
 

@@ -1,4 +1,4 @@
-"""Which step and batch serve PyTorch best within a budget, by validation accuracy: what rungs.py gives it.
+"""Find the learning rate and batch size that suit PyTorch best within a budget, by validation accuracy, for rungs.py.
 
     python bench/tune_peers.py --peers .venv-peers/bin/python
 
@@ -15,7 +15,7 @@ import ladder
 import machine
 from rungs import RESULTS, RUNGS
 
-TRIED = {  # rungs, and the steps and batches tried for them
+TRIED = {  # rungs, and the learning rates and batch sizes to try for them
     "torch-mlp-4s": ((0.001, 0.002, 0.004, 0.008, 0.016), (128, 256)),
     "torch-mlp": ((0.0005, 0.001, 0.002, 0.004, 0.008), (128,)),
     "torch-lenet-25s": ((0.001, 0.002, 0.004, 0.008), (64,)),
@@ -23,7 +23,7 @@ TRIED = {  # rungs, and the steps and batches tried for them
 
 
 def main() -> None:
-    """Try, print, write."""
+    """Try all pairs, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", required=True, help="the peers' Python")
     peers = parser.parse_args().peers

@@ -1,16 +1,16 @@
-"""How often models of digits say that they are unsure: of MNIST's test images, and of pictures of other things.
+"""How often models of digits report that they are unsure: for MNIST's test images, and for pictures of other things.
 
     python bench/unsure.py                      three seeds of each preset
     python bench/unsure.py fast --seeds 1
 
-Each preset is trained with the distance to its training images. Then it is shown pictures that it never saw: letters in
-Pillow's font, in white on black, turned, moved and of several sizes (data/letters.py), without O, I, S, Z, B and G,
-which look like digits and are counted apart; shapes drawn here from a fixed seed; and Fashion-MNIST's test images. The
-letters and shapes are centred and scaled as MNIST's digits were.
+Each preset is trained with the distance to its training images, and then shown unfamiliar pictures: letters in Pillow's
+font, white on black, rotated, shifted and of several sizes (data/letters.py), where O, I, S, Z, B and G, which look
+like digits, are counted separately; shapes drawn from a fixed seed; and Fashion-MNIST's test images. The letters and
+shapes are centred and scaled like MNIST's digits.
 
 A picture is refused by its probability alone, by the distance alone, and by both, as `--reject` does: with a threshold
-of 0.9, and with the one at which 95 % of the validation images are answered. Nothing is chosen on the other pictures or
-on the test split. Writes bench/results/unsure.json.
+of 0.9, and with the one at which 95 % of the validation images are answered. Nothing is chosen by the other pictures or
+by the test split. Writes bench/results/unsure.json.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ RESULTS = Path(__file__).resolve().parent / "results" / "unsure.json"
 PRESETS = ("fast", "nodes", "convolution")
 SEEDS = 3
 LOOKALIKES = "OISZBG"
-VIEWS = 60  # of each letter
+VIEWS = 60  # per letter
 COUNT = 2000  # shapes, and pictures of clothes
-SIDE, INK = 112, 255  # of a drawn shape before it is scaled
+SIDE, INK = 112, 255  # of a drawn shape, before scaling
 ANSWERED, REJECT = 0.95, 0.9
 Images = NDArray[Any]
 
 
 def letters() -> tuple[Images, NDArray[np.str_]]:
-    """Return views of letters, (N, 28, 28), bright on dark, and which letters they are."""
+    """Return views of letters (N, 28, 28), bright on dark, and the names of the letters."""
     data = load_dataset("letters", variations=VIEWS)
     part = data.everything
     found = []
     for picture, name in zip(part.inputs, np.array(data.class_names)[part.labels], strict=True):
-        # Views have inks and papers of their own; what is brighter than the paper, or darker, becomes white on black.
+        # Views differ in ink and paper; whatever differs from the paper becomes white on black.
         paper, levels = float(np.median(picture)), picture.astype(np.float64)
         ink = np.abs(levels - paper)
         image = centred((ink * 255 / max(1.0, ink.max())).astype(np.uint8))
@@ -88,7 +88,7 @@ def shapes() -> Images:
 
 
 def pictures() -> dict[str, Images]:
-    """Return what no model of digits was trained on, by kind."""
+    """Return pictures that no model of digits was trained on, by kind."""
     drawn, names = letters()
     alike = np.isin(names, list(LOOKALIKES))
     clothes = load_dataset("fashion-mnist").test.inputs[:COUNT]
@@ -96,7 +96,7 @@ def pictures() -> dict[str, Images]:
 
 
 def refusals(model: Model, shown: dict[str, Images]) -> dict[str, dict[str, Any]]:
-    """Return for each way of refusing what share of each kind it refuses, and what it makes of the test images."""
+    """Return, for each way of refusing, the share it refuses of each kind, and its results on the test images."""
     data = load_dataset("mnist")
     familiarity = Familiarity(model)
 
@@ -142,7 +142,7 @@ def measure(preset: str, seed: int, shown: dict[str, Images]) -> dict[str, Any]:
     return {
         "seed": seed,
         "seconds": round(evolution.seconds, 2),
-        "fit_processor_seconds": round(took, 3),  # of all threads
+        "fit_processor_seconds": round(took, 3),  # over all threads
         "model_bytes": len(model.pack()),
         "distance_bytes": added,
         "features": int(model.arrays["familiarity.projection"].shape[1]),
@@ -153,7 +153,7 @@ def measure(preset: str, seed: int, shown: dict[str, Images]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure, saving after each run; the presets that are not named are kept."""
+    """Measure, saving after each run; results of presets that are not given are kept."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("presets", nargs="*", default=PRESETS)
     parser.add_argument("--seeds", type=int, default=SEEDS)

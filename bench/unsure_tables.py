@@ -1,4 +1,4 @@
-"""The tables of docs/unsure.md: what models of digits answer, and what they refuse, as bench/unsure.py measured it."""
+"""The tables of docs/unsure.md: what models of digits answer and refuse, from the results of bench/unsure.py."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def refused() -> str:
 
 
 def costs() -> str:
-    """Return a row for each preset: what the distance adds to a model, and what fitting it takes."""
+    """Return a row for each preset: what the distance adds to a model, and the time to fit it."""
     rows = []
     for preset, runs in read("unsure")["presets"].items():
         first = runs[0]
@@ -54,7 +54,7 @@ def costs() -> str:
 
 
 def pictures() -> str:
-    """Return how many pictures of each kind were shown, and the seeds."""
+    """Return how many pictures of each kind were shown, and the number of seeds."""
     document = read("unsure")
     shown = ", ".join(f"{count:,} {KINDS[kind]}" for kind, count in document["pictures"].items())
     seeds = " and ".join(str(count) for count in sorted({len(runs) for runs in document["presets"].values()}))

@@ -1,9 +1,9 @@
-"""Do our implementations do the same work as numpy_, the specification, on this very workload?
+"""Do our implementations do the same work as numpy_, the specification, on a given workload?
 
     python validate.py WORKLOAD.npz
 
-Checked before anything is timed, on the first genomes of the brood: rebuilt weights to the bit, fitness within the
-stated bound of the logits (selftest.py). A sampled prediction may differ where a draw meets a class boundary.
+Checked before anything is timed, for the first genomes of the brood: rebuilt weights bit for bit, fitness within the
+stated bound of the logits (selftest.py). A sampled prediction may differ if a draw falls on a class boundary.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from genreg_np.backends import create
 from genreg_np.backends.selftest import LOGIT_BOUND
 
 GENOMES = 16
-MOST_FLIPS = 2  # predictions that may differ, of GENOMES times N
+MOST_FLIPS = 2  # predictions that may differ, out of GENOMES times N
 
 
 def disagreements(workload: Workload) -> list[str]:
-    """Return a line for each of our implementations that differs from the specification; empty is good."""
+    """Return a line for each of our implementations that differs from the specification; empty if none does."""
     wrong, batch, specification = [], batch_of(workload), create("numpy")
     for name, (backend, gene) in GENERATIONS.items():
         brood = brood_of(workload, gene)

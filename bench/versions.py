@@ -1,10 +1,10 @@
-"""Is this version as fast as another one? Both by turns: cold starts, compiling, generations, batches and a prediction.
+"""Is this version as fast as another? Both in turn: cold starts, compiling, generations, batches and a prediction.
 
     python bench/versions.py OTHER_CHECKOUT [--turns N] [--compiling N]
 
-Each figure is measured in a process of its own with one version's code on its path; the two take turns, so that a busy
-machine disturbs both alike. Writes bench/results/versions.json: medians of both, and the median of the turns' ratios
-(this version's time over the other's). What a step is timed on are the first images of MNIST, or the digits.
+Each figure is measured in a separate process with one version's code on its path; versions take turns, so that a busy
+machine disturbs both alike. Writes bench/results/versions.json: medians of both, and the median of the ratios within
+turns (this version's time over the other's). Steps are timed on the first images of MNIST, or on the digits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IMAGES = 6000
 
 
 def steps(presets: list[str]) -> dict[str, float]:
-    """Return milliseconds of a step of each preset, of a bank's features and of one prediction."""
+    """Return the milliseconds of a step of each preset, of a bank's features and of one prediction."""
     import numpy as np
 
     from genreg_np import Evolution, TrainConfig, load_dataset
@@ -64,7 +64,7 @@ def steps(presets: list[str]) -> dict[str, float]:
 
 
 def compiling(preset: str) -> dict[str, float]:
-    """Return seconds until a preset's kernels are ready, in this process's empty cache."""
+    """Return the seconds until a preset's kernels are ready, with an empty cache."""
     from genreg_np import TrainConfig, backends
     from genreg_np.strategies import strategy_class
 
@@ -77,7 +77,7 @@ def compiling(preset: str) -> dict[str, float]:
 
 
 def run(checkout: Path, *arguments: str, cache: str | None = None) -> tuple[float, str]:
-    """Return the seconds that a process on a checkout took, and what it printed."""
+    """Return the seconds of a process that uses a checkout, and its output."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
     environment |= {"PYTHONPATH": str(checkout)} | ({"XDG_CACHE_HOME": cache} if cache else {})
     begun = time.perf_counter()
@@ -88,7 +88,7 @@ def run(checkout: Path, *arguments: str, cache: str | None = None) -> tuple[floa
 
 
 def measured(checkout: Path, model: Path, image: Path) -> dict[str, float]:
-    """Return one turn's figures that need no compiling."""
+    """Return one turn's figures that do not involve compiling."""
     infer = f"import genreg_np.cli; genreg_np.cli.main(['infer', {str(model)!r}, {str(image)!r}])"
     found = {
         "import genreg_np (s)": run(checkout, "-c", "import genreg_np")[0],
@@ -98,7 +98,7 @@ def measured(checkout: Path, model: Path, image: Path) -> dict[str, float]:
 
 
 def compiled(checkout: Path) -> dict[str, float]:
-    """Return one turn's seconds of compiling, each preset's into an empty cache."""
+    """Return one turn's seconds of compiling, with an empty cache for each preset."""
     found = {}
     for preset in COMPILED:
         with tempfile.TemporaryDirectory(dir=Path.home()) as cache:
@@ -107,7 +107,7 @@ def compiled(checkout: Path) -> dict[str, float]:
 
 
 def compared(turns: list[tuple[dict[str, float], dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """Return medians of both versions, and of the turns' ratios."""
+    """Return the medians of both versions, and of the ratios within turns."""
     return {
         name: {
             "other": statistics.median(other[name] for other, _ in turns),
@@ -119,7 +119,7 @@ def compared(turns: list[tuple[dict[str, float], dict[str, float]]]) -> dict[str
 
 
 def main() -> None:
-    """Measure by turns, and write what came of it."""
+    """Measure in turn, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, nargs="?")
     parser.add_argument("--turns", type=int, default=7)

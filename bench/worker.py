@@ -1,8 +1,8 @@
-"""One implementation in a process of its own, timed on demand (workers.py drives it).
+"""One implementation in a separate process, timed on demand (driven by workers.py).
 
     python worker.py IMPLEMENTATION WORKLOAD.npz
 
-Prints one line of JSON after the first generation, then for each line on stdin does another and prints its
+Prints one line of JSON after the first generation; for each line on stdin it does another generation and prints its
 milliseconds and the process's peak memory.
 """
 
@@ -20,7 +20,7 @@ from workload import Workload
 
 
 def set_up(implementation: str, workload: Workload) -> Callable[[], object]:
-    """Return the function that does one generation; a peer's module is named as the peer, in lower case."""
+    """Return the function that does one generation; a peer's module has the peer's name in lower case."""
     if Path(__file__).with_name("peers").joinpath(f"{implementation.lower()}.py").exists():
         step: Callable[[], object] = importlib.import_module(f"peers.{implementation.lower()}").set_up(workload)
         return step
@@ -31,7 +31,7 @@ def set_up(implementation: str, workload: Workload) -> Callable[[], object]:
 
 
 def main() -> None:
-    """Set up, then step for each line."""
+    """Set up, then do a step for each line."""
     step = set_up(sys.argv[1], Workload.load(sys.argv[2]))
     start = time.perf_counter()
     step()

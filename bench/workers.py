@@ -1,4 +1,4 @@
-"""Several implementations of one workload, each a process of its own (worker.py), taking turns.
+"""Several implementations of one workload, each in a separate process (worker.py), taking turns.
 
 A busy machine then disturbs all alike. OPENBLAS_CORETYPE and the like are unset: every BLAS chooses its own kernels.
 """
@@ -21,9 +21,9 @@ from typing import Any
 from workload import Workload
 
 HERE = Path(__file__).parent
-PAUSE = 0.05  # seconds between turns: BLAS threads spin on for a while after their call
+PAUSE = 0.05  # seconds between turns: BLAS threads keep spinning for a while after a call
 TURN_MS = 150.0  # how long a turn should take
-SLOW_MS = 1000.0  # a generation that long needs no uncounted one to warm the caches
+SLOW_MS = 1000.0  # a generation this long needs no warm-up
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ class Launch:
 
     implementation: str  # its name in worker.py
     python: str = sys.executable
-    environment: Mapping[str, str] = field(default_factory=dict)  # on top of ours
+    environment: Mapping[str, str] = field(default_factory=dict)  # in addition to ours
 
 
 @dataclass(frozen=True)
 class Effort:
     """How long to measure."""
 
-    turns: int  # of each implementation
-    seconds: float  # an implementation that has been timed for so long sits out further turns
+    turns: int  # per implementation
+    seconds: float  # an implementation that has been timed for this long skips further turns
 
 
 class Worker:
-    """An implementation in a process of its own, which has done one generation when this returns."""
+    """An implementation in a separate process, which has done one generation when the constructor returns."""
 
     def __init__(self, launch: Launch, workload: Path) -> None:
         command = [launch.python, str(HERE / "worker.py"), launch.implementation, str(workload)]
@@ -61,7 +61,7 @@ class Worker:
         )
         self.peak_mb = 0
         self.last_ms = self._read()
-        self.ready_seconds = time.perf_counter() - started  # from nothing to the end of the first generation
+        self.ready_seconds = time.perf_counter() - started  # from process start to the end of the first generation
 
     def __enter__(self) -> Worker:
         return self
@@ -89,7 +89,7 @@ class Worker:
         return self.last_ms
 
     def turn(self) -> list[float]:
-        """Do a few generations, not counting the first: caches hold another process's data."""
+        """Do a few generations, not counting the first, since caches hold another process's data."""
         time.sleep(PAUSE)
         if self.last_ms < SLOW_MS:
             self.step()
@@ -102,7 +102,7 @@ def validate(workload: Path) -> None:
     Raises
     ------
     RuntimeError
-        If one differs: its time would mean nothing.
+        If one differs, so that its time would be meaningless.
     """
     command = [sys.executable, str(HERE / "validate.py"), str(workload)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -111,7 +111,7 @@ def validate(workload: Path) -> None:
 
 
 def measure(workload: Workload, launches: Mapping[str, Launch], effort: Effort) -> dict[str, Any]:
-    """Return the figures of each implementation on a workload, checked first, taking turns."""
+    """Return the figures of each implementation for a workload, checked first, taking turns."""
     times: dict[str, list[float]] = {name: [] for name in launches}
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         path = Path(folder) / "workload.npz"

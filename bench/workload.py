@@ -1,7 +1,7 @@
-"""What one generation works on: the one input generator for every implementation, ours and the peers'.
+"""The inputs of one generation: the only input generator, for our implementations and the peers'.
 
-P genomes of networks I-H-K (tanh) are judged on the same N images; S of them survive. NumPy alone, so that the peers'
-environment can read it.
+P genomes of networks I-H-K (tanh) are judged on the same N images; S of them survive. It needs only NumPy, so that the
+peers' environment can use it.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Split
 
-MUTATION_RATE, MUTATION_SCALE = 0.07, 0.1  # the seed's: probability per gene, standard deviation
-MOST_SURVIVORS = 400  # a fifth survive, as published, but no more than this
+MUTATION_RATE, MUTATION_SCALE = 0.07, 0.1  # as published: probability per gene, standard deviation
+MOST_SURVIVORS = 400  # a fifth survive, as published, but at most this many
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Images, labels and sizes."""
+    """Images, labels and sizes of a generation."""
 
     images: NDArray[np.float32] = field(repr=False)  # (N, I), 0 .. 1
     labels: NDArray[np.int64] = field(repr=False)  # (N,), 0 .. K-1
     hidden: int  # H
     classes: int  # K
     population: int  # P
-    preset: str = ""  # of a run whose generations are this workload
+    preset: str = ""  # of a run with this workload
 
     @property
     def survivors(self) -> int:
-        """S, the number of survivors."""
+        """The number S of survivors."""
         return min(max(1, self.population // 5), MOST_SURVIVORS)
 
     @property
     def inputs(self) -> int:
-        """I, pixels of an image."""
+        """The number I of pixels per image."""
         return int(self.images.shape[1])
 
     @property
     def genes(self) -> int:
-        """D, weights and biases of a network."""
+        """The number D of weights and biases of a network."""
         return self.hidden * (self.inputs + 1) + self.classes * (self.hidden + 1)
 
     def layers(self) -> tuple[int, int, int]:
-        """Return where the first biases, the second weights and the second biases begin among the genes."""
+        """Return the places among the genes at which the first biases, second weights and second biases begin."""
         first, second = self.hidden * self.inputs, self.hidden * (self.inputs + 1)
         return first, second, second + self.classes * self.hidden
 
     def describe(self) -> dict[str, int | str]:
-        """Return the sizes, for the JSON beside a figure."""
+        """Return the sizes, for the JSON with the results."""
         return {
             "network": f"{self.inputs}-{self.hidden}-{self.classes}",
             "population": self.population,
@@ -64,7 +64,7 @@ class Workload:
         }
 
     def save(self, path: Path) -> None:
-        """Write all of it to an .npz."""
+        """Write the workload to an .npz file."""
         np.savez(path, **{name: np.asarray(value) for name, value in asdict(self).items()})
 
     @classmethod
@@ -76,14 +76,14 @@ class Workload:
 
 
 def mnist(population: int = 200, images: int = 200, hidden: int = 64, preset: str = "") -> Workload:
-    """Draw training images of MNIST, none twice."""
+    """Draw distinct training images of MNIST."""
     train = _train("mnist")
     rows = np.random.default_rng(0).choice(len(train), images, replace=False)
     return Workload(_pixels(train.inputs[rows]), train.labels[rows], hidden, 10, population, preset)
 
 
 def letters(dark: bool = True, preset: str = "") -> Workload:
-    """Return the 26 rendered letters, 200 networks of 128 hidden units; dark inputs are lit faintly unless `dark`."""
+    """Return the 26 rendered letters for 200 networks of 128 hidden units; without `dark`, no input is always 0."""
     train = _train("letters")
     pixels = _pixels(train.inputs)
     return Workload(pixels if dark else np.maximum(pixels, np.float32(1 / 255)), train.labels, 128, 26, 200, preset)

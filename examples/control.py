@@ -1,4 +1,4 @@
-"""Policies for environments of Gymnasium, each within the time it usually takes on two cores.
+"""Evolve policies for Gymnasium environments, each for the time it usually takes on two cores.
 
     python examples/control.py CartPole-v1
     python examples/control.py LunarLander-v3 --seed 3
@@ -18,7 +18,7 @@ EPISODES = {"CartPole-v1": 1, "Acrobot-v1": 1, "Pendulum-v1": 3, "LunarLander-v3
 
 
 def train(env: str, seconds: float, seed: int, workers: int) -> tuple[Model, Episodes]:
-    """Return a policy, and the episodes that it was evolved on."""
+    """Return a policy, and the episodes it was evolved on."""
     task = episodes(env, EPISODES[env])
     evolution = task.evolution(TrainConfig.from_preset("policy", seed=seed))
     evolution.run(10**6, fitness=task, rescore=30, budget=seconds, workers=workers)
@@ -26,10 +26,10 @@ def train(env: str, seconds: float, seed: int, workers: int) -> tuple[Model, Epi
 
 
 def main() -> None:
-    """Train, and print what was reached in fresh episodes."""
+    """Train, and print the returns of fresh episodes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("env", choices=list(SECONDS))
-    parser.add_argument("--seconds", type=float, help="[default: as SECONDS says]")
+    parser.add_argument("--seconds", type=float, help="training time [default: see SECONDS]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-/* A crane driven by the policy that examples/crane.py evolved and `genreg-np export` wrote as model.c. */
+/* Drives a crane with the policy evolved by examples/crane.py and written as model.c by `genreg-np export`. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-"""Evolve a policy for a simulator of one's own: a crane that brings its load to a mark, and does not let it swing.
+"""Evolve a policy for your own simulator: a crane that brings its load to a mark without letting it swing.
 
-python examples/crane.py                                   crane.npz, in some seconds
-genreg-np export crane.npz --to c --out crane/             and in C, which examples/crane.c drives:
+python examples/crane.py                                   writes crane.npz, in a few seconds
+genreg-np export crane.npz --to c --out crane/             the policy in C, used by examples/crane.c:
 cc -std=c99 -O2 -I crane examples/crane.c crane/model.c -o drive -lm
-./drive 2.5                                                from 2.5 m beside the mark
+./drive 2.5                                                starts 2.5 m from the mark
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 
 from genreg_np import Evolution, Model, Network, TrainConfig
 
-State = tuple[float, float, float, float]  # place (m), speed, angle (radians), turning
+State = tuple[float, float, float, float]  # position (m), speed, angle (radians), angular velocity
 
 
 def moved(state: State, force: float) -> State:
-    """Return where a trolley of 1 kg on a rail, and its load of 1 kg on a metre of rope, are 0.05 s later."""
+    """Return the state 0.05 s later of a 1 kg trolley on a rail, with a 1 kg load on 1 m of rope."""
     place, speed, angle, turning = state
     sine, cosine = math.sin(angle), math.cos(angle)
     push = (force + sine * (turning * turning + 9.81 * cosine)) / (1 + sine * sine)
@@ -28,7 +28,7 @@ def moved(state: State, force: float) -> State:
 
 
 def score(model: Model, seed: int) -> float:
-    """Return how near the mark the load was over ten seconds, in metres below 0, from a place that the seed decides."""
+    """Return minus the load's mean distance from the mark over ten seconds, in metres; the seed sets the start."""
     state: State = (np.random.default_rng(seed).uniform(-3, 3), 0.0, 0.0, 0.0)
     memory, away = model.start(), 0.0
     for _ in range(200):
@@ -39,7 +39,7 @@ def score(model: Model, seed: int) -> float:
 
 
 def main() -> None:
-    """Evolve, and print what was reached."""
+    """Evolve a policy, and print its score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generations", type=int, default=60)
     parser.add_argument("--workers", type=int, default=0, help="processes")

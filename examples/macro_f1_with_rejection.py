@@ -1,11 +1,11 @@
-"""Train a network on a score that has no gradient: macro-F1 with the right to say "I don't know".
+"""Train a network on a score without a gradient: macro-F1 with the option to say "I don't know".
 
-A digit the network is unsure of (probability under 0.6) is rejected: it counts as missed (recall suffers) but never as
-a false alarm (precision does not). So it pays to answer exactly when one is likely to be right. Counts, a threshold
-and a maximum: nothing here can be differentiated.
+A digit the network is unsure of (probability under 0.6) is rejected: it counts as a miss (which lowers recall) but
+never as a false alarm (precision is unaffected). So it pays to answer exactly when the answer is likely to be right.
+The score consists of counts, a threshold and a maximum: it cannot be differentiated.
 
     python examples/macro_f1_with_rejection.py
-    python examples/macro_f1_with_rejection.py --target 0.8 --out runs/macro-f1     Ctrl-C, and again: it goes on
+    python examples/macro_f1_with_rejection.py --target 0.8 --out runs/macro-f1     run again after Ctrl-C to continue
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from genreg_np import Evolution, Model, TrainConfig, load_dataset
 
-SURE = 0.6  # least probability of an answer
+SURE = 0.6  # minimum probability for an answer
 DIGITS = load_dataset("digits")
 
 
@@ -35,12 +35,12 @@ def score(model: Model, split: str = "train") -> float:
 
 
 def main() -> None:
-    """Evolve, and print what was reached."""
+    """Evolve a network, and print its score."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generations", type=int, default=400)
     parser.add_argument("--workers", type=int, default=0, help="processes that score genomes")
     parser.add_argument("--target", type=float, help="stop at this score")
-    parser.add_argument("--out", type=Path, help="a folder to keep the run in, or to go on with the one in it")
+    parser.add_argument("--out", type=Path, help="folder of the run; a run in it is continued")
     arguments = parser.parse_args()
 
     checkpoint = arguments.out and arguments.out / "checkpoint.npz"

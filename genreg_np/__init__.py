@@ -1,6 +1,6 @@
 """Train small neural networks by evolution, without gradients, and run them anywhere.
 
-Public names are imported when first used, so that `import genreg_np` costs nothing but Python.
+Public names are imported on first use, so `import genreg_np` loads nothing but Python itself.
 """
 
 from __future__ import annotations

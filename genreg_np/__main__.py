@@ -1,4 +1,4 @@
-"""`python -m genreg_np` is `genreg-np`."""
+"""Run `genreg-np` as `python -m genreg_np`."""
 
 from genreg_np.cli import main
 

@@ -1,8 +1,8 @@
-"""What can go wrong, each error with its way out.
+"""The errors this package raises.
 
-The message of every error is one line: what was found, where, and how to mend it. The command line prints that
-line and exits with `exit_code`; the library raises it. The one error that is not here is `infer.ModelError`:
-the tiny runtime stands alone and brings its own.
+Every message is one line: what was found, where, and how to fix it. The library raises the error; the command line
+prints the line and exits with `exit_code`. Only `infer.ModelError` is defined elsewhere, because the runtime imports
+nothing from the package.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 
 class GenregError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base class of all errors that this package raises on purpose."""
 
     exit_code = 1
 
@@ -36,7 +36,7 @@ class BackendError(GenregError, RuntimeError):
 
 
 class FitnessError(GenregError, ValueError):
-    """Fitness values that cannot be selected on (wrong count, none finite)."""
+    """Fitness values that selection cannot use (wrong count, none finite)."""
 
 
 class MissingExtraError(GenregError, ImportError):
@@ -44,22 +44,22 @@ class MissingExtraError(GenregError, ImportError):
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> MissingExtraError:
-    """Word the error for an optional package that is absent.
+    """Return the error for an optional package that is not installed.
 
     Parameters
     ----------
     package : str
         The package that could not be imported.
     extra : str
-        The extra of genreg-np that brings it.
+        The extra of genreg-np that installs it.
     purpose : str
-        What it was needed for, as the end of "... is needed to".
+        What it is needed for, worded to follow "... is needed to".
     """
     return MissingExtraError(f"{package} is needed to {purpose}: pip install 'genreg-np[{extra}]'")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return " (did you mean ...?)" for the nearest known name; nothing where none is near."""
+    """Return " (did you mean ...?)" for the nearest known name, or "" if none is near."""
     near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""
 

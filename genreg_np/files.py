@@ -1,4 +1,4 @@
-"""Files: read only if they are regular, and always whole: written under a temporary name, flushed, then renamed."""
+"""Safe file access: only regular files are read; writes go to a temporary file, which is flushed, then renamed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from typing import BinaryIO, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's zero: a file's bytes must not depend on the time
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's earliest date: a file's bytes must not depend on the time
 
 
 def open_regular(path: str | os.PathLike[str], *, follow_links: bool = True) -> BinaryIO:
-    """Open a regular file for reading: a pipe could be waited for without end, and a device read without end.
+    """Open a regular file for reading; a pipe could block forever, and a device might never end.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ def open_regular(path: str | os.PathLike[str], *, follow_links: bool = True) -> 
     Raises
     ------
     OSError
-        If it is no regular file or cannot be opened; `strerror` says why.
+        If it is not a regular file or cannot be opened; `strerror` says why.
     """
     return open(path, "rb", opener=_open if follow_links else _open_unlinked)
 
 
 def open_to_append(path: str | os.PathLike[str]) -> TextIO:
-    """Open a regular file of UTF-8 text to add to it, made if it is not there; no symbolic link.
+    """Open a UTF-8 text file for appending, creating it if necessary; symbolic links are refused.
 
     Raises
     ------
@@ -53,14 +53,14 @@ def open_to_append(path: str | os.PathLike[str]) -> TextIO:
 
 
 def read_text(path: str | os.PathLike[str], limit_bytes: int, *, follow_links: bool = True) -> str:
-    """Return a regular file of UTF-8 text, at most `limit_bytes` long.
+    """Return the text of a regular UTF-8 file of at most `limit_bytes`.
 
     Raises
     ------
     OSError
         As open_regular does, and if it is longer.
     UnicodeDecodeError
-        If it is no UTF-8.
+        If it is not UTF-8.
     """
     with open_regular(path, follow_links=follow_links) as file:
         content = file.read(limit_bytes + 1)
@@ -70,7 +70,7 @@ def read_text(path: str | os.PathLike[str], limit_bytes: int, *, follow_links: b
 
 
 def _open(path: str, flags: int) -> int:
-    """Open as open() does, but nothing else than a regular file."""
+    """Open as open() does, but only regular files."""
     descriptor = os.open(path, flags | _flags("O_NONBLOCK", "O_NOCTTY"), 0o666)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
@@ -82,24 +82,24 @@ def _open(path: str, flags: int) -> int:
 
 
 def _open_unlinked(path: str, flags: int) -> int:
-    """Open as _open does, but no symbolic link."""
-    if os.path.islink(path):  # O_NOFOLLOW is absent on Windows, and words its refusal as a loop elsewhere
+    """Open as _open does, but refuse symbolic links."""
+    if os.path.islink(path):  # Windows has no O_NOFOLLOW; elsewhere its error message speaks of a loop
         raise OSError(errno.ELOOP, "is a symbolic link", path)
     return _open(path, flags | _flags("O_NOFOLLOW"))
 
 
 def _flags(*names: str) -> int:
-    """Return those flags of os.open together that the system has."""
+    """Return the named flags of os.open combined, leaving out those the system lacks."""
     return functools.reduce(operator.or_, (getattr(os, name, 0) for name in names))
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a kill at any instant leaves the old file or the new one, never a part.
+    """Write `data` to `path` atomically: a kill at any moment leaves the old file or the new one, never a partial one.
 
     Raises
     ------
     OSError
-        If the folder cannot be written or the disk is full; `path` is then untouched.
+        If the folder cannot be written to or the disk is full; `path` is then unchanged.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _flags("O_BINARY"), 0o666)
@@ -113,12 +113,12 @@ def write_atomic(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    with contextlib.suppress(OSError):  # the file is whole and in place; only a power cut could still undo the rename
+    with contextlib.suppress(OSError):  # the file is complete and in place; only a power cut could undo the rename
         sync_folder(path.parent)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Clear away what write_atomic left behind in processes that were killed in the middle of it."""
+    """Remove the temporary files of processes that were killed during write_atomic."""
     for leftover in folder.glob(".*.tmp"):
         if re.fullmatch(r"\..+\.[0-9a-f]{8}\.tmp", leftover.name):
             with contextlib.suppress(OSError):
@@ -126,7 +126,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the system can."""
+    """Make a rename in `folder` survive a power cut, if the system supports that."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -137,7 +137,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def pack_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
-    """Return an uncompressed .npz whose bytes depend on nothing but the arrays and their order."""
+    """Return an uncompressed .npz whose bytes depend only on the arrays and their order."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
@@ -151,14 +151,14 @@ def pack_arrays(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
 
 
 def user_cache_dir() -> Path:
-    """Return the folder for things that can be made or fetched again; it need not exist.
+    """Return the cache folder, for what can be computed or downloaded again; it need not exist.
 
-    Variables that are empty or name a relative path are ignored: the folder must not depend on where a program starts.
+    Environment variables that are empty or relative are ignored: the folder must not depend on the working directory.
 
     Raises
     ------
     RuntimeError
-        For a user without a home folder.
+        If the user has no home folder.
     """
     if sys.platform == "win32":
         base = _absolute("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
@@ -170,7 +170,7 @@ def user_cache_dir() -> Path:
 
 
 def _absolute(variable: str) -> Path | None:
-    """Return the path that a variable of the environment names, if it is absolute."""
+    """Return the path in an environment variable, if it is absolute."""
     value = os.environ.get(variable, "")
     return Path(value) if os.path.isabs(value) else None
 

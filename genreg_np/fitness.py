@@ -1,23 +1,22 @@
-"""From predictions to one number per genome or image. Higher is better.
+"""Fitness functions: from predictions to one number per genome or image. Higher is better.
 
-reward           sum over images of +10 where the predicted class is right, -1.5 where not (the seed's; GENREG README)
+reward           sum over images: +10 if the predicted class is right, -1.5 if not (the seed's; GENREG README)
 accuracy         the same with 1 and 0
 log-probability  sum over images of log p(right class)
-margin           mean over images of how far the right class's logit leads, at most 1 (node perturbation only)
+margin           mean over images of the right class's logit minus the best other, at most 1 (node perturbation only)
 custom           the user's own numbers, through Evolution.tell or Evolution.run(fitness=...); in node perturbation
-                 a function of logits (n, K) and labels (n,) that gives each image's number, (n,)
+                 a function of logits (n, K) and labels (n,) that returns a number for each image, (n,)
 
-Of data whose targets t are numbers, by errors e = z - t, each a mean over the K targets:
+For numeric targets t, with errors e = z - t, each a mean over the K targets:
 
 squared          - e^2
 absolute         - |e|
-huber            - e^2 / 2 where |e| <= 1, else 1 / 2 - |e|   (Huber 1964; targets have deviation 1)
+huber            - e^2 / 2 where |e| <= 1, else 1 / 2 - |e|   (Huber 1964; targets have standard deviation 1)
 
-An image counts by its place in the episode where trust decays per image (trust.py), else by 1.
+Where trust decays per image (trust.py), an image is weighted by its place in the episode, otherwise by 1.
 
-Numbers that are not finite: +inf is perfect, ahead of every finite one in its generation; NaN and -inf are the worst.
-None of them is ever added up: trust takes the generation's best finite number in place of +inf, its worst in place of
-the others.
+Numbers that are not finite: +inf is perfect, ahead of every finite value in its generation; NaN and -inf are the
+worst. They never enter a sum: trust replaces +inf by the generation's best finite value, the others by its worst.
 
 Shapes: P genomes, n images, K classes.
 """
@@ -40,28 +39,28 @@ ImageFitness = Callable[[Float32, NDArray[Any]], NDArray[np.floating]]  # logits
 
 
 class Score(IntEnum):
-    """What one genome earns for one image; arguments in a batch's `reward`, `penalty`, `function`."""
+    """The score of one genome on one image; its arguments are a batch's `reward`, `penalty`, `function`."""
 
     REWARD_SAMPLED = 0  # reward if the class sampled from softmax is right, else penalty
     REWARD_ARGMAX = 1  # reward if the most probable class is right, else penalty
     LOG_PROBABILITY = 2  # log of the right class's probability
-    MARGIN = 3  # how far the right class's logit leads the best other one, at most 1; node perturbation only
+    MARGIN = 3  # the right class's logit minus the best other one, at most 1; node perturbation only
     CUSTOM = 4  # the user's function of the logits; node perturbation only
-    SQUARED = 5  # less the mean squared error; this and the next two of targets that are numbers
-    ABSOLUTE = 6  # less the mean absolute error
-    HUBER = 7  # less Huber's, which is squared near 0 and absolute beyond 1
+    SQUARED = 5  # minus the mean squared error; like the next two, for numeric targets
+    ABSOLUTE = 6  # minus the mean absolute error
+    HUBER = 7  # minus Huber's loss, which is squared near 0 and absolute beyond 1
 
 
-GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # of whole genomes, by classes
+GENOME_SCORES = (Score.REWARD_SAMPLED, Score.REWARD_ARGMAX, Score.LOG_PROBABILITY)  # of whole genomes, for classes
 
-ERROR_SCORES = (Score.SQUARED, Score.ABSOLUTE, Score.HUBER)  # of numbers, not of classes
+ERROR_SCORES = (Score.SQUARED, Score.ABSOLUTE, Score.HUBER)  # for numbers, not classes
 
-BUILT_IN = ("reward", "accuracy", "log-probability")  # all of them finite, or NaN where weights have grown too large
-ERRORS = ("squared", "absolute", "huber")  # as they, of numbers
+BUILT_IN = ("reward", "accuracy", "log-probability")  # always finite, or NaN if weights have grown too large
+ERRORS = ("squared", "absolute", "huber")  # the same for numbers
 FITNESSES = (*BUILT_IN, *ERRORS, "custom")
 IMAGE_FITNESSES = ("log-probability", "margin", "reward", "accuracy", *ERRORS, "custom")
 PREDICTIONS = ("sampled", "argmax")
-PLAIN = {  # what takes no rewards
+PLAIN = {  # scores without reward and penalty
     "log-probability": Score.LOG_PROBABILITY,
     "margin": Score.MARGIN,
     "custom": Score.CUSTOM,
@@ -69,8 +68,8 @@ PLAIN = {  # what takes no rewards
     "absolute": Score.ABSOLUTE,
     "huber": Score.HUBER,
 }
-LARGEST_SCORE = float(np.finfo(np.float32).max)  # of an image
-LEAST_EXPLAINED = -1e6  # of a variance: whoever is further off, or no number, is as bad
+LARGEST_SCORE = float(np.finfo(np.float32).max)  # of one image
+LEAST_EXPLAINED = -1e6  # lowest explained share of a variance: anything worse, or NaN, counts as this
 
 
 def scoring(fitness: str, prediction: str, correct_reward: float, wrong_penalty: float) -> tuple[Score, float, float]:
@@ -82,7 +81,7 @@ def scoring(fitness: str, prediction: str, correct_reward: float, wrong_penalty:
 
 
 def explained(squared_error: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the share of a variance of 1 that predictions explain, from their mean squared errors: 1 at best."""
+    """Return the share of a variance of 1 that predictions explain, given their mean squared errors: 1 at best."""
     share = 1 - np.asarray(squared_error, np.float64)
     return np.maximum(np.where(np.isnan(share), LEAST_EXPLAINED, share), LEAST_EXPLAINED)
 
@@ -93,7 +92,7 @@ def as_number(value: Any) -> float:
     Raises
     ------
     TypeError
-        For anything else, saying what it is.
+        For anything else; the message says what it is.
     """
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
@@ -106,12 +105,12 @@ def as_number(value: Any) -> float:
 
 
 def as_numbers(fitness: Sequence[float] | NDArray[np.floating], size: int) -> NDArray[np.float64]:
-    """Return the fitness of a generation as it was told, (P,) float64, infinities and NaN included.
+    """Return a generation's fitness as given, (P,) float64, including infinities and NaN.
 
     Parameters
     ----------
     fitness : sequence of float, or array (P,)
-        One number per genome, each as `as_number` takes it.
+        One number per genome, in any form that `as_number` accepts.
     size : int
         P, the number of genomes.
 
@@ -144,15 +143,15 @@ def as_numbers(fitness: Sequence[float] | NDArray[np.floating], size: int) -> ND
 
 @dataclass(frozen=True)
 class Earned:
-    """A generation's fitness, fit to be added up: nothing in it is infinite or NaN."""
+    """A generation's fitness with infinities and NaN replaced, so that it can be summed."""
 
     values: NDArray[np.float64]  # (P,) finite
     perfect: NDArray[np.bool_]  # (P,) where it was +inf: ahead of all others, whatever its value here
-    replaced: int  # how many were not finite
+    replaced: int  # number of values that were not finite
 
 
 def replace_non_finite(fitness: NDArray[np.float64]) -> Earned:
-    """Replace +inf by the best finite value, NaN and -inf by the worst; by 0 where none is finite.
+    """Replace +inf by the best finite value, NaN and -inf by the worst; all by 0 if none is finite.
 
     Parameters
     ----------
@@ -161,13 +160,13 @@ def replace_non_finite(fitness: NDArray[np.float64]) -> Earned:
     Raises
     ------
     FitnessError
-        If none is finite or +inf.
+        If no value is finite or +inf.
     """
     finite, perfect = np.isfinite(fitness), np.isposinf(fitness)
     if not (finite | perfect).any():
         raise FitnessError(
-            f"none of the {len(fitness)} fitness values is finite or +inf (the first is {fitness[0]}): nothing to "
-            "select on; check the fitness function on the first genome, or whether weights have grown too large"
+            f"none of the {len(fitness)} fitness values is finite or +inf (the first is {fitness[0]}): there is "
+            "nothing to select on; test the fitness function on the first genome, or check for very large weights"
         )
     best, worst = (fitness[finite].max(), fitness[finite].min()) if finite.any() else (0.0, 0.0)
     values = np.where(finite, fitness, np.where(perfect, best, worst))
@@ -175,9 +174,9 @@ def replace_non_finite(fitness: NDArray[np.float64]) -> Earned:
 
 
 def summary(fitness: NDArray[np.float64]) -> dict[str, float | int | None]:
-    """Return what is recorded of a generation's own fitness (P,): of its finite values, and how many are not.
+    """Return the recorded statistics of a generation's fitness (P,): of its finite values, and counts of the others.
 
-    Minimum, mean, maximum and (population) deviation are None where no value is finite.
+    Minimum, mean, maximum and (population) standard deviation are None if no value is finite.
     """
     finite = fitness[np.isfinite(fitness)]
     mean, deviation = mean_and_deviation(finite) if len(finite) else (None, None)
@@ -193,7 +192,7 @@ def summary(fitness: NDArray[np.float64]) -> dict[str, float | int | None]:
 
 
 def mean_and_deviation(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the mean and the population's deviation of finite values (n,), of any size: neither can overflow."""
+    """Return the mean and the population standard deviation of finite values (n,); neither can overflow."""
     scale = math.ldexp(1.0, math.frexp(float(np.abs(values).max()))[1] - 1)  # a power of two: dividing is exact
     scaled = values / scale if scale else values
     mean = np.clip(scaled.mean(), scaled.min(), scaled.max())
@@ -202,7 +201,7 @@ def mean_and_deviation(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def mean_score(scores: Sequence[float]) -> float:
-    """Return the mean of one genome's scores: -inf where one of them is NaN or -inf, else +inf where one is."""
+    """Return the mean of one genome's scores: -inf if any is NaN or -inf, otherwise +inf if any is."""
     values = np.array(scores, np.float64)
     if (np.isnan(values) | np.isneginf(values)).any():
         return -math.inf
@@ -210,17 +209,17 @@ def mean_score(scores: Sequence[float]) -> float:
 
 
 def finite_or_none(value: float) -> float | None:
-    """Return a number, or None (null in JSON, which has no word for it) where it is infinite or NaN."""
+    """Return a number, or None (JSON's null) if it is infinite or NaN, which JSON cannot express."""
     return value if math.isfinite(value) else None
 
 
 def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArray[Any]) -> NDArray[np.float32]:
-    """Call a user's fitness of logits (n, K) and labels (n,), or numbers and targets (n, K): return its scores (n,).
+    """Return the scores (n,) of a user's function of logits (n, K) and labels (n,), or of numbers and targets (n, K).
 
     Raises
     ------
     FitnessError
-        If it does not give one finite number for each image: what is +inf for a genome has no difference to another.
+        If it does not return one finite number for each image: scores are subtracted, which infinite ones do not allow.
     """
     if function is None:
         raise UsageError("fitness = custom needs a function: pass image_fitness= to Evolution or train")
@@ -230,14 +229,14 @@ def check_image_scores(function: ImageFitness | None, logits: Any, labels: NDArr
         raise FitnessError(f"the fitness function failed on logits {logits.shape}: {error}") from error
     if scores.shape != labels.shape[:1]:
         raise FitnessError(
-            f"the fitness function gave shape {scores.shape} for logits {logits.shape}: it must give "
+            f"the fitness function returned shape {scores.shape} for logits {logits.shape}: it must return "
             f"{labels.shape[:1]}, one number for each image"
         )
     usable = np.abs(scores) <= LARGEST_SCORE  # false for NaN
     if not usable.all():
         bad = int(np.flatnonzero(~usable)[0])
         raise FitnessError(
-            f"the fitness function gave {scores[bad]} for the logits {np.round(logits[bad], 3).tolist()}: images are "
-            "judged by differences of scores, so each must be finite and fit into float32"
+            f"the fitness function returned {scores[bad]} for the logits {np.round(logits[bad], 3).tolist()}: scores "
+            "are compared by their differences, so each must be finite and fit into float32"
         )
     return scores.astype(np.float32)

@@ -1,19 +1,19 @@
-"""Predict with a `model.npz`: NumPy and the standard library, no state. Copy this file into any application.
+"""Predict with a `model.npz`, using NumPy and the standard library only. Copy this file into any application.
 
     model = load("model.npz")
     model.predict(images)          # (N,) class numbers
     model.predict_proba(images)    # (N, K) probabilities
     model.top(images, 3)           # [[("7", 0.93), ("9", 0.05), ...], ...]
-    state = model.start()          # what a policy has seen so far; () of one that does not remember
+    state = model.start()          # a recurrent policy's memory; () if it has none
     state, outputs = model.step(state, observation)
 
-A model file is a zip of plain arrays, and nothing in it is ever executed: `header` holds JSON (the network, names of
-classes and columns, the range of raw values, where the weights came from), the rest are weights. Inputs are
-(N, *input_shape), or one of shape input_shape; a DataFrame's columns are taken by name where the model knows names.
-Integers are raw values, mapped from the model's `input_range` (0 .. 255 for images) to 0 .. 1; floats are taken as
-mapped already. A dense layer computes `a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values are the
-logits. All other kinds of layers are in files beside this one, which ELSEWHERE names: copied with it, or joined to its
-end, where a model has some. Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
+A model file is a zip of plain arrays; nothing in it is ever executed. `header` holds JSON (the network, class and
+column names, the range of raw values, where the weights came from); the rest are weights. Inputs are
+(N, *input_shape), or a single input of shape input_shape; if the model has feature names, a DataFrame's columns are
+matched by name. Integers are raw values, mapped from the model's `input_range` (0 .. 255 for images) to 0 .. 1; floats
+must already be mapped. A dense layer computes `a(W x + b)` in float32 with W (O, I), b (O,); the last layer's values
+are the logits. All other kinds of layers are in the files that ELSEWHERE names: copy those that a model needs along
+with this one, or append them to it. Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
 
 from __future__ import annotations
@@ -35,46 +35,46 @@ import numpy as np
 __all__ = ["Model", "ModelError", "load", "predict", "read_arrays", "read_npy"]
 
 FORMAT_NAME, FORMAT_VERSION = "genreg-np model", 1
-MOST_EXPANSION = 1100  # bytes that a byte of a compressed file may become
-CHUNK_BYTES, CACHE_BYTES = 16 << 20, 1 << 19  # of the pieces that a batch is taken in; and of those that filters see
-MOST_VALUES = 1 << 22  # of an input and of a layer: a small file must not ask for more memory than real models need
-MOST_ROOM = 1 << 28  # bytes that a layer may need to compute one input, and about what a batch takes between layers
+MOST_EXPANSION = 1100  # bytes that one byte of a compressed file may expand to
+CHUNK_BYTES, CACHE_BYTES = 16 << 20, 1 << 19  # size of the chunks a batch is split into; the same for convolutions
+MOST_VALUES = 1 << 22  # in an input or a layer's output: a small file must not claim more memory than real models need
+MOST_ROOM = 1 << 28  # bytes that a layer may need for one input, and roughly what a batch takes between layers
 MOST_LAYERS, MOST_NESTING, MOST_HEADER_BYTES, MOST_NPY_HEADER = 1000, 32, 4 << 20, 1 << 16
 BYTE, FULL_BYTE = np.dtype(np.uint8), np.float32(255)
 NO_CLASSES = "this model gives values, not classes: call outputs() instead"
 IN_ORDER = "this model remembers, so inputs have an order: call start(), then step() with one observation after another"
-BEYOND = "the model's outputs are no finite numbers: its weights and these inputs are too large for float32"
+BEYOND = "the model's outputs are not finite: its weights and these inputs are too large for float32"
 SCALES = ("prelu", "scale-shift", "group-norm", "instance-norm", "layer-norm")
 SUMS = ("dense-int8", "convolution-int8", "transposed-convolution-int8", "pooling-int8", "adaptive-pooling-int8")
 INT8 = ("quantise", *SUMS, "residual-int8", "lookup-int8", "normalisation-int8")
-REMEMBERS = ("elman",)  # kinds whose functions take a list, too: they take its first array out and put one at its end
+REMEMBERS = ("elman",)  # recurrent kinds: their functions also take a list, pop its first array and append a new one
 LEARNED = ("convolution", "transposed-convolution", "residual", "concatenate", *REMEMBERS, *SCALES)
 WEIGHTED = ("dense", *LEARNED, *INT8[1:])
 PLAIN = ("activation", "pooling", "adaptive-pooling", "upsample", "minibatch-deviation")
-ELSEWHERE = {  # which file has which kinds of layers, where this one has not
+ELSEWHERE = {  # the file that defines each kind of layer not defined here
     **dict.fromkeys(("standardise", "project", "branches", *LEARNED, *PLAIN), "infer_layers"),
     **dict.fromkeys(("levels", "deskew", "detectors", "deviations", "responses", "statistics"), "infer_images"),
     **dict.fromkeys(INT8, "infer_int8"),
     "columns": "infer_table",
 }
-NPY_HEADER = re.compile(  # what NumPy writes, and what others write after it; NumPy's own parser reads much more
+NPY_HEADER = re.compile(  # what NumPy and compatible programs write; NumPy's own parser accepts much more
     r"\{\s*'descr'\s*:\s*'([<>|=]?[?A-Zb-z][0-9]{0,9})'\s*,\s*'fortran_order'\s*:\s*(True|False)\s*,\s*"
     r"'shape'\s*:\s*\(((?:[0-9]{1,19}L?,\s?)*(?:[0-9]{1,19}L?)?)\)\s*,?\s*\}\s*"
 )
 
 PathLike = Union[str, "os.PathLike[str]"]
 Arrays = dict[str, np.ndarray]
-Function = Callable[..., np.ndarray]  # of (n, inputs); REMEMBERS says what some take besides
+Function = Callable[..., np.ndarray]  # of (n, inputs); see REMEMBERS for a second argument
 Layer = tuple[int, int, Function]  # inputs, outputs, function of (n, inputs)
-Maker = Callable[[dict[str, Any], Arrays, str, str], Layer]  # of a layer's header, arrays, their prefix, its own name
+Maker = Callable[[dict[str, Any], Arrays, str, str], Layer]  # of a layer's header, arrays, their prefix, its name
 
 
 class ModelError(ValueError):
-    """A file that is not a usable model, or an input the model cannot take. The message is one line."""
+    """A file that is not a usable model, or an input that the model cannot take. The message is one line."""
 
 
 def require(fine: Any, words: str) -> None:
-    """Raise ModelError with these words where something is not fine."""
+    """Raise ModelError with this message unless `fine` is true."""
     if not fine:
         raise ModelError(words)
 
@@ -91,11 +91,11 @@ ACTIVATIONS: dict[str, Function] = {
 
 
 def read_arrays(path: PathLike, limit_bytes: int = 2 << 30, compressed: bool = True) -> Arrays:
-    """Return the arrays of an .npz file by name, in the order of the file, without trusting it.
+    """Return the arrays of an untrusted .npz file by name, in the order of the file.
 
-    Object arrays are refused. Every array's declared shape is compared with the size of its zip entry, and all sizes
-    with `limit_bytes`, before any memory is set aside. Unless entries may be `compressed`, what is read takes no more
-    memory than the file does.
+    Object arrays are refused. Each array's declared shape is checked against the size of its zip entry, and the total
+    against `limit_bytes`, before any memory is allocated. Unless entries may be `compressed`, the arrays take no more
+    memory than the file.
 
     Raises
     ------
@@ -125,14 +125,14 @@ def read_arrays(path: PathLike, limit_bytes: int = 2 << 30, compressed: bool = T
         known = {errno.ENOENT: "no such file", errno.EISDIR: "is a folder, not an .npz file"}
         why = known.get(error.errno or 0) or f"cannot be read ({error.strerror or error})"
         raise ModelError(f"{path}: {why}") from None
-    except Exception as error:  # zipfile and zlib raise whatever the bytes lead them to
+    except Exception as error:  # zipfile and zlib raise errors of many types on damaged files
         line = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(f"{path}: not a readable .npz file ({line}); it may be damaged or of another kind") from None
     return arrays
 
 
 def _regular(path: str, flags: int) -> int:
-    """Open a file as open() does, but no pipe or device, which could be read without end."""
+    """Open a file as open() does, but refuse pipes and devices, which may never end."""
     descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
@@ -142,12 +142,12 @@ def _regular(path: str, flags: int) -> int:
 
 
 def read_npy(file: Any, size: int, where: str) -> np.ndarray:
-    """Read one array from a binary stream of `size` bytes in .npy format, whose header must agree with the size.
+    """Read one array in .npy format from a binary stream of `size` bytes; its header must agree with that size.
 
     Raises
     ------
     ModelError
-        If it is no plain array of numbers or text, or not of that size; the message begins with `where`.
+        If it is not a plain array of numbers or text of that size; the message begins with `where`.
     """
     start = file.read(8)
     require(start in (b"\x93NUMPY\x01\x00", b"\x93NUMPY\x02\x00"), f"{where} is not in .npy format, version 1.0 or 2.0")
@@ -169,18 +169,18 @@ def read_npy(file: Any, size: int, where: str) -> np.ndarray:
         raise ModelError(f"{where} claims shape {shape} of {dtype}, which is not what the file holds")
     data = file.read(wanted)
     require(len(data) == wanted, f"{where} is cut short")
-    if dtype.kind == "U":  # Python fails on numbers beyond those of characters, and prints no half of a pair
+    if dtype.kind == "U":  # Python fails on codes beyond Unicode and cannot print lone surrogates
         codes = np.frombuffer(data, np.dtype(np.uint32).newbyteorder(dtype.byteorder))
         if ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes < 0xE000))).any():
-            raise ModelError(f"{where} holds text that is no Unicode")
+            raise ModelError(f"{where} holds text that is not valid Unicode")
     try:
         return np.frombuffer(data, dtype).reshape(shape, order="F" if header[2] == "True" else "C")
-    except (ValueError, OverflowError):  # too many axes, or of nothing by too much
+    except (ValueError, OverflowError):  # too many axes, or an empty array with a huge extent
         raise ModelError(f"{where} has the impossible shape {shape}") from None
 
 
 def load(path: PathLike) -> Model:
-    """Read a model file; ModelError if it is missing, damaged, or not a model this version can run."""
+    """Read a model file; ModelError if it is missing, damaged, or not a model that this version can run."""
     arrays = read_arrays(path, compressed=False)
     try:
         return Model(_header(arrays.pop("header", np.empty(0))), arrays)
@@ -191,7 +191,7 @@ def load(path: PathLike) -> Model:
 
 
 def _header(stored: Any) -> dict[str, Any]:
-    """Return the header of a model file: an object of JSON, in a format that is known."""
+    """Return the header of a model file: a JSON object in a known format."""
     require(stored.dtype == np.uint8 and stored.ndim == 1, "has no header, so it is not a genreg-np model")
     if len(stored) > MOST_HEADER_BYTES:
         raise ModelError(f"its header takes {len(stored):,} bytes, more than the limit of {MOST_HEADER_BYTES:,}")
@@ -200,10 +200,10 @@ def _header(stored: Any) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise ModelError("its header is damaged") from None
     require(is_shallow(header), f"its header is nested deeper than {MOST_NESTING} levels")
-    try:  # JSON can escape half a surrogate pair: text that could be neither printed nor saved again
+    try:  # JSON can escape a lone surrogate: text that can be neither printed nor saved again
         json.dumps(header, ensure_ascii=False).encode("utf-8")
     except ValueError:
-        raise ModelError("its header holds text that is no Unicode") from None
+        raise ModelError("its header holds text that is not valid Unicode") from None
     require(isinstance(header, dict) and header.get("format") == FORMAT_NAME, "is not a genreg-np model")
     version, newer = header.get("version"), "use the genreg-np (or its infer.py) that wrote it, or a newer one"
     require(version == FORMAT_VERSION, f"has format version {version!r}, this program reads {FORMAT_VERSION}; {newer}")
@@ -211,16 +211,16 @@ def _header(stored: Any) -> dict[str, Any]:
 
 
 def predict(path: PathLike, inputs: Any) -> np.ndarray:
-    """Read a model file and return the most probable class of each input, (N,) int64. To predict often, load once."""
+    """Read a model file and return the most probable class of each input, (N,) int64; to predict often, use load."""
     return load(path).predict(inputs)
 
 
 class Model:
     """A network with its weights, ready to predict. Immutable, so any number of threads may share it.
 
-    `header` is what the file says of itself; `input_shape` that of one input; `class_names` has K names, or none where
-    outputs are values, of which `value_names` has some if they are predicted; `input_range` is the smallest and largest
-    raw value of integers, or None; `feature_names` has a name for each input, in order, or none.
+    `header` is the file's header; `input_shape` the shape of one input; `class_names` has K names, or none if outputs
+    are values, which `value_names` names if they are predicted; `input_range` is the smallest and largest raw integer
+    value, or None; `feature_names` has a name for each input, in order, or is empty.
     """
 
     def __init__(self, header: dict[str, Any], arrays: Arrays) -> None:
@@ -243,7 +243,7 @@ class Model:
             check(layers)
         self._columns = header.get("columns")
         if self._columns is not None:
-            require(layers[0]["kind"] == "columns", "its header is malformed: 'columns', and no layer that takes them")
+            require(layers[0]["kind"] == "columns", "its header is malformed: 'columns' without a layer for them")
             TABLES["check"](header)
         _, self.output_count, self._forward = stack(layers, self.arrays, "layers", width)
         self._start = tuple(_read_only(np.zeros(one["outputs"], "f4")) for one in layers if one["kind"] in REMEMBERS)
@@ -254,7 +254,7 @@ class Model:
         return type(self), (self.header, dict(self.arrays))
 
     def trained(self, *path: str) -> Any:
-        """Return what the header says of training, as trained("seed"), unchecked; None where it says nothing."""
+        """Return an entry of the header's `training`, as in trained("seed"), unchecked; None if it is missing."""
         value = self.header.get("training")
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None
@@ -276,20 +276,20 @@ class Model:
             raise ModelError(takes.replace("'", ""))
         array = array.reshape(1 if shape == self.input_shape else shape[0], self._width)
         if kind == "f":
-            few = array.size <= 32 and not self.input_range  # numbers, which Python looks at sooner than NumPy
+            few = array.size <= 32 and not self.input_range  # Python checks a few numbers faster than NumPy
             if not (few and all(-3e38 < number < 3e38 for number in array.ravel().tolist())):
                 with np.errstate(over="ignore"):
                     array = np.ascontiguousarray(array, np.float32)
-                known = array[~np.isnan(array)] if self._columns else array  # NaN is what a table's row lacks
-                low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)  # NaN if one of them is
+                known = array[~np.isnan(array)] if self._columns else array  # NaN: missing from a table's row
+                low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)  # NaN if any value is
                 if not (math.isfinite(low) and math.isfinite(high)):
-                    raise ModelError("inputs hold NaN, infinite or too large values; the model would answer nonsense")
+                    raise ModelError("inputs hold NaN, infinite or too large values; outputs would be meaningless")
                 if self.input_range and (low < -0.001 or high > 1.001):
                     raw = "raw values {:g} .. {:g} as integers, or map them first".format(*self.input_range)
                     raise ModelError(f"float inputs run from {low:g} to {high:g}, but must lie in 0 .. 1: pass {raw}")
         if kind == "f" or not self.input_range:
             return np.ascontiguousarray(array, np.float32)
-        if array.dtype == BYTE and self.input_range == (0.0, 255.0):  # what `mapped` does, faster; all are in range
+        if array.dtype == BYTE and self.input_range == (0.0, 255.0):  # as `mapped`, but faster; all are in range
             return np.divide(array, FULL_BYTE, dtype=np.float32)  # type: ignore[no-any-return]
         low, high = self.input_range
         if array.size and (array.min() < low or array.max() > high):
@@ -297,13 +297,13 @@ class Model:
         return mapped(array, low, high)
 
     def start(self) -> tuple[np.ndarray, ...]:
-        """Return the state before the first observation: (outputs,) float32 of each layer that remembers, else ()."""
+        """Return the state before the first observation: (outputs,) float32 for each recurrent layer, else ()."""
         return self._start
 
     def step(self, state: Any, observation: Any) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-        """Return the state after one more observation, and what the last layer gives, (outputs,) float32.
+        """Return the state after another observation, and the last layer's values, (outputs,) float32.
 
-        `state`, of start() or the step before, stays as it is. ModelError as of `prepare`, and for another state.
+        `state`, from start() or the previous step, is not changed. ModelError as in `prepare`, and for a wrong state.
         """
         x = self._prepared(self._named(observation))
         require(len(x) == 1, "step() takes one observation: step through several in their order")
@@ -331,9 +331,9 @@ class Model:
         return exponentials / exponentials.sum(axis=1, keepdims=True)  # type: ignore[no-any-return]
 
     def predict(self, inputs: Any) -> np.ndarray:
-        """Return the most probable class of each input, (N,) int64, of equals the lowest.
+        """Return the most probable class of each input, (N,) int64; of equals, the lowest.
 
-        Or the numbers that are predicted, float32: (N,), or (N, K) of several.
+        A model that predicts numbers returns them as float32: (N,), or (N, K) for several.
         """
         require(self.class_names or self.value_names, NO_CLASSES if not self._start else IN_ORDER)
         values = self.outputs(inputs)
@@ -341,7 +341,7 @@ class Model:
             require(np.isfinite(values).all(), BEYOND)
             return values[:, 0] if values.shape[1] == 1 else values
         classes: np.ndarray = values.argmax(axis=1)
-        # Of a row with NaN in it, argmax names that place. One look at one number: most calls are for one input.
+        # argmax returns the place of a NaN. A single number is checked on its own: most calls are for one input.
         if classes.size and not math.isfinite(values.item(classes.item()) if classes.size == 1 else values.max()):
             raise ModelError(BEYOND)
         return classes
@@ -353,7 +353,7 @@ class Model:
         return [[(self.class_names[c], float(row[c])) for c in order] for row, order in zip(probabilities, best)]  # noqa: B905
 
     def columns(self, names: Any) -> list[int]:
-        """Return where each feature stands among columns of these names; ModelError unless they are the model's."""
+        """Return each feature's place among columns of these names; ModelError unless they are the model's."""
         given = [str(name) for name in names]
         place = {name: index for index, name in enumerate(given)}
         known = set(self.feature_names)
@@ -368,7 +368,7 @@ class Model:
         return [place[name] for name in self.feature_names]
 
     def _named(self, inputs: Any) -> np.ndarray:
-        """Return inputs as an array, its columns in the model's order where they have names."""
+        """Return inputs as an array, with named columns in the model's order."""
         if self._columns and not (isinstance(inputs, np.ndarray) and inputs.dtype.kind in "biuf"):
             return TABLES["read"](self._columns, inputs)  # type: ignore[no-any-return]
         try:
@@ -377,16 +377,16 @@ class Model:
             raise ModelError("inputs must be an array of numbers; lists of different lengths were given") from None
         if not self.feature_names:
             return array
-        names = getattr(inputs, "columns", None)  # of a DataFrame; one row of it has an index instead
+        names = getattr(inputs, "columns", None)  # of a DataFrame; a single row has an index instead
         if names is None and array.ndim == 1 and hasattr(inputs, "to_numpy"):
             names = getattr(inputs, "index", None)
         return array if names is None else array[..., self.columns(names)]
 
 
 def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) -> Layer:
-    """Check layers, one after another, and return them as one.
+    """Check a sequence of layers and return them as one layer.
 
-    Arrays of layer 3 are called f"{where}.3.weight" ...; `width` inputs arrive. ModelError if one does not fit.
+    Arrays of layer 3 are called f"{where}.3.weight" ...; `width` is the number of inputs. ModelError if one is wrong.
     """
     functions: list[Function] = []
     first = widest = width
@@ -400,11 +400,11 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
         require(inputs == width, f"{name} takes {inputs} inputs, but {width} arrive")
         require(outputs <= MOST_VALUES, f"{name} gives {outputs:,} outputs, more than the limit of {MOST_VALUES:,}")
         width, widest = outputs, max(widest, outputs)
-        # The largest of activations is the activation of the largest, as none falls: so fewer are computed.
+        # Activations are monotonic, so max pooling can come first: fewer activations are computed.
         swapped = index and kind == "pooling" and layer["method"] == "max" and layers[index - 1]["kind"] == "activation"
         functions.insert(len(functions) - bool(swapped), function)
     remembering = [done for done, layer in zip(functions, layers) if layer["kind"] in REMEMBERS]  # noqa: B905
-    # More than usually arrive: a wide layer must not blow up a long batch. What filters see is quickest in the cache.
+    # Long batches are split, so that wide layers fit in memory; convolutions are fastest on what fits in the cache.
     room = CACHE_BYTES if any("convolution" in layer["kind"] for layer in layers) else MOST_ROOM
     rows = max(1, room // (4 * widest))
 
@@ -419,9 +419,9 @@ def stack(layers: list[dict[str, Any]], arrays: Arrays, where: str, width: int) 
 
 
 def in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int = 0) -> Function:
-    """Return a function of (n, inputs) that computes so many rows at a time that they take about CHUNK_BYTES.
+    """Return a function of (n, inputs) that processes rows in chunks of about CHUNK_BYTES.
 
-    `name` is the layer's, which is refused if a row and what is needed for any number of rows take more than MOST_ROOM.
+    The layer `name` is refused if one row and the fixed memory together take more than MOST_ROOM.
     """
     room = row_bytes + fixed_bytes
     require(room <= MOST_ROOM, f"{name} would take {room:,} bytes for one input, more than the limit of {MOST_ROOM:,}")
@@ -436,8 +436,8 @@ def in_pieces(function: Function, row_bytes: int, name: str, fixed_bytes: int = 
 
 
 def complete(layers: list[dict[str, Any]]) -> None:
-    """Have in LAYERS what these layers need: each file beside this one adds its kinds, when some are first needed."""
-    text = json.dumps(layers, default=str)  # of layers within others, too
+    """Add the kinds that these layers need to LAYERS, by importing the files that define them."""
+    text = json.dumps(layers, default=str)  # includes nested layers
     kinds = [kind for kind in ELSEWHERE if kind not in LAYERS and f'"kind": "{kind}"' in text]
     files = dict.fromkeys(ELSEWHERE[kind] for kind in kinds)
     try:
@@ -446,14 +446,14 @@ def complete(layers: list[dict[str, Any]]) -> None:
     except ImportError as error:
         raise ModelError(
             f"needs {' and '.join(f'{file}.py' for file in files)} for layers of kind {', '.join(kinds)} ({error}): "
-            "copy from the same genreg-np beside infer.py, or let `genreg-np export --to python` write one file of all"
+            "copy from the same genreg-np beside infer.py, or get one file with `genreg-np export --to python`"
         ) from None
 
 
 def _run(file: str) -> None:
-    """Import a file from the package that both are in, or run the one beside this file.
+    """Import a file from this file's package, or run the one beside this file.
 
-    Outside a package, or where this file has another name, it cannot import this one; so it is handed what is in it.
+    Outside a package, or if this file was renamed, the other cannot import it, so it is given this module's names.
     """
     me = sys.modules.get(f"{__package__}.infer")
     if me is not None and vars(me) is globals():
@@ -470,7 +470,7 @@ def _run(file: str) -> None:
 def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     inputs, outputs, activation = whole_number(layer["inputs"]), whole_number(layer["outputs"]), layer["activation"]
     weight = weights_of(arrays, f"{where}.weight", (outputs, inputs))
-    bias = weights_of(arrays, f"{where}.bias", (outputs,))[None]  # of as many axes as z: added in half the time
+    bias = weights_of(arrays, f"{where}.bias", (outputs,))[None]  # with as many axes as z, the sum takes half the time
     require(activation in ACTIVATIONS, f"{name} has the unknown activation {activation!r}; use a newer infer.py")
     activate, columns = ACTIVATIONS[activation], weight.T
 
@@ -483,19 +483,19 @@ def _dense(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
 
 
 LAYERS: dict[str, Maker] = {"dense": _dense}  # by kind; other files add theirs
-TABLES: dict[str, Callable[..., Any]] = {}  # what infer_table.py adds: reading rows, and checking what they are
-CHECKS: list[Callable[[list[dict[str, Any]]], None]] = []  # of a network's layers together; other files add theirs
+TABLES: dict[str, Callable[..., Any]] = {}  # added by infer_table.py: reading rows and checking columns
+CHECKS: list[Callable[[list[dict[str, Any]]], None]] = []  # of all layers of a network; other files add theirs
 
 
 def weights_of(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array of float32, which must be there, of this shape, and finite."""
+    """Return an array, which must exist, be float32, finite and of this shape."""
     array = array_of(arrays, name, shape, np.float32)
     require(np.isfinite(array).all(), f"array {name!r} holds NaN or infinite weights")
     return array
 
 
 def array_of(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """Return an array, which must be there and of this shape and type."""
+    """Return an array, which must exist and have this shape and dtype."""
     array = arrays.get(name)
     if array is None or array.dtype != dtype or array.shape != shape:
         found = "is missing" if array is None else f"is {array.shape} {array.dtype}"
@@ -504,7 +504,7 @@ def array_of(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type) -> 
 
 
 def entry_of(part: dict[str, Any], key: str, kind: type) -> Any:
-    """Return an entry of the header, which must be a dict or a list."""
+    """Return an entry of the header, which must be of this kind: dict or list."""
     require(isinstance(part[key], kind), f"its header is malformed: {key!r} is not a {kind.__name__}")
     return part[key]
 
@@ -525,13 +525,13 @@ def _feature_names(header: dict[str, Any], width: int) -> tuple[str, ...]:
 
 
 def _listed(names: Any) -> str:
-    """Return names as a piece of a line, the first few of them."""
+    """Return the first few names as text for a message."""
     shown = [repr(name if len(name) <= 40 else f"{name[:39]}…") for name in names[:8]]
     return ", ".join(shown) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def is_shallow(value: Any, levels: int = MOST_NESTING) -> bool:
-    """Whether lists and mappings of JSON are nested at most so deep."""
+    """Return whether JSON lists and mappings are nested at most this deep."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return levels > 0 and all(is_shallow(part, levels - 1) for part in inner)
 
@@ -548,7 +548,7 @@ def mapped(raw: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def checked_range(value: Any) -> tuple[float, float] | None:
-    """Return an `input_range` of a header as two floats, or None where there is none; ModelError if it is no range."""
+    """Return a header's `input_range` as two floats, or None if there is none; ModelError if it is not a range."""
     if value is None:
         return None
     if type(value) not in (list, tuple) or any(type(bound) not in (int, float) for bound in value):

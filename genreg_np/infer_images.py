@@ -1,10 +1,10 @@
-"""Fixed layers of images: for a model that has some, this file lies beside infer.py, or is joined to its end.
+"""Fixed layers for images. For a model that has some, place this file beside infer.py, or append it to that file.
 
     levels        floor(255 x + 1/2)       deskew, detectors, deviations   exact in whole numbers 0 .. 255, the levels
                                            responses, statistics           of levels, in float32
 
-They come before those that learn, and never change in training. What they compute is defined here: exporters,
-backends and kernels are held to it. infer.py looks for this file when it reads a model that needs it.
+They come before the learning layers and never change in training. This file defines what they compute: exporters,
+backends and kernels must match it. infer.py looks for this file when it reads a model that needs it.
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-if "ModelError" not in globals():  # outside a package, infer.py has put all its names here
+if "ModelError" not in globals():  # outside a package, infer.py has already put its names here
     from .infer import (
         ACTIVATIONS,
         LAYERS,
@@ -34,8 +34,8 @@ if "ModelError" not in globals():  # outside a package, infer.py has put all its
 __all__ = ["RESPONSES", "cells", "deskew", "detect", "patches_of", "respond", "statistics"]
 
 LEVEL = 255  # the largest level
-MOST_RESPONSE = 32767  # of a detector: so that 16 bits hold it
-MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: sums of float32 are then exact in any order
+MOST_RESPONSE = 32767  # of a detector: it fits into 16 bits
+MOST_WINDOW = 22  # MOST_RESPONSE * MOST_WINDOW**2 < 2**24: float32 sums are then exact in any order
 UNMOVED = np.array([[1.0, 0.0, 0.0, 1.0, 0.0, 0.0]])
 
 
@@ -57,16 +57,16 @@ def _deskew(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Lay
 def deskew(
     levels: np.ndarray, height: int, width: int, centred: bool = True, warps: np.ndarray = UNMOVED
 ) -> np.ndarray:
-    """Shear images upright, and centre them if asked: levels (n, height * width), whole numbers, to the same.
+    """Shear images upright, and centre them if requested: whole-number levels (n, height * width) to the same.
 
     With (cx, cy) the centre of brightness, mu11 and mu02 the mixed and the vertical second moment about it, and (u, v)
-    an output pixel seen from the middle of the image (not centred: from the centre of brightness),
+    an output pixel relative to the middle of the image (if not centred: to the centre of brightness),
 
         slant = mu11 / mu02, cut to -1 .. 1        p = a u + b v + e        q = c u + d v + f
         output(u, v) = input(cx + p + slant q, cy + q)
 
-    bilinear, in steps of 1/256 pixel, dark outside the image. `warps` (n or 1, 6) float64 are a, b, c, d, e, f: moves
-    of each image for augmentation, by default none.
+    bilinear, in steps of 1/256 pixel, dark outside the image. `warps` (n or 1, 6) float64 are a, b, c, d, e, f, which
+    transform each image for augmentation; by default nothing is transformed.
     """
     n, area = len(levels), height * width
     u, v = np.tile(np.arange(float(width)), height), np.repeat(np.arange(float(height)), width)
@@ -134,18 +134,18 @@ def detect(
     signed: bool,
     gain: float,
 ) -> np.ndarray:
-    """Slide filters over images and pool what they answer; levels to levels, exact whole numbers in float32.
+    """Slide filters over images and pool their responses; levels to levels, exact whole numbers in float32.
 
         response r(y, x) = sum over the filter of filter(d, i, j) * image(d, y + i - margin, x + j - margin)
-        output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of max(-r, 0) if signed;
-                 of |r| otherwise
+        output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same for max(-r, 0) if signed;
+                 otherwise for |r|
 
     Parameters
     ----------
     levels : (n, C * H * W) float32
-        C channels each of H x W = shape[1:] pixels, D of them an image; every filter sees every image.
+        C channels of H x W = shape[1:] pixels each; every D of them form an image, and each filter sees every image.
     filters : (F, size, size) or (F, D, size, size) int8
-        Of one channel, or of D at once.
+        For one channel, or for D at once.
 
     Returns
     -------
@@ -170,7 +170,7 @@ def detect(
 
 
 def _windows(extent: int, window: int, stride: int) -> np.ndarray:
-    """Return which of `extent` places lie in which window, (windows, extent) float32."""
+    """Return which of `extent` positions lie in each window, (windows, extent) float32."""
     first, place = np.arange(0, extent - window + 1, stride)[:, None], np.arange(extent)
     return ((first <= place) & (place < first + window)).astype(np.float32)
 
@@ -209,7 +209,7 @@ def _responses(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> 
 
 
 def patches_of(levels: np.ndarray, height: int, width: int, size: int) -> np.ndarray:
-    """Return every size x size patch of levels (n, height * width), as 0 .. 1: (n, places, size * size) float32."""
+    """Return all size x size patches of levels (n, height * width), as 0 .. 1: (n, places, size * size) float32."""
     images = (levels / np.float32(LEVEL)).reshape(-1, height, width)
     windows = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))
     return windows.reshape(len(levels), (height - size + 1) * (width - size + 1), size * size)
@@ -222,12 +222,12 @@ def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], p
     ----------
     patches : (n, places, T) float32
     taps : (F, size, size) float32
-        One function of RESPONSES for each.
+        Each with its function of RESPONSES.
     pools : (G, places) float32
-        How much a place counts in a pool.
+        The weight of each place in a pool.
     """
     images, places, size = patches.shape
-    order = sorted(range(len(functions)), key=functions.__getitem__)  # filters of one function side by side
+    order = sorted(range(len(functions)), key=functions.__getitem__)  # filters with the same function side by side
     response = taps.reshape(-1, size)[order] @ patches.reshape(-1, size).T
     first = 0
     for function in sorted(set(functions)):
@@ -240,7 +240,7 @@ def respond(patches: np.ndarray, taps: np.ndarray, functions: tuple[str, ...], p
 
 
 def cells(extent: int, count: int) -> np.ndarray:
-    """Return how much each of `extent` places counts in the mean of each of `count` cells, (count, extent) float32."""
+    """Return the weight of each of `extent` places in the mean of each of `count` cells, (count, extent) float32."""
     size = extent // count
     means: np.ndarray = (np.arange(extent) // size == np.arange(count)[:, None]) / np.float32(size)
     return means.astype(np.float32)
@@ -262,8 +262,8 @@ def _statistics(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
 def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Return simple statistics of images: levels (n, height * width) to (n, 9 * 65 + height // 2 + width // 2) float32.
 
-    Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of the direction of the
-    brightness' slope, 8 bins over -pi .. pi, in the same cells, weighted by its steepness and divided by their sum.
+    Means of 4 x 4 and 7 x 7 cells; means of pairs of rows and of columns; and histograms of gradient orientation, 8
+    bins over -pi .. pi, in the same cells, weighted by the gradient's magnitude and divided by their sum.
     """
     whole = levels.reshape(-1, height, width)
     images = whole / np.float32(LEVEL)
@@ -271,7 +271,7 @@ def statistics(levels: np.ndarray, height: int, width: int) -> np.ndarray:
     found = [rows @ images @ columns for rows, columns in grids]
     found += [cells(height, height // 2) @ images.mean(axis=2)[..., None]]
     found += [cells(width, width // 2) @ images.mean(axis=1)[..., None]]
-    # Slopes as whole numbers: rounding must not decide on which side of a diagonal a direction lies.
+    # Gradients in whole numbers: rounding must not decide on which side of a diagonal a direction lies.
     across, down = np.zeros_like(whole), np.zeros_like(whole)
     across[:, :, 1:-1], down[:, 1:-1] = whole[:, :, 2:] - whole[:, :, :-2], whole[:, 2:] - whole[:, :-2]
     steepness = np.sqrt(across * across + down * down) / np.float32(2 * LEVEL)

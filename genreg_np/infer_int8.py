@@ -1,12 +1,12 @@
-"""Layers of 8-bit integers: for a model that has some, this file lies beside infer.py, or is joined to its end.
+"""Layers of 8-bit integers. For a model that has some, place this file beside infer.py, or append it to that file.
 
     quantise                                            numbers to 8-bit integers
     dense-int8, convolution-int8 and so on              to sums; these to 8-bit integers, or to logits
     lookup-int8, normalisation-int8, residual-int8      8-bit integers to 8-bit integers
 
-Whatever moves values or takes the largest of them, as pooling does, is of infer_layers.py and takes integers as well.
-They compute whole numbers, exact in any order and any language; docs/int8.md says how they are made. What they
-compute is defined here: exporters are held to it. infer.py looks for this file when it reads a model that needs it.
+Layers that only move values or take the largest, such as max pooling, are in infer_layers.py and accept integers too.
+All compute whole numbers, exact in any order and any language; docs/int8.md explains how they are made. This file
+defines what they compute: exporters must match it. infer.py looks for this file when it reads a model that needs it.
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-if "ModelError" not in globals():  # outside a package, infer.py has put all its names here
+if "ModelError" not in globals():  # outside a package, infer.py has already put its names here
     from .infer import (
         CHECKS,
         INT8,
@@ -52,7 +52,7 @@ def _quantise(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
 
 
 def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return acc[o] = sum over i of weight[o, i] q[i] + bias[o], rescaled; q are levels where `levels` is true."""
+    """Return acc[o] = sum over i of weight[o, i] q[i] + bias[o], rescaled; q are levels if `levels` is true."""
     inputs, outputs = whole_number(layer["inputs"]), whole_number(layer["outputs"])
     weight = array_of(arrays, f"{where}.weight", (outputs, inputs), np.int8)
     bias = array_of(arrays, f"{where}.bias", (outputs,), np.int32)
@@ -66,7 +66,7 @@ def _dense_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) ->
 
 
 def _convolution_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return the sums of a convolution, transposed or not, of weights and biases that are whole, rescaled."""
+    """Return the rescaled sums of a convolution, transposed or not, with integer weights and biases."""
     (channels, *_), kind = entry_of(layer, "shape", list), layer["kind"][: -len("-int8")]
     filters, size = whole_number(layer["filters"]), whole_number(layer["size"])
     across = kind == "transposed-convolution"
@@ -82,8 +82,8 @@ def _convolution_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: s
 
 
 def _pooling_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return sums of windows, rescaled: by how many values they have, too. One multiplier, or one for each window."""
-    require(layer["method"] == "avg", f"{name} takes no mean; the largest of integers is taken by another kind")
+    """Return sums over windows, rescaled and divided by their sizes; one multiplier, or one for each window."""
+    require(layer["method"] == "avg", f"{name} takes no mean; max pooling of integers is a layer of another kind")
     (channels, *_), kind = entry_of(layer, "shape", list), layer["kind"][: -len("-int8")]
     complete([{"kind": kind}])
     inputs, outputs, sums = LAYERS[kind](layer, arrays, where, name)
@@ -93,7 +93,7 @@ def _pooling_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) 
 
 
 def counts_of(layer: dict[str, Any]) -> np.ndarray:
-    """Return how many values the windows of a pooling have: (1,), or (R * R,) of an adaptive one, one for each."""
+    """Return the number of values in the windows of a pooling layer: (1,), or (R * R,) if it is adaptive."""
     size = layer["size"]
     if layer["kind"] == "pooling-int8":
         return np.array([size * size])
@@ -107,7 +107,7 @@ def counts_of(layer: dict[str, Any]) -> np.ndarray:
 def _of_maps(
     layer: dict[str, Any], arrays: Arrays, where: str, name: str, found: Layer, most: np.ndarray, channels: int
 ) -> Layer:
-    """Return a layer of maps whose sums are rescaled: a multiplier for each channel, or for each place of all."""
+    """Return a layer of maps whose sums are rescaled, with a multiplier per channel, or per place for all channels."""
     inputs, outputs, sums = found
     finish = _rescaled(layer, arrays, where, name, most, by_place="pooling" in layer["kind"])
 
@@ -118,7 +118,7 @@ def _of_maps(
 
 
 def _most(weight: np.ndarray, bias: np.ndarray, largest: int) -> np.ndarray:
-    """Return what no sum of each output is beyond."""
+    """Return the largest magnitude that each output's sum can have."""
     most: np.ndarray = largest * np.abs(weight.astype(np.int16)).reshape(len(bias), -1).sum(axis=1, dtype=np.int64)
     most += np.abs(bias.astype(np.int64))
     return most
@@ -127,7 +127,7 @@ def _most(weight: np.ndarray, bias: np.ndarray, largest: int) -> np.ndarray:
 def _rescaled(
     layer: dict[str, Any], arrays: Arrays, where: str, name: str, most: np.ndarray, by_place: bool = False
 ) -> Function:
-    """Return what becomes of sums (n, O), or (n, O, places), none of which is beyond `most`.
+    """Return a function that rescales sums (n, O), or (n, O, places), whose magnitudes are at most `most`.
 
         t = floor((acc multiplier + half) / 2**shift)                 half = 2**(shift - 1), or 0 for shift 0
         q = table[t - low], t cut to low .. low + T - 1               T entries
@@ -153,7 +153,7 @@ def _rescaled(
     if "unit" in layer:
         unit = layer["unit"]
         if type(unit) is not float or not 2.0**-40 <= unit <= 2.0**40 or math.frexp(unit)[0] != 0.5:
-            raise ModelError(f"{name} has a unit that is no power of two")
+            raise ModelError(f"{name} has a unit that is not a power of two")
         require(largest * scale < EXACT, f"{name} has logits beyond 24 bits")
         return lambda acc: (steps(acc) * unit).astype(np.float32)
     entries = arrays.get(f"{where}.table")
@@ -167,7 +167,7 @@ def _rescaled(
 
 
 def _lookup_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return q = table[c, q + 127], with a row for all channels, or for each."""
+    """Return q = table[c, q + 127], with one row for all channels, or one for each."""
     shape, inputs = _extents(layer, name)
     entries = arrays.get(f"{where}.table")
     rows = shape[0] if entries is not None and len(entries) == shape[0] else 1
@@ -182,7 +182,7 @@ def _lookup_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -
 
 
 def _normalisation_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return q normalised over groups of channels: their own n values, S their sum and Q that of their squares.
+    """Return q normalised over groups of channels: of a group's n values, S is the sum and Q that of their squares.
 
     r = float32((n q - S) * (1 / sqrt(n Q - S**2 + near_zero)))         in float64
     q = floor(a[c] r + b[c]) in float64, cut to low .. 127
@@ -190,7 +190,7 @@ def _normalisation_int8(layer: dict[str, Any], arrays: Arrays, where: str, name:
     shape, inputs = _extents(layer, name)
     groups, near_zero, low = whole_number(layer["groups"]), whole_number(layer["near_zero"]), _low(layer, name)
     if groups < 1 or shape[0] % groups:
-        raise ModelError(f"{name} cannot cut {shape[0]} channels into {groups} equal groups")
+        raise ModelError(f"{name} cannot split {shape[0]} channels into {groups} equal groups")
     a, b = (weights_of(arrays, f"{where}.{part}", shape[:1]).astype(np.float64)[:, None] for part in ("a", "b"))
     n = inputs // groups
     require(0 < near_zero < MOST_NEAR_ZERO and (n * MOST_INT8) ** 2 < 2**52, f"{name} has sums beyond 53 bits")
@@ -227,14 +227,14 @@ def _residual_int8(layer: dict[str, Any], arrays: Arrays, where: str, name: str)
 
 
 def _extents(layer: dict[str, Any], name: str) -> tuple[tuple[int, ...], int]:
-    """Return a layer's `shape`, channels first, and how many values that is."""
+    """Return a layer's `shape`, channels first, and its number of values."""
     shape = tuple(whole_number(extent) for extent in entry_of(layer, "shape", list))
     require(shape and min(shape) >= 1 and math.prod(shape) <= MOST_VALUES, f"{name} has impossible extents")
     return shape, math.prod(shape)
 
 
 def _low(layer: dict[str, Any], name: str) -> int:
-    """Return the smallest 8-bit integer that a layer gives."""
+    """Return the smallest 8-bit integer that a layer outputs."""
     low = whole_number(layer["low"])
     require(-MOST_INT8 <= low <= 0, f"{name} cuts at {low}, beyond 8 bits")
     return low
@@ -248,16 +248,16 @@ def _table(arrays: Arrays, where: str, name: str, shape: tuple[int, ...]) -> np.
 
 
 WHOLE, LEVELS, OTHER, LOGITS = "8-bit integers", "levels", "other numbers", "logits"
-MOVING = ("pooling", "adaptive-pooling", "upsample", "minibatch-deviation")  # whatever arrives; none computes a mean
+MOVING = ("pooling", "adaptive-pooling", "upsample", "minibatch-deviation")  # take any values, if they compute no mean
 
 
 def _check_int8(layers: list[dict[str, Any]]) -> None:
-    """Refuse 8-bit integers that are not taken, and a model that ends with some."""
-    require(_given(layers, OTHER, "layer ", True) != WHOLE, "the last layer gives 8-bit integers, but no logits")
+    """Refuse 8-bit integers where a layer cannot take them, or at the end of a model."""
+    require(_given(layers, OTHER, "layer ", True) != WHOLE, "the last layer gives 8-bit integers, not logits")
 
 
 def _given(layers: list[dict[str, Any]], arrive: str, before: str, outermost: bool = False) -> str:
-    """Return what comes out of layers in a row; ModelError where one cannot take what arrives."""
+    """Return what a sequence of layers outputs; ModelError if a layer cannot take its input."""
     for index, layer in enumerate(layers):
         kind, name = layer["kind"], f"{before}{index}"
         if kind in ("levels", "deskew", "detectors") or (kind == "deviations" and arrive == LEVELS):

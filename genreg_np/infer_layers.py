@@ -1,14 +1,14 @@
-"""Layers of other kinds than dense: for a model that has some, this file lies beside infer.py, or is joined to its end.
+"""Layers that are not dense. For a model that has some, place this file beside infer.py, or append it to that file.
 
     standardise   (x - mean) * scale
     project       matrix x
-    branches      several stacks of one input, end to end
-    elman         h' = a(W x + U h + b), h being what it gave a step before
+    branches      several stacks of one input, concatenated
+    elman         h' = a(W x + U h + b), with h its output of the previous step
 
-and those that learn, of maps (C, H, W): convolution, pooling, normalisation, activations, upsampling, stacks in stacks.
+and the learning layers of maps (C, H, W): convolution, pooling, normalisation, activations, upsampling, nested stacks.
 
-What they compute is defined here: exporters, backends and kernels are held to it. infer.py looks for this file when it
-reads a model that needs it. A new kind is a maker here, a line of LAYERS below, and its name in ELSEWHERE of infer.py.
+This file defines what they compute: exporters, backends and kernels must match it. infer.py looks for this file when it
+reads a model that needs it. A new kind takes a maker here, an entry of LAYERS below, and one of infer.py's ELSEWHERE.
 
 Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-if "ModelError" not in globals():  # outside a package, infer.py has put all its names here
+if "ModelError" not in globals():  # outside a package, infer.py has already put its names here
     from .infer import (
         ACTIVATIONS,
         INT8,
@@ -38,7 +38,7 @@ if "ModelError" not in globals():  # outside a package, infer.py has put all its
         whole_number,
     )
 
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # of Klambauer et al. 2017
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # from Klambauer et al. 2017
 NEAR_ZERO = 1e-5  # what normalisation adds to a variance
 
 
@@ -59,7 +59,7 @@ def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
     branches: list[Layer] = []
     for number, branch in enumerate(entry_of(layer, "branches", list)):
         if not isinstance(branch, list) or any(part["kind"] in NO_BRANCH for part in branch):
-            raise ModelError(f"{name} holds what is no stack of fixed layers")
+            raise ModelError(f"{name} has a branch that is not a list of fixed layers")
         branches.append(stack(branch, arrays, f"{where}.{number}", inputs))
     if not branches:
         raise ModelError(f"{name} has no branches")
@@ -68,7 +68,7 @@ def _branches(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
 
 
 def _elman(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return a(W x + b), or a(W x + U h + b) where h is the first of `states`: taken out, what comes out put last."""
+    """Return a(W x + b), or a(W x + U h + b) with h popped from the front of `states` and the output appended."""
     require(where.count(".") == 1, f"{name} (elman) remembers, so it cannot stand within another layer")
     inputs, outputs, activation = whole_number(layer["inputs"]), whole_number(layer["outputs"]), layer["activation"]
     weight, recurrent = (
@@ -93,7 +93,7 @@ def _elman(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
     return inputs, outputs, run
 
 
-# Layers that learn, and what stands between them. Values of maps (C, H, W) lie channel by channel, row by row.
+# Learning layers, and those between them. Maps (C, H, W) are stored channel by channel, row by row.
 
 
 def _activation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
@@ -118,7 +118,7 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def _prelu(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return x, or slope x where x < 0, with a slope for each channel."""
+    """Return x, or slope * x where x < 0, with a slope for each channel."""
     shape = _shape(layer, name)
     slope, inputs = weights_of(arrays, f"{where}.slope", shape[:1])[:, None], math.prod(shape)
 
@@ -130,7 +130,7 @@ def _prelu(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Laye
 
 
 def _scale_shift(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return scale x + shift, with both for each channel."""
+    """Return scale * x + shift, with a scale and a shift for each channel."""
     shape = _shape(layer, name)
     scale, shift = (weights_of(arrays, f"{where}.{part}", shape[:1])[:, None] for part in ("scale", "shift"))
     inputs = math.prod(shape)
@@ -144,16 +144,16 @@ def _scale_shift(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -
 
 
 def _normalisation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return scale (x - mean) / sqrt(variance + NEAR_ZERO) + shift, with mean and variance of an input's own values.
+    """Return scale (x - mean) / sqrt(variance + NEAR_ZERO) + shift, with mean and variance taken within each input.
 
-    Of all of them in a layer-norm, of each channel in an instance-norm, of each of `groups` groups of channels in a
-    group-norm; scale and shift are each channel's.
+    They are taken over all values in a layer-norm, over each channel in an instance-norm, and over each of `groups`
+    groups of channels in a group-norm; scale and shift are per channel.
     """
     shape, kind = _shape(layer, name), layer["kind"]
     scale, shift = (weights_of(arrays, f"{where}.{part}", shape[:1])[:, None] for part in ("scale", "shift"))
     groups = shape[0] if kind == "instance-norm" else 1 if kind == "layer-norm" else whole_number(layer["groups"])
     if groups < 1 or shape[0] % groups:
-        raise ModelError(f"{name} cannot cut {shape[0]} channels into {groups} equal groups")
+        raise ModelError(f"{name} cannot split {shape[0]} channels into {groups} equal groups")
     inputs = math.prod(shape)
 
     def run(x: np.ndarray) -> np.ndarray:
@@ -172,8 +172,8 @@ def _normalisation(layer: dict[str, Any], arrays: Arrays, where: str, name: str)
 def _convolution(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     """Return z[f, y, x] = b[f] + sum over c, i, j of w[f, c, i, j] v[c, stride y + i - top, stride x + j - left].
 
-    All that filters see is written out, a column for each place of z, so that one product with the weights is left.
-    `same` has as many zeros around v as keep its extents, over stride; of an odd number the larger half at the end.
+    The patches are written out, one column for each place of z, so that a single matrix product remains. `same` pads v
+    with as many zeros as keep its extents, divided by stride; of an odd number the larger half is at the end.
     """
     shape = _shape(layer, name, 3)
     channels, (filters, size, stride) = shape[0], _sizes(layer, name, "filters", "size", "stride")
@@ -204,7 +204,7 @@ def _convolution(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -
 
 
 def _pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return the largest or the mean value of windows of size x size, `stride` apart."""
+    """Return the largest or the mean value of size x size windows, `stride` apart."""
     shape, (size, stride) = _shape(layer, name, 3), _sizes(layer, name, "size", "stride")
     combine, divide = _method(layer, name)
     rows, columns = ((extent - size) // stride + 1 for extent in shape[1:])
@@ -229,13 +229,13 @@ def _pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> La
 
 
 def _adaptive_pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return the largest or the mean values of size x size windows that cover a map, evenly spread."""
+    """Return the largest or the mean values of size x size evenly spread windows that cover a map."""
     shape, (size,) = _shape(layer, name, 3), _sizes(layer, name, "size")
     combine, divide = _method(layer, name)
     require(size <= min(shape[1:]), f"{name} has more windows than its maps have rows or columns")
     first = [np.arange(size) * extent // size for extent in shape[1:]]
     end = [-(-np.arange(1, size + 1) * extent // size) for extent in shape[1:]]
-    # reduceat takes a list of first places and ends; what it gives from each end to the next first place is left out.
+    # reduceat takes a list of starts and ends; its results from each end to the next start are dropped.
     ends = [np.stack(pair, axis=1).ravel()[:-1] for pair in zip(first, end)]  # noqa: B905
     counts = np.outer(end[0] - first[0], end[1] - first[1]).astype(np.float32)
 
@@ -248,7 +248,7 @@ def _adaptive_pooling(layer: dict[str, Any], arrays: Arrays, where: str, name: s
 
 
 def _upsample(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return each value `factor` times along both axes."""
+    """Repeat each value `factor` times along both axes."""
     shape, (factor,) = _shape(layer, name, 3), _sizes(layer, name, "factor")
     channels, height, width = shape
     outputs = math.prod(shape) * factor * factor
@@ -262,7 +262,7 @@ def _upsample(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
 
 
 def _minibatch_deviation(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return the maps and one more channel, of zeros: how much the images of a batch differ, which training tells."""
+    """Return the maps and a channel of zeros, which in training holds how much the images of a batch differ."""
     shape = _shape(layer, name)
     inputs, area = math.prod(shape), math.prod(shape[1:])
     return inputs, inputs + area, lambda x: np.concatenate([x, np.zeros((len(x), area), np.float32)], axis=1)
@@ -271,8 +271,8 @@ def _minibatch_deviation(layer: dict[str, Any], arrays: Arrays, where: str, name
 def _transposed_convolution(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
     """Add w[c, f, i, j] v[c, y, x] to a[f, stride y + i - before, stride x + j - before], and b[f] to all of a[f].
 
-    Nothing is cut off, unless `same` wants stride H rows: of an odd number too many the larger half is at the start,
-    and where there are too few the last ones are b alone.
+    Nothing is cut off, unless `same` asks for stride H rows: of an odd excess the larger half is cut at the start, and
+    where rows are missing, the last ones are b alone.
     """
     shape = _shape(layer, name, 3)
     (channels, height, width), (filters, size, stride) = shape, _sizes(layer, name, "filters", "size", "stride")
@@ -300,7 +300,7 @@ def _transposed_convolution(layer: dict[str, Any], arrays: Arrays, where: str, n
 
 
 def _residual(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return x + what a stack of layers gives of it."""
+    """Return x plus the output of a stack of layers for x."""
     inputs = math.prod(_shape(layer, name))
     _, outputs, function = stack(entry_of(layer, "layers", list), arrays, where, inputs)
     require(outputs == inputs, f"{name} adds {outputs} values to {inputs}")
@@ -308,7 +308,7 @@ def _residual(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> L
 
 
 def _concatenate(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> Layer:
-    """Return what several stacks of layers give of one input, end to end."""
+    """Return the outputs of several stacks of layers for the same input, concatenated."""
     inputs = math.prod(_shape(layer, name))
     stacks = [
         stack(entry_of({"branch": branch}, "branch", list), arrays, f"{where}.{number}", inputs)
@@ -320,7 +320,7 @@ def _concatenate(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -
 
 
 def _shape(layer: dict[str, Any], name: str, axes: int = 0) -> tuple[int, ...]:
-    """Return a layer's `shape`, channels first: so many extents, or at least one, all from 1 on."""
+    """Return a layer's `shape`, channels first: `axes` extents, or at least one if 0, each at least 1."""
     shape = tuple(whole_number(extent) for extent in entry_of(layer, "shape", list))
     require(len(shape) == (axes or max(1, len(shape))) and min(shape) >= 1, f"{name} has impossible extents")
     require(math.prod(shape) <= MOST_VALUES, f"{name} takes {shape} values, more than the limit of {MOST_VALUES:,}")
@@ -328,7 +328,7 @@ def _shape(layer: dict[str, Any], name: str, axes: int = 0) -> tuple[int, ...]:
 
 
 def _sizes(layer: dict[str, Any], name: str, *keys: str) -> list[int]:
-    """Return entries that are numbers from 1 on, and no larger than anything that they could be the size of."""
+    """Return entries that are whole numbers from 1 to MOST_VALUES."""
     sizes = [whole_number(layer[key]) for key in keys]
     require(min(sizes) >= 1 and max(sizes) <= MOST_VALUES, f"{name} has impossible extents")
     return sizes
@@ -341,15 +341,15 @@ def _flag(layer: dict[str, Any], key: str, name: str) -> bool:
 
 
 def _method(layer: dict[str, Any], name: str) -> tuple[np.ufunc, bool]:
-    """Return what pooling combines two values with, and whether it divides by how many there are.
+    """Return the function with which pooling combines two values, and whether it divides by their number.
 
-    Sums of integers are not divided: what rescales them does that, too.
+    Sums of integers are not divided: rescaling does that as well.
     """
     require(layer["method"] in ("max", "avg"), f"{name} pools in an unknown way; use a newer infer.py")
     return (np.maximum, False) if layer["method"] == "max" else (np.add, layer["kind"] not in INT8)
 
 
-NO_BRANCH = ("branches", "dense", *INT8)  # what is no part of a branch
+NO_BRANCH = ("branches", "dense", *INT8)  # kinds that are not allowed in a branch
 LAYERS |= {
     "standardise": _standardise,
     "project": _project,

@@ -1,16 +1,16 @@
-"""Rows of a table as they are: for a model that takes some, this file lies beside infer.py, or is joined to its end.
+"""Raw table rows as inputs. For a model that takes them, place this file beside infer.py, or append it to that file.
 
     model.predict({"island": ["Dream"], "bill length": [39.5], "sex": [""]})     a mapping of columns, or a DataFrame
     model.predict([["Dream", "39.5", ""]])                                       text, in the order of header["columns"]
 
-A model's header says under `columns` what each column of its table was, and so how a field becomes numbers:
+A model's header describes each column of its table under `columns`, and so how a field becomes numbers:
 
     numbers   the number                                       flags   1 for yes, true, y, t; 0 for no, false, n, f
-    words     its place among the column's words; after the    dates   year, month, day, weekday (0: Monday) and hour,
-              last where it is none of them                            those that the column's `parts` name
+    words     its index in the column's list of words, or      dates   year, month, day, weekday (0: Monday) and hour:
+              the list's length if it is not in there                  those that the column's `parts` name
 
-A field that is missing (empty, NA, ?, NaN, None) is NaN. The first layer makes of these numbers x (I,) what the network
-was trained on, value by value, with s a place of x and f what is filled in for missing ones:
+A missing field (empty, NA, ?, NaN, None) is NaN. From these numbers x (I,), the first layer computes what the network
+was trained on, value by value, with s an index into x and f the value filled in for missing ones:
 
     columns   x_s, or f_s where it is missing  |  1 where x_s is missing, else 0  |  1 where that is v, else 0
 
@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-if "ModelError" not in globals():  # outside a package, infer.py has put all its names here
+if "ModelError" not in globals():  # outside a package, infer.py has already put its names here
     from .infer import (
         LAYERS,
         TABLES,
@@ -39,26 +39,26 @@ if "ModelError" not in globals():  # outside a package, infer.py has put all its
         whole_number,
     )
 
-VALUE, MISSING_FLAG, EQUALS = 0, 1, 2  # what the layer makes of a number
+VALUE, MISSING_FLAG, EQUALS = 0, 1, 2  # what the layer computes from a number
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-", "<na>", "nat"))  # in small letters
 FLAGS = {"yes": 1.0, "true": 1.0, "y": 1.0, "t": 1.0, "no": 0.0, "false": 0.0, "n": 0.0, "f": 0.0}
 PARTS = ("year", "month", "day", "weekday", "hour")  # of a date
 ORDERS = ("ymd", "dmy", "mdy")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-MONTH_STARTS = (0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4)  # weekdays by which months begin later
+MONTH_STARTS = (0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4)  # offset of each month's first weekday
 DATE = re.compile(r"(\w+)[-/. ]+(\w+)[-/., ]+(\w+)(?:[T ]+(\d\d?):(\d\d)(?::(\d\d)(?:\.\d*)?)?)?(?:Z|[+-]\d\d:?\d\d)?")
-WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)\.0*")  # a whole number, written as one that need not be
-SHOWN = 40  # signs of a field in a message
+WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)\.0*")  # a whole number written as a float
+SHOWN = 40  # characters of a field in a message
 
 
 def is_missing(text: str) -> bool:
-    """Return whether a field says that there is nothing."""
+    """Return whether a field means that the value is missing."""
     return text.strip().lower() in MISSING
 
 
 def number_of(text: str) -> float | None:
-    """Return the finite number that a field is, float32 at the end; None where it is none."""
+    """Return a field as a finite number within float32's range, or None if it is not one."""
     try:
         value = float(text)
     except ValueError:
@@ -67,23 +67,23 @@ def number_of(text: str) -> float | None:
 
 
 def flag_of(text: str) -> float | None:
-    """Return 1 for a field that says yes, 0 for no, None for any other; 1 and 0 count as well."""
+    """Return 1 for a field that means yes (or 1), 0 for no (or 0), None for any other."""
     known = FLAGS.get(text.strip().lower())
     value = number_of(text) if known is None else known
     return value if value in (0.0, 1.0) else None
 
 
 def word_of(text: str) -> str:
-    """Return a field as a word: without the space around it, and 3.0 the same as 3."""
+    """Return a field as a word: without surrounding space, and 3.0 as 3."""
     word = text.strip()
     found = WHOLE_NUMBER.fullmatch(word)
     return found.group(1) if found else word
 
 
 def date_of(text: str, order: str) -> dict[str, float] | None:
-    """Return the parts of a date, its year, month and day in an order of ORDERS; None where a field is no such date.
+    """Return the parts of a date whose year, month and day are in an order of ORDERS; None if it is no such date.
 
-    A month may be written by its name, and is then one wherever it stands.
+    A month may be written as a name, and is then recognised in any place.
     """
     found = DATE.fullmatch(text.strip())
     if not found:
@@ -98,7 +98,7 @@ def date_of(text: str, order: str) -> dict[str, float] | None:
     if not all(field.isdigit() and field.isascii() for field in fields):
         return None
     number = {name: int(field) for name, field in zip(names, fields)}  # noqa: B905
-    if len(fields[names.index("y")]) <= 2:  # as in 11/23/98; one that comes first is more often a day
+    if len(fields[names.index("y")]) <= 2:  # as in 11/23/98; if it comes first, it is more often a day
         if names[0] == "y":
             return None
         number["y"] += 1900 if number["y"] >= 70 else 2000
@@ -109,7 +109,7 @@ def date_of(text: str, order: str) -> dict[str, float] | None:
     hour, minute, second = (float(part or 0) for part in found.groups()[3:])
     if hour >= 24 or minute >= 60 or second >= 61:
         return None
-    since = year - (month < 3)  # so that a leap day is a year's last (Sakamoto 1993)
+    since = year - (month < 3)  # a leap day is then the last of its year (Sakamoto 1993)
     weekday = (since + since // 4 - since // 100 + since // 400 + MONTH_STARTS[month - 1] + day + 6) % 7
     parts = (year, month, day, weekday, hour + minute / 60 + second / 3600)
     return dict(zip(PARTS, map(float, parts)))  # noqa: B905
@@ -123,7 +123,7 @@ def inputs_of(column: dict[str, Any]) -> list[str]:
 
 
 class Fields:
-    """How the fields of one column become numbers; each text is looked at once."""
+    """Turns the fields of one column into numbers; results are cached."""
 
     def __init__(self, column: dict[str, Any]) -> None:
         self.name, self.kind = column["name"], column["kind"]
@@ -133,7 +133,7 @@ class Fields:
         self._known: dict[str, tuple[float, ...]] = {}
 
     def __call__(self, text: str) -> tuple[float, ...]:
-        """Return what a field becomes; ModelError if it is nothing that the column may have."""
+        """Return the numbers of a field; ModelError if the column cannot have it."""
         if text not in self._known:
             if len(self._known) > 1 << 16:
                 self._known.clear()
@@ -157,7 +157,7 @@ class Fields:
 
 
 def text_of(value: Any) -> str:
-    """Return a value of a table as the text of a field; nothing for what is missing."""
+    """Return a table value as the text of a field; "" if it is missing."""
     if value is None or (isinstance(value, (float, np.floating)) and value != value):
         return ""
     return value if isinstance(value, str) else str(value)
@@ -166,8 +166,8 @@ def text_of(value: Any) -> str:
 def read_rows(columns: list[dict[str, Any]], inputs: Any) -> np.ndarray:
     """Return rows of a table as (N, I) float32, NaN where a field is missing.
 
-    `inputs` is a mapping of columns (of lists, or of single fields), a DataFrame, rows of mappings, or text
-    (N, columns) in the order of the model's. ModelError names the column and the row of a field that cannot be.
+    `inputs` is a mapping of columns (lists or single fields), a DataFrame, a list of mappings, or text (N, columns)
+    in the order of the model's columns. ModelError names the column and row of an invalid field.
     """
     fields = [Fields(column) for column in columns]
     series = _series(columns, inputs)
@@ -209,7 +209,7 @@ def _series(columns: list[dict[str, Any]], inputs: Any) -> list[Any]:
     if lacking:
         raise ModelError(
             f"the inputs lack {_listed(lacking)}: pass the columns the model was trained on ({_listed(names)}); "
-            "more of them may be there"
+            "others are ignored"
         )
     return [_as_list(table[name]) for name in names]
 
@@ -221,7 +221,7 @@ def _as_list(column: Any) -> list[Any]:
 
 
 def check_columns(header: dict[str, Any]) -> None:
-    """Refuse what a header says of columns where it cannot be; ModelError."""
+    """Raise ModelError if a header's `columns` are malformed."""
     columns = entry_of(header, "columns", list)
     malformed = "its header is malformed: 'columns' "
     for column in columns:
@@ -243,8 +243,8 @@ def _columns(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> La
     inputs, outputs = whole_number(layer["inputs"]), whole_number(layer["outputs"])
     source, mode = (array_of(arrays, f"{where}.{part}", (outputs,), np.int32) for part in ("source", "mode"))
     value, fill = weights_of(arrays, f"{where}.value", (outputs,)), weights_of(arrays, f"{where}.fill", (inputs,))
-    require(outputs and 0 <= source.min() <= source.max() < inputs, f"{name} takes values that are not there")
-    require(set(mode.tolist()) <= {VALUE, MISSING_FLAG, EQUALS}, f"{name} does what is unknown; use a newer infer.py")
+    require(outputs and 0 <= source.min() <= source.max() < inputs, f"{name} takes inputs that do not exist")
+    require(set(mode.tolist()) <= {VALUE, MISSING_FLAG, EQUALS}, f"{name} has an unknown mode; use a newer infer.py")
     flags, equals = np.flatnonzero(mode == MISSING_FLAG), np.flatnonzero(mode == EQUALS)
 
     def run(x: np.ndarray) -> np.ndarray:

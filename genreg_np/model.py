@@ -1,9 +1,9 @@
-"""Network, the immutable description of a net, and Model, a network with its weights.
+"""Network, an immutable description of a neural network, and Model, a network with its weights.
 
 A network is a tuple of layers. Fixed ones come first (they transform the input and never change in training); the
-others learn. What they learn forms one flat genome of D genes, layer after layer, each in the order of its parameters:
+others learn. Their parameters form one flat genome of D genes, layer after layer, each in the order of its parameters:
 
-    genes (D,) = W1 (O1, I1) row by row, b1 (O1,), W2 (O2, I2), b2 (O2,), ...        of dense layers
+    genes (D,) = W1 (O1, I1) row by row, b1 (O1,), W2 (O2, I2), b2 (O2,), ...        for dense layers
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ PIECE = 4096  # inputs that fixed layers transform at a time, to save memory
 
 @dataclass(frozen=True)
 class Network:
-    """An immutable description: input shape, and layers.
+    """An immutable description of a network: input shape and layers.
 
     Raises
     ------
@@ -52,14 +52,14 @@ class Network:
 
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
-    outputs: int = field(init=False, compare=False, repr=False)  # K, how many numbers the last layer gives
+    outputs: int = field(init=False, compare=False, repr=False)  # K, the number of values of the last layer
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", whole_numbers(self.input_shape, "input_shape", least=1))
         object.__setattr__(self, "layers", tuple(self.layers))
         for layer in self.layers:
             if not isinstance(layer, Layer):
-                raise UsageError(f"{layer!r:.60} is no layer: a network is made of such as Dense(784, 64, 'tanh')")
+                raise UsageError(f"{layer!r:.60} is not a layer: pass layers such as Dense(784, 64, 'tanh')")
         shape = self.input_shape
         for number, layer in enumerate(self.layers):
             try:
@@ -67,9 +67,9 @@ class Network:
             except UsageError as error:
                 raise UsageError(f"layer {number} ({layer.kind}) {error}") from None
             if number > len(self.fixed) and isinstance(layer, FixedLayer):
-                raise UsageError(f"layer {number} ({layer.kind}) is fixed: it must stand before those that learn")
-        if not infer.is_shallow(self.header(), infer.MOST_NESTING - 1):  # a model's header has one more
-            raise UsageError("layers hold layers that hold layers: no model file is nested so deeply")
+                raise UsageError(f"layer {number} ({layer.kind}) is fixed: it must come before those that learn")
+        if not infer.is_shallow(self.header(), infer.MOST_NESTING - 1):  # a model's header has one level more
+            raise UsageError("layers are nested too deeply for a model file")
         if not self.gene_count:
             raise UsageError("a network needs at least one layer that learns, such as a dense one")
         object.__setattr__(self, "outputs", math.prod(shape))
@@ -83,25 +83,25 @@ class Network:
         activation: str = "tanh",
         fixed: tuple[FixedLayer, ...] = (),
     ) -> Network:
-        """Build inputs - hidden ... hidden - outputs, the last layer linear (its values are the logits).
+        """Build a network inputs - hidden ... hidden - outputs with a linear last layer (its values are the logits).
 
         Parameters
         ----------
         input_shape : tuple of int
-            Of one input.
+            Shape of one input.
         hidden : tuple of int, or str
-            Units of hidden layers; or all learning layers in words, the last one included: "elman 8 / dense 2".
+            Units of the hidden layers; or all learning layers in words, including the last: "elman 8 / dense 2".
         outputs : int, optional
-            Of the last layer; words say it themselves.
+            Units of the last layer, if `hidden` is not in words.
         activation : str
-            Of hidden layers that are numbers.
+            Activation of the hidden layers, if `hidden` is not in words.
         fixed : tuple of FixedLayer
-            What comes before.
+            Layers that come before.
 
         Raises
         ------
         UsageError
-            If a width is no whole number, NumPy's included, or less than 1, or layers do not fit together.
+            If a width is not a whole number (Python's or NumPy's) of at least 1, or layers do not fit together.
         """
         shape = whole_numbers(input_shape, "input_shape", least=1)
         seen = (fixed[-1].outputs,) if fixed else shape
@@ -109,7 +109,7 @@ class Network:
 
     @functools.cached_property
     def fixed(self) -> tuple[FixedLayer, ...]:
-        """The layers before all that learn."""
+        """The leading layers, which do not learn."""
         leading = itertools.takewhile(lambda layer: isinstance(layer, FixedLayer), self.layers)
         return tuple(layer for layer in leading if isinstance(layer, FixedLayer))
 
@@ -120,12 +120,12 @@ class Network:
 
     @functools.cached_property
     def dense(self) -> tuple[Dense, ...]:
-        """The learning layers, for what takes dense ones only.
+        """The learning layers, if all of them are dense.
 
         Raises
         ------
         UsageError
-            If there are others.
+            If any is not.
         """
         for number, layer in enumerate(self.learning, start=len(self.fixed)):
             if not isinstance(layer, Dense):
@@ -134,17 +134,17 @@ class Network:
 
     @functools.cached_property
     def is_dense(self) -> bool:
-        """Whether all learning layers are dense: what the fastest kernels are for."""
+        """Whether all learning layers are dense, as the fastest kernels require."""
         return all(isinstance(layer, Dense) for layer in self.learning)
 
     @functools.cached_property
     def stack(self) -> Stack:
-        """The learning layers, one after the other."""
+        """The learning layers as one stack."""
         return Stack(self.learning)
 
     @functools.cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """What goes into the first learning layer, and what comes out of each."""
+        """The input shape of the first learning layer, and the output shape of each."""
         shapes = [self.feature_shape]
         for layer in self.learning:
             shapes.append(layer.output_shape(shapes[-1]))
@@ -152,33 +152,33 @@ class Network:
 
     @property
     def gene_count(self) -> int:
-        """D, the number of weights and biases that are learned."""
+        """D, the number of learned weights and biases."""
         return sum(layer.gene_count for layer in self.learning)
 
     @functools.cached_property
     def feature_shape(self) -> tuple[int, ...]:
-        """The shape of what the first learning layer sees."""
+        """The input shape of the first learning layer."""
         return (self.fixed[-1].outputs,) if self.fixed else self.input_shape
 
     @functools.cached_property
     def parameter_slices(self) -> tuple[tuple[Parameter, slice], ...]:
-        """Each parameter of the learning layers, and where it lies among the genes."""
+        """Each parameter of the learning layers, and its place among the genes."""
         return places_of(parameter for layer in self.learning for parameter in layer.parameters)
 
     @functools.cached_property
     def statistic_slices(self) -> tuple[tuple[Parameter, slice], ...]:
-        """Each statistic of the learning layers, and where it lies among all of them."""
+        """Each statistic of the learning layers, and its place among all of them."""
         return places_of(statistic for layer in self.learning for statistic in layer.statistics)
 
     @functools.cached_property
     def first_statistics(self) -> Float32:
-        """What the statistics are before training, (E,)."""
+        """The statistics before training, (E,)."""
         found = [np.full(statistic.size, statistic.first, np.float32) for statistic, _ in self.statistic_slices]
         return np.concatenate([np.empty(0, np.float32), *found])
 
     @functools.cached_property
     def weight_slices(self) -> tuple[tuple[slice, slice], ...]:
-        """Where each dense layer's weights and biases lie among the genes; raises as `dense` does."""
+        """The places of each dense layer's weights and biases among the genes; raises as `dense` does."""
         places = [place for _, place in self.parameter_slices]
         return tuple((places[2 * number], places[2 * number + 1]) for number in range(len(self.dense)))
 
@@ -188,7 +188,7 @@ class Network:
         Raises
         ------
         UsageError
-            If there are other layers.
+            If any learning layer is not dense.
         """
         arrays = self.parameters_of(genes)
         return [(arrays[2 * number], arrays[2 * number + 1]) for number in range(len(self.dense))]
@@ -198,18 +198,18 @@ class Network:
         return views_of(genes, self.parameter_slices)
 
     def arrays_of(self, genes: Float32, statistics: Float32) -> list[Float32]:
-        """Return what `stack` takes as views of genes (..., D) and statistics (..., E): each layer's, one by one."""
+        """Return the arrays that `stack` takes, layer by layer, as views of genes (..., D) and statistics (..., E)."""
         learned, kept = views_of(genes, self.parameter_slices), views_of(statistics, self.statistic_slices)
         return list(itertools.chain.from_iterable(dealt(self.learning, learned, kept)))
 
     @functools.cached_property
     def finished(self) -> Network:
-        """The network that a saved model has: what is only for training is not in it."""
-        nothing = np.broadcast_to(np.float32(0), self.gene_count)  # takes no memory: genes may be more than fit
+        """The network as a saved model has it, without layers that are only for training."""
+        nothing = np.broadcast_to(np.float32(0), self.gene_count)  # takes no memory, however many genes there are
         return self.finish(nothing, self.first_statistics)[0]
 
     def finish(self, genes: Float32, statistics: Float32) -> tuple[Network, Float32]:
-        """Return `finished` and its genes, given this network's own (D,) and statistics (E,), as training left them."""
+        """Return `finished` and its genes, given this network's genes (D,) and statistics (E,) after training."""
         if not any(layer.needs_finishing for layer in self.learning):
             return self, genes
         done = self.stack.finished(self.arrays_of(genes, statistics))
@@ -218,10 +218,10 @@ class Network:
         return network, np.concatenate(arrays).astype(np.float32, copy=False)
 
     def features(self, inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
-        """Return what the first learning layer sees, (N, I) float32: inputs mapped to 0 .. 1, fixed layers applied.
+        """Return the inputs of the first learning layer, (N, I) float32: mapped to 0 .. 1, with fixed layers applied.
 
-        The same arithmetic as infer.Model, so that training and prediction see the same numbers. UsageError where a
-        layer remembers: inputs are samples, which have no order.
+        Uses the same arithmetic as infer.Model, so training and prediction see the same numbers. UsageError if a layer
+        is recurrent, since samples have no order.
         """
         check_samples(self.layers)
         if self.fixed and len(inputs) > PIECE:
@@ -233,18 +233,18 @@ class Network:
         return features
 
     def header(self) -> dict[str, Any]:
-        """Return the network as a model file's header describes it; the arrays of its layers are not in it."""
+        """Return the network's description for a model file's header, without the layers' arrays."""
         layers = [{"kind": layer.kind, **layer.header()} for layer in self.layers]
         return {"input_shape": list(self.input_shape), "layers": layers}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]]) -> Network:
-        """Return the network that a (checked) file describes, with its arrays: (O, I) weights, (O,) biases, ..."""
+        """Return the network that a (checked) header describes, given its arrays: (O, I) weights, (O,) biases, ..."""
         layers = [read_layer(layer, arrays, f"layers.{index}") for index, layer in enumerate(described["layers"])]
         return cls(tuple(described["input_shape"]), tuple(layers))
 
     def describe(self) -> str:
-        """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; of layers that are not all dense their kinds."""
+        """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; if not all layers are dense, their kinds."""
         return in_words(self.learning, self.feature_shape, self.gene_count)
 
 
@@ -257,7 +257,7 @@ def mapped(inputs: NDArray[np.generic], input_range: tuple[float, float] | None)
 
 
 class Model(infer.Model):
-    """A network with its weights and where they came from. Predicts as infer.Model does, and can be saved."""
+    """A network with its weights and their origin; it predicts as infer.Model does and can be saved."""
 
     @classmethod
     def build(
@@ -280,31 +280,31 @@ class Model(infer.Model):
         network : Network
         genes : (D,) float32
         class_names : tuple of str
-            K names; none where the outputs are values.
+            K names; empty if the outputs are values.
         input_range : tuple of float or None
-            Smallest and largest raw value of integer inputs; None where inputs are features.
+            Smallest and largest raw value of integer inputs; None if inputs are features.
         training : mapping
             What determined the weights (configuration, seed, accuracies), as plain JSON values.
         feature_names : tuple of str
-            A name for each input; none where inputs have no names.
+            A name for each input; empty if inputs have no names.
         picture : mapping or None
             How pictures become inputs: `Dataset.picture`.
         targets : Targets or None
-            How numbers to predict were scaled: the model then ends with a layer that undoes that.
+            How numeric targets were scaled: the model then ends with a layer that reverses that.
         columns : sequence of mapping
-            How the fields of a table's row become inputs: `Dataset.columns`; none where they are numbers as they are.
+            How the fields of a table's row become inputs: `Dataset.columns`; empty if they are plain numbers.
         label : str
-            The name of the column of classes in a table.
+            The name of a table's class column.
 
         Raises
         ------
         UsageError
-            If there are not D genes, names are no list, or the network is one in training (Network.finish).
+            If there are not D genes, names are not a list, or the network is not finished (Network.finish).
         ModelError
-            If class names are not K.
+            If there are not K class names.
         """
         if network.finished is not network:
-            raise UsageError("the network has layers that are only for training: save what Network.finish gives")
+            raise UsageError("the network has layers that are only for training: save the result of Network.finish")
         genes = np.array(genes, np.float32)
         if genes.shape != (network.gene_count,):
             given = f"{genes.size:,}" if genes.ndim == 1 else f"an array of shape {genes.shape}"
@@ -338,20 +338,20 @@ class Model(infer.Model):
 
     @property
     def network(self) -> Network:
-        """The description of this model's net.
+        """The description of this model's network.
 
         Raises
         ------
         UsageError
-            For a model of 8-bit integers, which predicts and is nothing else.
+            For a model of 8-bit integers, which can only predict.
         """
         if self.is_int8:
-            raise UsageError("a model of 8-bit integers only predicts, by infer.py: use the one it was made from")
+            raise UsageError("a model of 8-bit integers can only predict: use the model it was made from")
         return Network.read(self.header["network"], self.arrays)
 
     @property
     def genes(self) -> Float32:
-        """All weights and biases that are learned, (D,) float32; raises as `network` does."""
+        """All learned weights and biases, (D,) float32; raises as `network` does."""
         network = self.network
         parts = [
             self.arrays[f"layers.{index}.{parameter.name}"].ravel()
@@ -362,7 +362,7 @@ class Model(infer.Model):
 
     @property
     def is_int8(self) -> bool:
-        """Whether it is one of 8-bit integers, which predicts and is nothing else."""
+        """Whether this is a model of 8-bit integers, which can only predict."""
         return any(layer["kind"] in infer.INT8 for layer in self.header["network"]["layers"])
 
     @property
@@ -382,7 +382,7 @@ class Model(infer.Model):
         Raises
         ------
         OSError
-            If the file cannot be written; an older file of that name is then untouched.
+            If the file cannot be written; an existing file is then unchanged.
         """
         write_atomic(Path(path), self.pack())
 
@@ -393,7 +393,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     Raises
     ------
     infer.ModelError
-        If the file is missing, damaged, or not a model this version can run.
+        If the file is missing, damaged, or not a model that this version can run.
     """
     loaded = infer.load(path)
     return Model(loaded.header, loaded.arrays)

@@ -1,10 +1,9 @@
-"""Settings that check themselves, and things that are looked up by name.
+"""Settings that check themselves, and registries of things by name.
 
-Settings are a frozen dataclass whose fields say what they mean and what they may be. A registry maps a name to
-"module:attribute", imported when it is asked for: strategies, backends, layers, built-in datasets, engines and export
-targets are found so. Layers have other lists too: the runtime, which imports nothing of the package, has its own
-(LAYERS of infer.py, to which the files in its ELSEWHERE add theirs), and each export target says which kinds it can
-express.
+Settings are a frozen dataclass whose fields declare their meaning and allowed values. A registry maps a name to
+"module:attribute", imported on first use: strategies, backends, layers, built-in datasets, engines and export targets.
+Layers are listed elsewhere too: the runtime, which imports nothing from the package, has its own list (LAYERS of
+infer.py, which the files in its ELSEWHERE extend), and each export target lists the kinds it can express.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ def option(
     ----------
     default : Any
     help : str
-        What it is, with its unit.
+        Its meaning, with its unit.
     low, high : float
         Smallest and largest value.
     above : float, optional
         The value must be greater than this.
     most : int, optional
-        How many numbers a value of several may have.
+        The most numbers that a list may have.
     choices : tuple of str
         The allowed words.
     fixed : str
@@ -67,13 +66,13 @@ def usable_processors() -> int:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number of Python's or NumPy's, no truth value."""
+    """Return whether a value is a Python or NumPy number, but not a boolean."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of all settings.
+    """Base class of all settings.
 
     Raises
     ------
@@ -88,37 +87,37 @@ class Settings:
 
     @property
     def spent(self) -> dict[str, str]:
-        """Splits on which accuracy is no measure of what was learned, and why; none where nothing else is said."""
+        """Splits on which accuracy does not measure what was learned, each with the reason; none by default."""
         return {}
 
     @property
     def annealed(self) -> bool:
-        """Whether a generation depends on how many there are in all."""
+        """Whether a generation depends on the total number of generations."""
         return False
 
     @property
     def effort(self) -> float:
-        """What a generation takes on average over a run, as a multiple of the first."""
+        """The average cost of a generation over a run, as a multiple of the first."""
         return 1.0
 
 
 @functools.cache
 def _kinds(settings: type[Settings]) -> dict[str, Any]:
-    """Return the declared type of every field."""
+    """Return the declared types of all fields."""
     return typing.get_type_hints(settings)
 
 
 def _checked(part: Settings, item: dataclasses.Field[Any]) -> Any:
-    """Return a field's value as its declared type, or raise naming the field, the value and the allowed range."""
+    """Return a field's value as its declared type, or raise an error that names field, value and allowed range."""
     value, limits = getattr(part, item.name), item.metadata
     if isinstance(value, np.generic):
         value = value.item()
     kind = _kinds(type(part))[item.name]  # type: ignore[arg-type]  # mypy asks the instances whether their class is hashable
     if kind is int:
-        with contextlib.suppress(UsageError):  # stays what it is, which is refused below
+        with contextlib.suppress(UsageError):  # left unchanged, and refused below
             value = whole_number(value, item.name)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        with contextlib.suppress(OverflowError):  # stays a whole number, which is refused below
+        with contextlib.suppress(OverflowError):  # left as a whole number, and refused below
             value = float(value)
     if kind == tuple[int, ...]:
         value = _widths(value)
@@ -155,35 +154,35 @@ def _range_words(limits: Mapping[str, Any]) -> str:
 
 
 def _limit(value: float) -> str:
-    """Return a limit with all its digits where it is a whole number."""
+    """Return a limit as text, with all digits if it is a whole number."""
     return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 def _widths(value: Any) -> Any:
-    """Turn 64, "64,32", [64, 32] or "" into a tuple of int, or return it as it is."""
+    """Turn 64, "64,32", [64, 32] or "" into a tuple of int; return anything else unchanged."""
     if isinstance(value, str):
         try:
             return tuple(int(width) for width in value.split(",")) if value.strip() else ()
         except ValueError:
             return value
-    with contextlib.suppress(UsageError):  # stays what it is, which is refused by its name
+    with contextlib.suppress(UsageError):  # returned unchanged: the caller refuses it by its setting's name
         return whole_numbers(value, "widths")
     return value
 
 
 def whole_number(value: Any, name: str, least: int | None = None) -> int:
-    """Return any whole number, NumPy's too, as an int; true and false are none.
+    """Return a Python or NumPy whole number as an int; booleans are refused.
 
     Raises
     ------
     UsageError
-        For anything else, or less than `least`.
+        For anything else, or for a number below `least`.
     """
     if isinstance(value, bool | np.bool_) or not hasattr(value, "__index__"):
         raise UsageError(f"{name} = {_shown(value)} must be a whole number")
     try:
         number = operator.index(value)
-    except TypeError:  # an array of several, or of floats
+    except TypeError:  # an array of several numbers, or of floats
         raise UsageError(f"{name} = {_shown(value)} must be a whole number") from None
     if least is not None and number < least:
         raise UsageError(f"{name} = {number} must be at least {least}")
@@ -191,19 +190,19 @@ def whole_number(value: Any, name: str, least: int | None = None) -> int:
 
 
 def whole_numbers(values: Any, name: str, least: int | None = None) -> tuple[int, ...]:
-    """Return a list, tuple or array of whole numbers, or a single one, as a tuple of int; raises as whole_number."""
+    """Return a list, tuple or array of whole numbers, or one number, as a tuple of int; raises as whole_number does."""
     if isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.ndim == 1):
         return tuple(whole_number(value, name, least) for value in values)
     return (whole_number(values, name, least),)
 
 
 def names_of(values: Any, name: str) -> tuple[str, ...]:
-    """Return a list of names, of anything that has text, as a tuple of str; a word is no list of letters.
+    """Return a list of names as a tuple of str, converting each with str(); a single string is refused.
 
     Raises
     ------
     UsageError
-        For a word, or what is no list.
+        For a string, or anything else that is not a list.
     """
     if isinstance(values, str | bytes) or not np.iterable(values):
         raise UsageError(f"{name} = {_shown(values)} must be a list of names")
@@ -211,13 +210,13 @@ def names_of(values: Any, name: str) -> tuple[str, ...]:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as one line of an error, however large it is."""
+    """Return a value as short text for a one-line message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def look_up(registry: Mapping[str, str], name: str, what: str) -> Any:
-    """Return what a name stands for: an attribute of a module, or a module where no attribute is named.
+    """Return what a name stands for: an attribute of a module, or the module if no attribute is given.
 
     Parameters
     ----------
@@ -225,7 +224,7 @@ def look_up(registry: Mapping[str, str], name: str, what: str) -> Any:
         Name to "module:attribute", or to "module".
     name : str
     what : str
-        What the names are of, as the error says it: "strategy".
+        The kind of thing, for the error message: "strategy".
 
     Raises
     ------

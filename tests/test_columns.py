@@ -141,7 +141,7 @@ def test_a_start_from_a_model_of_another_order_is_refused(what: str) -> None:
         start(*((data.class_names, tuple("zyxw")) if what == "columns" else (data.class_names[::-1], tuple("wxyz"))))
     with pytest.raises(UsageError, match=f"the same {what} in another order"):
         start(*((data.class_names, tuple("azbc")) if what == "columns" else (("b", "d", "e"), tuple("wxyz"))))
-    with pytest.warns(RuntimeWarning, match="taken for one another") as said:
+    with pytest.warns(RuntimeWarning, match="matched by position") as said:
         start(("1", "2", "3"), tuple("abcd"))
     assert len(said) == 2
     with warnings.catch_warnings():

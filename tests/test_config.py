@@ -243,7 +243,7 @@ def test_only_settings_that_still_apply_can_be_changed(strategy: str, name: str)
     if limits["fixed"]:
         with pytest.raises(UsageError) as raised:
             config.changed(**{name: new})
-        assert one_line(raised.value).startswith(f"{name} cannot be changed in a run under way: {limits['fixed']}")
+        assert one_line(raised.value).startswith(f"{name} cannot be changed during a run: {limits['fixed']}")
     else:
         assert config.changed(**{name: new}).to_dict()[name] == new
 

@@ -219,7 +219,7 @@ def test_images_without_anything_on_them_are_no_failure(value: int) -> None:
     """Constant features are standardised to zero; the head still trains."""
     splits = {name: replace(DATASET.split(name)) for name in ("train", "validation", "test")}
     blank = {name: Split(np.full_like(part.inputs, value), part.labels) for name, part in splits.items()}
-    with pytest.warns(RuntimeWarning, match="nothing to tell classes by"):
+    with pytest.warns(RuntimeWarning, match="classes cannot be distinguished"):
         evolution = bank(dataset=replace(DATASET, **blank), deskew=True)
     evolution.run(3)
     assert np.isfinite(evolution.champions()["best"].genes).all()
@@ -266,7 +266,7 @@ def test_a_bank_without_detectors_is_refused() -> None:
 
 def test_copies_without_a_deskew_are_refused() -> None:
     """Copies are moved while they are deskewed."""
-    assert "copies = 2 are made by the deskew" in refused(copies=2)
+    assert "copies = 2 needs the deskew" in refused(copies=2)
 
 
 def test_a_network_of_ones_own_is_refused() -> None:
@@ -349,7 +349,8 @@ def test_pools_of_a_grid_cover_the_image_half_over_one_another(side: int, grid: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"), [({"deskew": True}, "deskew is for grey images"), ({"filters": "separable"}, "of grey images")]
+    ("changes", "says"),
+    [({"deskew": True}, "deskew is for grey images"), ({"filters": "separable"}, "for grey images")],
 )
 def test_what_is_for_grey_images_says_so(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -84,7 +84,7 @@ def test_every_task_ends_once(name: str) -> None:
 def test_two_tasks_under_way_share_no_name(name: str) -> None:
     with engines.create(name, half, 1) as engine:
         engine.submit("a", 1)
-        with pytest.raises(ValueError, match="'a' is under way"):
+        with pytest.raises(ValueError, match="'a' is already pending"):
             engine.submit("a", 2)
 
 

@@ -211,6 +211,6 @@ def test_a_fixed_layer_after_one_that_learns_is_refused(kind: str) -> None:
     if not isinstance(layer, FixedLayer):
         return
     width = int(np.prod(shape))
-    with pytest.raises(UsageError, match=rf"layer 1 \({kind}\) is fixed: it must stand before") as raised:
+    with pytest.raises(UsageError, match=rf"layer 1 \({kind}\) is fixed: it must come before") as raised:
         Network((2,), (Dense(2, width), layer))
     one_line(raised.value)

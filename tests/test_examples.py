@@ -44,7 +44,7 @@ def test_the_example_of_scikit_learn_costs_less_by_the_cost(tmp_path: Path) -> N
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     usual, evolved = (float(cost) for cost in re.findall(r": cost ([\d.]+) for each", printed))
     assert evolved < 0.8 * usual
-    assert float(re.search(r"by three folds: ([\d.]+)", printed)[1]) > 0.85
+    assert float(re.search(r"over three folds: ([\d.]+)", printed)[1]) > 0.85
     assert (tmp_path / "debtors.npz").exists()
 
 

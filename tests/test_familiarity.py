@@ -266,7 +266,7 @@ def test_a_model_without_says_so() -> None:
     data = features()
     model = train(tiny_config(hidden=[3]), data, backend="numpy").model
     assert model is not None
-    with pytest.raises(infer.ModelError, match="has no distance"):
+    with pytest.raises(infer.ModelError, match="does not recognise unfamiliar inputs"):
         unfamiliarity(model, data.test.inputs)
 
 
@@ -323,7 +323,7 @@ def test_integers_do_not_carry_the_distance_of_floats() -> None:
     whole = quantise(model, ALIKE.validation.inputs)
     assert "familiarity" not in whole.header
     assert not [name for name in whole.arrays if name.startswith("familiarity")]
-    with pytest.raises(infer.ModelError, match="has no distance"):
+    with pytest.raises(infer.ModelError, match="does not recognise unfamiliar inputs"):
         unfamiliarity(whole, ALIKE.test.inputs)
 
 

@@ -190,7 +190,7 @@ def test_an_image_score_that_has_no_difference_is_refused(value: float) -> None:
     logits, labels = np.array([[0.5, 1.0], [2.0, 0.25]], np.float32), np.array([0, 1])
     with pytest.raises(FitnessError, match=r"\[2\.0, 0\.25\]") as raised:
         check_image_scores(lambda logits, labels: np.array([1.0, value]), logits, labels)
-    assert f"gave {value}" in one_line(raised.value)
+    assert f"returned {value}" in one_line(raised.value)
 
 
 # Built-in fitness

@@ -151,7 +151,7 @@ def test_a_checkpoint_keeps_statistics(tmp_path: Path, monkeypatch: pytest.Monke
 def test_no_run_starts_from_a_model_that_has_lost_its_statistics() -> None:
     begun = run(WITH_STATISTICS)
     begun.step()
-    with pytest.raises(UsageError, match="no layers of centred any more, so no run starts from it") as raised:
+    with pytest.raises(UsageError, match="no longer has centred layers, so no run can start from it") as raised:
         Evolution(
             tiny_config(strategy="gradient"), DATASET, network=WITH_STATISTICS, initial=begun.champions()["best"],
             backend="numpy",

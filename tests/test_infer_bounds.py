@@ -244,5 +244,5 @@ def test_text_that_is_no_unicode_is_refused(code: int, order: str) -> None:
     """Python raises a SystemError as soon as somebody looks at it."""
     text = f"{{'descr': '{order}U2', 'fortran_order': False, 'shape': (1,), }}".encode()
     data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + struct.pack(f"{order}2I", 97, code)
-    with pytest.raises(ModelError, match="here holds text that is no Unicode"):
+    with pytest.raises(ModelError, match="here holds text that is not valid Unicode"):
         infer.read_npy(io.BytesIO(data), len(data), "here")

@@ -243,5 +243,5 @@ def test_what_is_told_of_a_model_names_the_generation_where_it_is_not_the_last(t
 
 def test_it_does_not_go_by_images_that_were_learned_from() -> None:
     """Where validation images are trained on, the best on them says nothing."""
-    with pytest.raises(UsageError, match=r"keep = best goes by the validation split, but .* learned from"):
+    with pytest.raises(UsageError, match=r"keep = best uses the validation split, but .* used for training"):
         TrainConfig.from_preset("seed-mixed", keep="best")

@@ -34,7 +34,7 @@ standardise_levels(numbers, np.ones((1, 1), np.uint8), numbers[0], numbers[0], 0
 print(compiled_how_often())
 print(cache_folder())
 """
-ONCE, EVERY_TIME = "once on this machine", "in every process, for want of a cache"
+ONCE, EVERY_TIME = "once on this machine", "in every process, as there is no cache"
 
 
 def use(umask: str = "022", **environment: str) -> list[str]:

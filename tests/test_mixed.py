@@ -200,7 +200,7 @@ def test_when_all_diverge_the_line_says_what_to_do() -> None:
         ({"activation": "step"}, "'step' has no gradient"),
         ({"parts": [1, 4]}, "6 units cannot be cut into 4"),
         ({"parts": [2]}, "parts = 2 must have a number for each of the 2 hidden layers"),
-        ({"training": "all"}, "chosen on images that were learned from.*genreg-np mixed --paper"),
+        ({"training": "all"}, "chosen on training images.*genreg-np mixed --paper"),
         ({"gene": "limb"}, "gene = 'limb' must be one of"),
         ({"learning_rate": 0.0}, "learning_rate = 0.0 must be greater than 0"),
     ],
@@ -219,7 +219,7 @@ def test_mixed_without_a_dataset_is_refused() -> None:
 
 
 def test_a_fitness_of_ones_own_is_refused() -> None:
-    with pytest.raises(UsageError, match="takes no fitness of one's own: leave out image_fitness") as raised:
+    with pytest.raises(UsageError, match="takes no custom fitness: leave out image_fitness") as raised:
         Evolution(TrainConfig.from_dict(SMALL), DATASET, backend="numpy", image_fitness=lambda logits, labels: labels)
     one_line(raised.value)
 
@@ -243,7 +243,7 @@ def test_a_fitness_of_ones_own_is_refused() -> None:
 def test_what_a_run_is_told_by_cannot_change_in_it(name: str, value: Any) -> None:
     evolution = run()
     evolution.run(1)
-    with pytest.raises(UsageError, match=f"{name} cannot be changed in a run under way: ") as raised:
+    with pytest.raises(UsageError, match=f"{name} cannot be changed during a run: ") as raised:
         evolution.change(**{name: value})
     one_line(raised.value)
 

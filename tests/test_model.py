@@ -194,7 +194,7 @@ def test_layers_may_be_a_list_and_are_a_tuple() -> None:
     assert Network((3,), layers) == Network((3,), tuple(layers))  # type: ignore[arg-type]
     assert hash(Network((3,), layers)) == hash(Network((3,), tuple(layers)))  # type: ignore[arg-type]
     for wrong in (Dense, "dense"):
-        with pytest.raises(UsageError, match="is no layer"):
+        with pytest.raises(UsageError, match="is not a layer"):
             Network((3,), (wrong,))  # type: ignore[arg-type]
 
 

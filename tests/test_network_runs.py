@@ -126,7 +126,7 @@ def test_what_a_strategy_cannot_train_is_refused_before_anything_is_computed(str
     with pytest.raises(UsageError) as raised:
         of(strategy, backend)
     line = one_line(raised.value)
-    assert f"layer 1, 'conv 3 3': strategy {strategy} trains dense layers" in line
+    assert f"layer 1, 'conv 3 3': strategy {strategy} trains only dense layers" in line
     assert "such as genreg or gradient" in line
 
 
@@ -138,7 +138,7 @@ def test_layers_that_mean_nothing_without_gradients_are_named(strategy: str) -> 
         with pytest.raises(UsageError) as raised:
             Evolution(config, GREY, backend="numpy")
         line = one_line(raised.value)
-        assert line.startswith(f"layer 2, '{words}': means something only under a strategy with gradients")
+        assert line.startswith(f"layer 2, '{words}': has an effect only with a strategy that uses gradients")
         assert "such as gradient" in line
 
 

@@ -107,12 +107,12 @@ def test_a_line_says_what_each_layer_is() -> None:
         ("cnov 16 3 / dense 2", "layer 1, 'cnov 16 3': there is no layer 'cnov' (did you mean 'conv'?)"),
         (
             "relu / conv 16",
-            "layer 2, 'conv 16': KERNEL is missing; it is written conv FILTERS KERNEL [stride S] [same]",
+            "layer 2, 'conv 16': KERNEL is missing; usage: conv FILTERS KERNEL [stride S] [same]",
         ),
         ("conv x 3", "FILTERS = 'x' must be a whole number from 1"),
         ("conv 0 3", "FILTERS = '0' must be a whole number from 1"),
         ("dense 99999999999", "N = '99999999999' must be a whole number from 1 to"),
-        ("dense 4 4", "layer 1, 'dense 4 4': '4' is not expected there; it is written dense N"),
+        ("dense 4 4", "layer 1, 'dense 4 4': '4' is not expected there; usage: dense N"),
         ("conv 4 3 strid 2", "'strid' is not expected there (did you mean 'stride'?)"),
         ("conv 4 3 stride", "stride S is missing"),
         ("conv 4 3 same same", "'same' is not expected there"),
@@ -164,7 +164,7 @@ def test_a_network_takes_the_place_of_hidden_layers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"network": "dense 4", "hidden": [64]}, "network and hidden say the same thing twice"),
+        ({"network": "dense 4", "hidden": [64]}, "network and hidden cannot be combined"),
         ({"network": "dense 4", "activation": "relu"}, "write it as a layer of its own"),
         ({"network": "dense"}, "layer 1, 'dense': N is missing"),
         ({"network": 4}, "network = 4 must be a word"),
@@ -179,7 +179,7 @@ def test_settings_that_contradict_a_network_are_refused(values: dict[str, Any], 
 
 def test_a_network_under_way_stays_what_it_is() -> None:
     """Its genomes have a length."""
-    with pytest.raises(UsageError, match="network cannot be changed in a run under way"):
+    with pytest.raises(UsageError, match="network cannot be changed during a run"):
         TrainConfig(network="dense 4").changed(network="dense 5 / dense 4")
 
 
@@ -204,7 +204,7 @@ def test_float_images_are_standardised_before_maps(shape: tuple[int, ...]) -> No
 
 def test_colours_last_are_refused_with_what_to_do() -> None:
     """Channels come first; a narrow map of many channels is none of that."""
-    hint = "turn the array, .* is 16 x 16 x 3, and channels come first: 3 x 16 x 16"
+    hint = "reorder axes, .* is 16 x 16 x 3, and channels come first: 3 x 16 x 16"
     with pytest.raises(UsageError, match=hint) as raised:
         parse("conv 4 3 / dense 2", (16, 16, 3))
     one_line(raised.value)
@@ -217,6 +217,6 @@ def test_layers_nested_deeper_than_a_model_file_may_be_are_refused() -> None:
     layer: Layer = Dense(3, 3)
     for _ in range(20):
         layer = Residual((3,), (layer,))
-    with pytest.raises(UsageError, match="no model file is nested so deeply") as raised:
+    with pytest.raises(UsageError, match="nested too deeply for a model file") as raised:
         Network((3,), (layer,))
     one_line(raised.value)

@@ -109,7 +109,7 @@ def test_a_fitness_of_images_is_refused_where_whole_genomes_are_judged(strategy:
     """Kernels that judge genomes cannot call it, and scored nothing at all; the line names the strategy."""
     if backend == "numba":
         pytest.importorskip("numba")
-    with pytest.raises(UsageError, match=f"strategy {strategy} takes no fitness of one's own") as raised:
+    with pytest.raises(UsageError, match=f"strategy {strategy} scores whole genomes") as raised:
         Evolution(
             tiny_config(strategy=strategy),
             DATASET,

@@ -81,7 +81,7 @@ def test_a_confirmation_that_is_no_number_is_refused_and_nothing_is_told() -> No
     """The genomes are still asked."""
     run = own()
     run.ask()
-    with pytest.raises(FitnessError, match="confirm gave None") as raised:
+    with pytest.raises(FitnessError, match="confirm returned None") as raised:
         run.tell(some(1.0), lambda model: None)  # type: ignore[arg-type, return-value]
     one_line(raised.value)
     assert (run.generation, run.best_ever) == (0, None)

@@ -273,9 +273,9 @@ def test_threads_change_no_byte_of_an_estimate() -> None:
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda logits, labels: logits[:, 0] * np.nan, "gave nan"),
-        (lambda logits, labels: logits, "must give"),
-        (lambda logits, labels: 1.0, "must give"),
+        (lambda logits, labels: logits[:, 0] * np.nan, "returned nan"),
+        (lambda logits, labels: logits, "must return"),
+        (lambda logits, labels: 1.0, "must return"),
         (lambda logits, labels: ["a"] * len(labels), "failed on logits"),
         (lambda logits, labels: logits @ labels, "failed on logits"),
     ],

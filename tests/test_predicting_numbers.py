@@ -219,7 +219,7 @@ def test_classes_that_are_drawn_alike_are_not_weighed_again() -> None:
 def test_who_cannot_weigh_says_so(strategy: str) -> None:
     rng = np.random.default_rng(0)
     data = Dataset.from_arrays(rng.integers(0, 256, (60, 6, 6)).astype(np.uint8), np.arange(60) % 2)
-    with pytest.raises(UsageError, match="takes no weights"):
+    with pytest.raises(UsageError, match="takes no sample or class weights"):
         train(config_of(strategy, hidden=(), class_weight="balanced"), data)
 
 
@@ -228,14 +228,14 @@ def test_who_cannot_weigh_says_so(strategy: str) -> None:
     [
         (
             lambda: Dataset.from_arrays(np.ones((40, 2)), 1.7e9 + np.arange(40.0), task="values"),
-            "steps of 128 only: sub",
+            "only in steps of 128: sub",
         ),
         (
             lambda: train(
                 config_of("gradient", class_weight="balanced"),
                 Dataset.from_arrays(np.ones((90, 2)), np.arange(90) % 2, weights=np.arange(90) % 2),
             ),
-            "class '0' weigh 0",
+            "class '0' have weight 0",
         ),
         (lambda: Dataset.from_arrays(np.ones((9, 2)), [1.0, np.nan] + [2.5] * 7), "sample 1 is nan"),
         (
@@ -244,19 +244,19 @@ def test_who_cannot_weigh_says_so(strategy: str) -> None:
         ),
         (lambda: train(config_of("genreg", fitness="margin"), plane()), "fitness"),
         (lambda: train(config_of("gradient", class_weight="balanced"), plane()), "not classes"),
-        (lambda: train(config_of("gradient", label_smoothing=0.1), plane()), "label_smoothing is of classes"),
+        (lambda: train(config_of("gradient", label_smoothing=0.1), plane()), "label_smoothing is for classes"),
         (lambda: Dataset.from_arrays(np.ones((9, 2)), np.arange(9), task="numbers"), "must be one of auto, classes"),
         (lambda: Dataset.from_arrays(np.ones((9, 2)), np.arange(9), weights=[1.0]), "a number for each of the 9"),
-        (lambda: Dataset.from_arrays(np.ones((9, 2)), np.arange(9) % 2, weights=-np.ones(9)), "from 0 on"),
+        (lambda: Dataset.from_arrays(np.ones((9, 2)), np.arange(9) % 2, weights=-np.ones(9)), "at least 0"),
         (
             lambda: train(config_of("genreg"), Dataset.from_arrays(np.ones((90, 2)), np.arange(90) % 2)),
-            "is of numbers to predict",
+            "is for numbers, but",
         ),
         (
             lambda: train(
                 config_of("gradient", loss="huber"), Dataset.from_arrays(np.ones((90, 2)), np.arange(90) % 2)
             ),
-            "of targets that are numbers",
+            "for targets that are numbers",
         ),
     ],
 )

@@ -80,7 +80,7 @@ class TestTasks:
     def test_a_node_with_other_versions_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Before anything comes of it; both are named."""
         monkeypatch.setattr(ray_, "_versions", lambda: {"numpy": "1.0"})
-        with on_ray_of(half) as engine, pytest.raises(RunError, match=r"has numpy \S+, and this one 1.0") as raised:
+        with on_ray_of(half) as engine, pytest.raises(RunError, match=r"has numpy \S+, but this one 1.0") as raised:
             list(engine.map([1]))
         one_line(raised.value)
 

@@ -26,11 +26,12 @@ def python_of(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def test_the_python_example_of_the_readme_runs() -> None:
+def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (block,) = python_of(README)
     names: dict[str, Any] = {}
     exec(compile(block, "README.md", "exec"), names)
-    assert names["parity"](names["best"]) == 4
+    assert names["score"](load("sine.npz")) > -0.1
 
 
 def test_the_python_examples_of_the_page_on_python_run_in_order(

@@ -135,7 +135,7 @@ def test_a_description_has_a_word_for_it() -> None:
     assert words(layers) == "elman 5 / relu / dense 2"
     assert words([Elman(3, 4, "relu")]) == "elman 4 (relu)"
     assert Network((3, 4), layers).describe() == "3 x 4: elman 5 / relu / dense 2, 102 weights and biases"
-    for text, why in (("elman", "N is missing; it is written elman N"), ("rnn 5", "did you mean 'elman'")):
+    for text, why in (("elman", "N is missing; usage: elman N"), ("rnn 5", "did you mean 'elman'")):
         with pytest.raises(UsageError, match=why) as raised:
             parse(text, (3,))
         one_line(raised.value)

@@ -123,7 +123,7 @@ def test_a_budget_is_for_both_trainings() -> None:
     found = {}
     for keep in ("best", "refit"):
         config = tiny_config(**REFIT | {"keep": keep, "generations": 600})
-        result = train(config, data_of(), backend="numpy", budget_seconds=20.0, clock=Clock(0.01))
+        result = train(config, data_of(), backend="numpy", budget_seconds=5.0, clock=Clock(0.01))
         found[keep] = result.generations
     assert found["refit"] == pytest.approx(found["best"] / 2, abs=1)
 

@@ -137,7 +137,7 @@ def test_what_has_no_genomes_to_share_out_is_refused() -> None:
     with pytest.raises(UsageError, match="no genomes that an engine could score") as raised:
         run("node-perturbation", engine="processes")
     one_line(raised.value)
-    with pytest.raises(UsageError, match="workers go with a fitness of your own"):
+    with pytest.raises(UsageError, match="workers need a fitness of your own"):
         run(workers=2)
     with pytest.raises(UsageError, match="choose engine ray"):
         run(engine="processes", address="auto")

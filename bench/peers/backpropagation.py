@@ -2,8 +2,9 @@
 
     python backpropagation.py mlp|mlp-moved|lenet|sklearn-mlp DATA.npz SEED SECONDS STEP BATCH
 
-Prints one line of JSON. Adam, tensors in memory, a step that falls linearly to 0 over SECONDS; the last network is
-tested; `moved`: each batch is moved by up to a pixel each way, as `shift = 1` does. scikit-learn has its own defaults.
+Prints one line of JSON. Adam, tensors in memory, a learning rate that falls linearly to 0 over SECONDS; the last
+network is tested; `moved`: each batch is shifted by up to a pixel each way, as with `shift = 1`. scikit-learn uses its
+defaults.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def sklearn_mlp(data: Any, seed: int) -> dict[str, Any]:
-    """scikit-learn's defaults with one hidden layer of 64; its own early stopping on a tenth of the training images."""
+    """Train with scikit-learn's defaults, 64 hidden units, and early stopping on a tenth of the training images."""
     from sklearn.neural_network import MLPClassifier
 
     images = {
@@ -42,7 +43,7 @@ def sklearn_mlp(data: Any, seed: int) -> dict[str, Any]:
 
 
 def network_of(kind: str, torch: Any) -> Any:
-    """Return 784-64-10 with ReLU, or LeNet-5 as it is usually written today (ReLU, max pooling)."""
+    """Return 784-64-10 with ReLU, or LeNet-5 in its usual modern form (ReLU, max pooling)."""
     nn = torch.nn
     if kind == "mlp":
         return nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))
@@ -54,7 +55,7 @@ def network_of(kind: str, torch: Any) -> Any:
 
 
 def pytorch(what: str, data: Any, seed: int, budget: float, step: float, batch: int) -> dict[str, Any]:
-    """Train for `budget` seconds, validation included."""
+    """Train for `budget` seconds, including validation."""
     import torch
 
     kind, _, moved = what.partition("-")

@@ -1,7 +1,7 @@
 """PyTorch's training step of a small convolutional network, on one thread, timed on demand (bench/convolution.py).
 
-For each line of stdin, JSON [network, layout, images, steps], prints the milliseconds of a step; the network is a line
-such as --network takes. It is made the first time that it is asked for, with a few steps that are not timed.
+For each line on stdin, JSON [network, layout, images, steps], prints the milliseconds of a step; the network is in the
+format of --network. It is created on first use, with a few untimed steps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import nn
 
 torch.set_num_threads(1)
 
-MAKERS: dict[str, Callable[..., nn.Module]] = {  # of channels that come in, and numbers
+MAKERS: dict[str, Callable[..., nn.Module]] = {  # of input channels, and numbers
     "conv": lambda channels, filters, size, stride, padding: nn.Conv2d(channels, filters, size, stride, padding),
     "batch-norm": nn.BatchNorm2d,
     "instance-norm": lambda channels: nn.InstanceNorm2d(channels, affine=True),
@@ -34,7 +34,7 @@ MAKERS: dict[str, Callable[..., nn.Module]] = {  # of channels that come in, and
 
 
 def layers_of(network: str) -> nn.Sequential:
-    """Return the layers that a line describes, on images of 28 x 28."""
+    """Return the layers described by a line, for images of 28 x 28."""
     layers, seen = nn.Sequential(), torch.zeros(2, 1, 28, 28)
     for words in (part.split() for part in network.split(" / ")):
         numbers = [float(word) if "." in word else int(word) for word in words if word[0].isdigit()]
@@ -71,7 +71,7 @@ def make(network: str, layout: str, images: int) -> Callable[[], None]:
 
 
 def main() -> None:
-    """Answer line after line."""
+    """Process line after line."""
     made: dict[tuple[Any, ...], Callable[[], None]] = {}
     for line in sys.stdin:
         *network, steps = json.loads(line)

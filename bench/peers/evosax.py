@@ -12,7 +12,7 @@ from workload import MUTATION_SCALE, Workload
 
 
 def set_up(workload: Workload) -> Callable[[], object]:
-    """Return one ask, evaluation and tell."""
+    """Return a function that does one ask, evaluation and tell."""
     images, labels = jnp.asarray(workload.images), jnp.asarray(workload.labels)
     inputs, hidden, classes = workload.inputs, workload.hidden, workload.classes
     algorithm = SimpleGA(workload.population, jnp.zeros(workload.genes), optax.constant_schedule(MUTATION_SCALE))

@@ -1,4 +1,4 @@
-"""EvoTorch: GeneticAlgorithm with GaussianMutation at the seed's rate. It has no crossover of single weights: none."""
+"""EvoTorch: GeneticAlgorithm with GaussianMutation at the published rate; it has no crossover of single weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workload import MUTATION_RATE, MUTATION_SCALE, Workload
 
 
 def set_up(workload: Workload) -> Callable[[], object]:
-    """Return one step of the search; the first layers of all genomes are one product."""
+    """Return a function that does one step of the search; the first layers of all genomes are one product."""
     images, labels = torch.from_numpy(workload.images), torch.from_numpy(workload.labels)
     inputs, hidden, classes = workload.inputs, workload.hidden, workload.classes
     first, second, last = workload.layers()

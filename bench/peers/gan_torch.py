@@ -1,9 +1,9 @@
-"""Steps of a pair of dense networks in PyTorch, one thread: milliseconds of one, the median of so many.
+"""Steps of a pair of dense networks in PyTorch, one thread: the median milliseconds over a number of steps.
 
     python bench/peers/gan_torch.py STEPS
 
-The plain loop of PyTorch's own examples: images are made once in a step, the discriminator learns from real and
-generated ones, then the generator through it. Printed is JSON: with Adam as it is by default, and fused.
+The plain loop of PyTorch's examples: images are generated once per step; the discriminator learns from real and
+generated ones, then the generator through it. Prints JSON: for Adam with its defaults, and for fused Adam.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BATCH, WARM = 128, 10
 
 
 def net(*widths: int) -> nn.Sequential:
-    """Return dense layers with leaky rectifiers between them."""
+    """Return dense layers with leaky ReLU between them."""
     layers: list[nn.Module] = []
     for place in range(len(widths) - 1):
         layers += [nn.Linear(widths[place], widths[place + 1]), nn.LeakyReLU(0.01)]
@@ -28,7 +28,7 @@ def net(*widths: int) -> nn.Sequential:
 
 
 def milliseconds(steps: int, **options: bool) -> float:
-    """Return the median time of a step."""
+    """Return the median milliseconds of a step."""
     maker, judge = nn.Sequential(net(64, 256, 256, 784), nn.Tanh()), net(784, 256, 256, 1)
     by_maker, by_judge = (torch.optim.Adam(one.parameters(), 2e-4, (0.5, 0.999), **options) for one in (maker, judge))
     images, loss = torch.rand(100 * BATCH, 784) * 2 - 1, nn.BCEWithLogitsLoss()

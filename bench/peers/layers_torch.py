@@ -1,6 +1,6 @@
-"""PyTorch's outputs and gradients of layers that a file describes; needs nothing of genreg-np.
+"""PyTorch's outputs and gradients of layers described in a file; does not need genreg-np.
 
-python layers_torch.py IN.npz OUT.npz        IN has `cases`, a list in JSON, and of case n the arrays
+python layers_torch.py IN.npz OUT.npz        IN has `cases`, a JSON list, and for case n the arrays
                                              n.input (N, I), n.weights (N, O), n.parameter.NAME, n.statistic.NAME
 """
 
@@ -27,7 +27,7 @@ ACTIVATIONS = {
 
 
 class Holder(torch.nn.Module):
-    """A weight that a spectral norm can be put on."""
+    """A weight to which spectral norm can be applied."""
 
     def __init__(self, weight: torch.nn.Parameter, direction: torch.Tensor, dim: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Holder(torch.nn.Module):
         self.weight_u = direction
 
     def forward(self) -> torch.Tensor:
-        """Return the weight over its norm."""
+        """Return the weight divided by its norm."""
         return self.weight
 
 
@@ -46,14 +46,14 @@ def within(arrays: Tensors, name: str) -> Tensors:
 
 
 def stacked(layers: list[dict[str, Any]], arrays: Tensors, x: torch.Tensor, training: bool, name: str) -> torch.Tensor:
-    """Return what layers one after the other give."""
+    """Return the output of consecutive layers."""
     for index, layer in enumerate(layers):
         x = computed(layer, within(arrays, f"{name}{index}."), x, training)
     return x
 
 
 def convolved(layer: dict[str, Any], arrays: Tensors, x: torch.Tensor) -> torch.Tensor:
-    """Return a convolution; PyTorch's own "same" takes no stride, so zeros are put around before."""
+    """Return a convolution; PyTorch's "same" does not support strides, so zeros are padded first."""
     size, stride = layer["size"], layer["stride"]
     if layer["same"]:
         around = [max(0, (-(-extent // stride) - 1) * stride + size - extent) for extent in reversed(x.shape[2:])]
@@ -62,7 +62,7 @@ def convolved(layer: dict[str, Any], arrays: Tensors, x: torch.Tensor) -> torch.
 
 
 def transposed(layer: dict[str, Any], arrays: Tensors, x: torch.Tensor) -> torch.Tensor:
-    """Return a transposed convolution; `same` gives stride times as many rows."""
+    """Return a transposed convolution; with `same` the output has stride times as many rows."""
     excess = layer["size"] - layer["stride"] if layer["same"] else 0
     padding = max(0, excess + 1) // 2
     options = {"stride": layer["stride"], "padding": padding, "output_padding": 2 * padding - excess}
@@ -70,7 +70,7 @@ def transposed(layer: dict[str, Any], arrays: Tensors, x: torch.Tensor) -> torch
 
 
 def deviation(x: torch.Tensor, training: bool) -> torch.Tensor:
-    """Return the inputs, and a channel of their mean deviation over the batch."""
+    """Return the inputs with a channel of their mean deviation over the batch."""
     spread = (x.var(dim=0, unbiased=False) + 1e-8).sqrt().mean() if training else x.new_zeros(())
     return torch.cat([x, spread.expand(len(x), 1, *x.shape[2:])], dim=1)
 
@@ -83,7 +83,7 @@ def pooled(layer: dict[str, Any], x: torch.Tensor) -> torch.Tensor:
 
 
 def computed(layer: dict[str, Any], arrays: Tensors, x: torch.Tensor, training: bool) -> torch.Tensor:
-    """Return what a layer gives of inputs (N, ...)."""
+    """Return the output of a layer for inputs (N, ...)."""
     kind, scale, shift = layer["kind"], arrays.get("scale"), arrays.get("shift")
     flat, x = x.flatten(1), x.reshape(len(x), *layer.get("shape", x.shape[1:]))
     if kind == "dense":
@@ -119,7 +119,7 @@ def computed(layer: dict[str, Any], arrays: Tensors, x: torch.Tensor, training: 
 
 
 def main() -> None:
-    """Compute every case and write what came out."""
+    """Compute every case and write the results."""
     with np.load(sys.argv[1], allow_pickle=False) as file:
         data = {name: torch.from_numpy(file[name]) for name in file.files if name != "cases"}
         cases = json.loads(str(file["cases"]))

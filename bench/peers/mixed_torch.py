@@ -1,6 +1,6 @@
-"""PyTorch on the CPU: the networks of a population one after the other, as the notebook of Cooke and de Alfaro does.
+"""PyTorch on the CPU: the networks of a population one after the other, as in the notebook of Cooke and de Alfaro.
 
-As a worker (worker.py) it is timed. As a script it says what PyTorch's own slopes and optimisers come to:
+As a worker (worker.py) it is timed. As a script it computes the results of PyTorch's gradients and optimisers:
 
     python mixed_torch.py IN.npz OUT.npz        IN has genes (P, D), features, labels, widths, parts
 """
@@ -24,19 +24,19 @@ BATCH, WIDTHS = 100, (256, 128)
 
 
 class Halves(torch.nn.Module):
-    """A layer cut into parallel parts, put end to end."""
+    """A layer split into parallel parts whose outputs are concatenated."""
 
     def __init__(self, inputs: int, outputs: int, parts: int) -> None:
         super().__init__()
         self.parts = torch.nn.ModuleList(torch.nn.Linear(inputs, outputs // parts) for _ in range(parts))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
-        """Return all parts' outputs."""
+        """Return the outputs of all parts."""
         return torch.cat([part(values) for part in self.parts], dim=1)
 
 
 def network_of(genes: np.ndarray, widths: tuple[int, ...], parts: tuple[int, ...]) -> torch.nn.Sequential:
-    """Return a network with the genes (D,) of ours: a layer's weights, then its biases."""
+    """Return a network with our genes (D,): a layer's weights, then its biases."""
     layers: list[torch.nn.Module] = []
     at = 0
     for index, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
@@ -62,7 +62,7 @@ def batches(features: Any, labels: Any) -> Iterator[tuple[torch.Tensor, torch.Te
 
 
 def set_up(workload: Workload) -> Callable[[], object]:
-    """Return a function that does all steps of all networks, one network after the other, new optimisers each time."""
+    """Return a function that does all steps of all networks, one network at a time, with new optimisers each time."""
     widths = (workload.inputs, *WIDTHS, workload.classes)
     genes = sum(outputs * (inputs + 1) for inputs, outputs in itertools.pairwise(widths))
     rng = np.random.default_rng(0)
@@ -92,7 +92,7 @@ OPTIMISERS = {
 
 
 def main() -> None:
-    """Train every network by every optimiser and write what came of them."""
+    """Train every network with every optimiser and write the results."""
     with np.load(sys.argv[1], allow_pickle=False) as file:
         data = dict(file)
     widths, parts = tuple(map(int, data["widths"])), tuple(map(int, data["parts"]))

@@ -1,4 +1,4 @@
-"""What programs that search pipelines are told, and how what they answer is scored: the same for all."""
+"""What the programs that search pipelines share: their arguments and data, and the scoring of their predictions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BEGAN = time.perf_counter()
 
 
 def read() -> tuple[argparse.Namespace, Any, Any, Any]:
-    """Return what is asked, rows to learn from, rows to answer, and the labels of the first.
+    """Return arguments, rows to learn from, rows to predict, and the labels of the former.
 
-    Words are pandas' categories, which these programs take; a date is its day as a number.
+    Words become pandas categories, which these programs accept; a date becomes its day as a number.
     """
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser()
@@ -46,7 +46,7 @@ def read() -> tuple[argparse.Namespace, Any, Any, Any]:
 
 
 def answered(asked: argparse.Namespace, predicted: Any, what: str) -> None:
-    """Print the score of what was answered, and how long it took in all."""
+    """Print the score of the predictions, and the total time."""
     if asked.task == "classes":
         score = accuracy_score(asked.wanted.astype(str), np.asarray(predicted).astype(str))
     else:

@@ -1,4 +1,4 @@
-"""FLAML on a table: `pipeline_flaml.py TRAIN TEST LABEL TASK --seconds S --seed N`; prints what it reaches as JSON."""
+"""FLAML on a table: `pipeline_flaml.py TRAIN TEST LABEL TASK --seconds S --seed N`; prints its score as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pipeline_common import answered, read
 
 
 def main() -> None:
-    """Search, and measure."""
+    """Search, and print the score."""
     asked, train, test, labels = read()
     began = AutoML()
     task = "classification" if asked.task == "classes" else "regression"

@@ -1,4 +1,4 @@
-"""TPOT on a table: `pipeline_tpot.py TRAIN TEST LABEL TASK --seconds S --seed N`; prints what it reaches as JSON."""
+"""TPOT on a table: `pipeline_tpot.py TRAIN TEST LABEL TASK --seconds S --seed N`; prints its score as JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tpot import TPOTClassifier, TPOTRegressor
 
 
 def main() -> None:
-    """Search, and measure."""
+    """Search, and print the score."""
     asked, train, test, labels = read()
     kind = TPOTClassifier if asked.task == "classes" else TPOTRegressor
     names = LabelEncoder().fit(labels) if asked.task == "classes" else None

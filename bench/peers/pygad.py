@@ -1,4 +1,4 @@
-"""PyGAD: uniform crossover, a uniform step on the seed's share of genes; the fitness of all genomes in one call."""
+"""PyGAD: uniform crossover; uniform mutation steps at the published rate; the fitness of all genomes in one call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workload import MUTATION_RATE, MUTATION_SCALE, Workload
 
 
 def set_up(workload: Workload) -> Callable[[], object]:
-    """Return one generation."""
+    """Return a function that does one generation."""
     first, second, last = workload.layers()
     columns = np.ascontiguousarray(workload.images.T)
 

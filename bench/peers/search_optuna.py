@@ -1,10 +1,10 @@
-"""Optuna and PyTorch on the space of `genreg-np search images`: how long until an individual reaches a target.
+"""Optuna and PyTorch on the space of `genreg-np search images`: the time until an individual reaches a target.
 
     python search_optuna.py TRAIN.npy LABELS.npy SEARCH.npy LABELS.npy --target 0.99 --seconds 300 --seed 0
 
-Needs torch and optuna, and genreg_np on PYTHONPATH for the genes and the words that they stand for. Sampler TPE, pruner
-successive halving by three, as many threads as cores, each with one thread of PyTorch. Writes one line of JSON: seconds
-to the target (null: never), the best accuracy on the search split, trials.
+Needs torch and optuna, and genreg_np on PYTHONPATH for the genes and the networks they describe. TPE sampler, pruner of
+successive halving by three, one thread of PyTorch per core. Writes one line of JSON: seconds to the target (null:
+never), the best accuracy on the search split, and the number of trials.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from genreg_np.search.genes import Choice
 from genreg_np.search.kinds import kind_of
 from genreg_np.strategies.gradient import SCHEDULES
 
-RUNGS = (1, 3, 9, 27)  # of UNIT samples
+RUNGS = (1, 3, 9, 27)  # in units of UNIT samples
 UNIT = 8000
 
 
 def suggested(trial: optuna.Trial, kind: Any) -> dict[str, Any]:
-    """Return a genome; only expressed genes are asked for."""
+    """Return a genome; only expressed genes are suggested."""
     genome: dict[str, Any] = {gene.name: gene.at(0.5) for gene in kind.space.genes}
     for gene in kind.space.genes:
         if not kind.space.is_expressed(gene, genome):
@@ -46,7 +46,7 @@ def suggested(trial: optuna.Trial, kind: Any) -> dict[str, Any]:
 
 
 def moved(images: torch.Tensor, shift: int, rotation: float) -> torch.Tensor:
-    """Return images turned by up to so many degrees and moved by up to so many pixels."""
+    """Return images randomly rotated by up to `rotation` degrees and shifted by up to `shift` pixels."""
     if not shift and not rotation:
         return images
     count, side = len(images), images.shape[-1]
@@ -59,7 +59,7 @@ def moved(images: torch.Tensor, shift: int, rotation: float) -> torch.Tensor:
 
 
 def main() -> None:
-    """Search until the target, or until time is up."""
+    """Search until the target is reached or time is up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs=4)
     parser.add_argument("--target", type=float, default=0.99)

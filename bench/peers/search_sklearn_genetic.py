@@ -1,9 +1,9 @@
-"""sklearn-genetic-opt on a multilayer perceptron of scikit-learn: the best accuracy on the search split in a time.
+"""sklearn-genetic-opt on scikit-learn's multilayer perceptron: the best search accuracy within a given time.
 
     python search_sklearn_genetic.py TRAIN.npy LABELS.npy SEARCH.npy LABELS.npy --seconds 300 --seed 0
 
-Needs sklearn-genetic-opt; nothing of genreg-np. Its defaults of population, crossover and mutation; three folds of the
-training images; both cores. Writes one line of JSON.
+Needs sklearn-genetic-opt, but not genreg-np. Default population, crossover and mutation; three folds of the training
+images; both cores. Writes one line of JSON.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A plain PyTorch loop over networks in words; needs nothing of genreg-np.
+"""A plain PyTorch loop over networks given by descriptions; does not need genreg-np.
 
     python search_torch.py FEATURES.npy LABELS.npy
 
-Reads a case a line as JSON - `words`, `shape`, `options` of strategy gradient, `rates` of each step, `seed` - and
-writes seconds, steps and the last loss as JSON: batches in an order that is drawn anew each epoch, one thread.
+Reads one case per line as JSON (`words`, `shape`, `options` of the strategy `gradient`, `rates` per step, `seed`) and
+writes seconds, steps and the last loss as JSON: batches in a new random order each epoch, one thread.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ ACTIVATIONS = {
 
 
 class Same(nn.Module):
-    """Zeros around, so that a convolution keeps extents, or halves them."""
+    """Zero padding, with which a convolution keeps the size of its input, or halves it."""
 
     def __init__(self, size: int, stride: int) -> None:
         super().__init__()
         self.size, self.stride = size, stride
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return maps within their zeros."""
+        """Return the padded maps."""
         around: list[int] = []
         for extent in reversed(x.shape[2:]):
             zeros = max(0, (math.ceil(extent / self.stride) - 1) * self.stride + self.size - extent)
@@ -40,7 +40,7 @@ class Same(nn.Module):
 
 
 def layers_of(word: list[str], shape: torch.Size) -> list[nn.Module]:
-    """Return the modules of one word of a network, for maps or values of a shape (N, ...)."""
+    """Return the modules for one word of a description, for maps or values of a shape (N, ...)."""
     name, numbers = word[0], [int(part) for part in word[1:] if part.isdigit()]
     channels = shape[1]
     if name == "conv":
@@ -66,7 +66,7 @@ def layers_of(word: list[str], shape: torch.Size) -> list[nn.Module]:
 
 
 def network_of(words: str, shape: list[int]) -> nn.Sequential:
-    """Return a network."""
+    """Return the network of a description."""
     network, values = nn.Sequential(), torch.zeros(2, *([1] if len(shape) == 2 else []), *shape)
     for text in words.split("/"):
         for layer in layers_of(text.split(), values.shape):
@@ -87,7 +87,7 @@ def optimiser_of(options: dict[str, Any], network: nn.Module) -> torch.optim.Opt
 
 
 def trained(case: dict[str, Any], features: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-    """Train a case's network, and return what that took."""
+    """Train a case's network, and return the time it took."""
     torch.manual_seed(case["seed"])
     network = network_of(case["words"], case["shape"])
     images = features.reshape(-1, *([1] if len(case["shape"]) == 2 else []), *case["shape"])
@@ -109,7 +109,7 @@ def trained(case: dict[str, Any], features: torch.Tensor, labels: torch.Tensor) 
 
 
 def main() -> None:
-    """Answer case by case."""
+    """Process case after case."""
     torch.set_num_threads(1)
     features, labels = (torch.from_numpy(np.load(path)) for path in sys.argv[1:3])
     for line in sys.stdin:

@@ -1,9 +1,9 @@
-"""TensorFlow: one of our networks as .tflite files, by way of Keras, with the same weights.
+"""TensorFlow: converts one of our networks to .tflite files via Keras, with the same weights.
 
     python tflite_convert.py MODEL.npz CALIBRATION.npy FOLDER      writes FOLDER/float32.tflite and FOLDER/int8.tflite
 
-CALIBRATION : (N, 28, 28) uint8, representative images for the 8-bit one, whose inputs and outputs are int8. Keras has
-maps as (H, W, C), ours are (C, H, W): weights are turned round, also those of the dense layer after maps.
+CALIBRATION : (N, 28, 28) uint8, representative images for the 8-bit model, whose inputs and outputs are int8. Keras
+stores maps as (H, W, C), ours are (C, H, W), so weights are transposed, including those of the dense layer after maps.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tensorflow as tf
 
 
 def network(path: str) -> tf.keras.Model:
-    """Return the network of a model of dense, convolution, activation and max pooling layers, for one image."""
+    """Return the Keras network of a model with dense, convolution, activation and max pooling layers, for one image."""
     arrays = np.load(path)
     header = json.loads(bytes(arrays["header"]))["network"]
     image = maps = tf.keras.Input(batch_shape=(1, *header["input_shape"], 1))
@@ -45,7 +45,7 @@ def network(path: str) -> tf.keras.Model:
 
 
 def main() -> None:
-    """Convert and write."""
+    """Convert a model, and write the files."""
     model, images, folder = network(sys.argv[1]), np.load(sys.argv[2]), Path(sys.argv[3])
 
     def representative() -> Iterator[list[np.ndarray]]:

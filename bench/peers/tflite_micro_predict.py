@@ -1,11 +1,11 @@
-"""TensorFlow Lite Micro: time `invoke` on one image after another, by the interpreter of the package tflite-micro.
+"""TensorFlow Lite Micro: time `invoke` on one image after another, with the interpreter of the package tflite-micro.
 
     python tflite_micro_predict.py MODEL.tflite IMAGES.npy PASSES
 
-IMAGES : (N, 28, 28) uint8. Prints a JSON object: `ns`, the median over images of the least of so many passes;
-`classes`, one for each image; `arena`, the bytes that the interpreter says it took (head: inputs, outputs and what lies
-between; tail: what it keeps of each tensor and layer, with pointers of this machine's size). Setting the input and
-reading the output are not timed. The package's x86 kernels are the runtime's reference ones.
+IMAGES : (N, 28, 28) uint8. Prints a JSON object: `ns`, the median over images of the minimum over the passes;
+`classes`, one for each image; `arena`, the bytes that the interpreter reports (head: inputs, outputs and intermediate
+values; tail: records of each tensor and layer, with pointers of this machine's size). Setting the input and reading the
+output are not timed. The package's x86 kernels are the runtime's reference kernels.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tflite_micro.python.tflite_micro import runtime
 
 
 def arena(interpreter: runtime.Interpreter) -> dict[str, int]:
-    """Return the bytes of the arena in use, which the interpreter only prints, to the error stream's descriptor."""
+    """Return the bytes of the arena in use, which the interpreter only prints to the descriptor of stderr."""
     with tempfile.TemporaryFile() as file:
         kept = os.dup(2)
         os.dup2(file.fileno(), 2)
@@ -34,7 +34,7 @@ def arena(interpreter: runtime.Interpreter) -> dict[str, int]:
 
 
 def main() -> None:
-    """Predict and print."""
+    """Predict, and print the results."""
     model, images, passes = sys.argv[1], np.load(sys.argv[2]), int(sys.argv[3])
     interpreter = runtime.Interpreter.from_file(model)
     whole = interpreter.get_input_details(0)["dtype"] is np.int8

@@ -2,9 +2,9 @@
 A crane that does not let its load swing
 ========================================
 
-A policy for a simulator of one's own: a trolley on a rail is to bring its load to a mark. The score is the mean
-distance of the load from the mark, which has no gradient; CMA-ES evolves 49 weights on it.
-:doc:`/own-scores` explains each step, and how the policy becomes a program in C.
+A policy for your own simulator: a trolley on a rail must bring its load to a mark. The score is minus the mean distance
+of the load from the mark, which has no gradient; CMA-ES evolves 49 weights on it.
+:doc:`/own-scores` explains each step, and how to export the policy to C.
 """
 
 import math
@@ -16,7 +16,7 @@ from genreg_np import Evolution, Network, TrainConfig
 
 
 def moved(state, force):
-    """Return where the crane is 0.05 s later: place (m), speed, angle of the rope (radians), turning."""
+    """Return the state 0.05 s later: position (m), speed, angle of the rope (radians), angular velocity."""
     place, speed, angle, turning = state
     sine, cosine = math.sin(angle), math.cos(angle)
     push = (force + sine * (turning * turning + 9.81 * cosine)) / (1 + sine * sine)
@@ -25,7 +25,7 @@ def moved(state, force):
 
 
 def load_of(model, place):
-    """Return where the load is in each of 200 steps, (200,) metres from the mark."""
+    """Return the position of the load in each of 200 steps, (200,), in metres from the mark."""
     state, memory, seen = (place, 0.0, 0.0, 0.0), model.start(), []
     for _ in range(200):
         memory, (output,) = model.step(memory, state)
@@ -35,12 +35,12 @@ def load_of(model, place):
 
 
 def score(model, seed):
-    """Return how near the mark the load was over ten seconds, in metres below 0."""
+    """Return minus the mean distance of the load from the mark over ten seconds, in metres."""
     return -np.abs(load_of(model, np.random.default_rng(seed).uniform(-3, 3))).mean()
 
 
 # %%
-# The policy after a few generations, and after forty.
+# The policy after 2, 10 and 40 generations.
 
 config = TrainConfig.from_preset("policy", hidden=[8], population_size=16)
 evolution = Evolution(config, network=Network.build((4,), hidden=(8,), outputs=1))
@@ -52,7 +52,7 @@ for generations in (2, 10, 40):
     print(f"{generations:2} generations: {-np.mean(fresh):.2f} m from the mark on average, over 50 fresh starts")
 
 # %%
-# The load's way from five starts.
+# The path of the load from five starts.
 
 seconds = np.arange(1, 201) * 0.05
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharey=True, layout="constrained")

@@ -3,8 +3,8 @@ What filters evolve
 ===================
 
 A small convolutional network is trained on the 8x8 digits three times: by selection on the log-probability of the right
-class, by GENREG's trust as published, and by backpropagation for comparison. :doc:`/accuracy` measures what evolved
-filters are worth on MNIST.
+class, by GENREG's trust as published, and by backpropagation for comparison. :doc:`/accuracy` measures the benefit of
+evolved filters on MNIST.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +25,7 @@ for name, preset, generations in (
     print(f"{name:16}{generations} generations, test accuracy {result.test_accuracy:.1%}")
 
 # %%
-# Eight filters of 3 x 3 weights each, on a scale of each network's own: dark is negative, light positive.
+# Eight filters of 3 x 3 weights each, on a separate scale for each network: dark is negative, light is positive.
 
 figure, axes = plt.subplots(3, 8, figsize=(8, 3.6), layout="constrained")
 for row, (name, model) in zip(axes, models.items(), strict=True):

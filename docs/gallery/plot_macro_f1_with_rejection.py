@@ -1,9 +1,9 @@
 """
-Trained on macro-F1, with the right to say nothing
-==================================================
+Training on macro-F1, with the option to reject
+===============================================
 
-A digit that the network is unsure of is rejected: it counts as missed, but never as a false alarm. Counts, a threshold
-and a maximum: nothing here has a gradient. A network that is evolved on that very score learns when to answer.
+A digit the network is unsure of is rejected: it counts as a miss, but never as a false alarm. This score consists of
+counts, a threshold and a maximum, so it has no gradient. A network evolved on it learns when to answer.
 """
 
 import matplotlib.pyplot as plt
@@ -11,7 +11,7 @@ import numpy as np
 
 from genreg_np import Evolution, TrainConfig, load_dataset
 
-SURE = 0.6  # least probability of an answer
+SURE = 0.6  # minimum probability for an answer
 digits = load_dataset("digits")
 
 
@@ -33,8 +33,8 @@ best = evolution.champion()
 print(f"macro-F1 with rejection on test images: {score(best, 'test'):.3f}")
 
 # %%
-# Left, the score by generation. Right, what other thresholds would give: the more it may refuse, the more of its
-# answers are right.
+# Left: the score by generation. Right: the effect of other thresholds: the more digits are rejected, the larger the
+# share of correct answers.
 
 probabilities, labels = best.predict_proba(digits.test.inputs), digits.test.labels
 right = probabilities.argmax(axis=1) == labels
@@ -49,5 +49,5 @@ left.plot(generations, [record["fitness_mean"] for record in records], label="me
 left.set(xlabel="generation", ylabel="macro-F1 with rejection")
 left.legend(frameon=False)
 axis.plot(100 * answered, 100 * correct)
-axis.set(xlabel="test digits answered, %", ylabel="of these right, %")
+axis.set(xlabel="test digits answered, %", ylabel="correct among these, %")
 plt.show()

@@ -2,13 +2,12 @@
 A car in a valley, generation by generation
 ===========================================
 
-An environment of Gymnasium is a score like any other: the return of a policy. In MountainCar a weak motor has to swing
-a car out of a valley; each step costs a point, and an episode ends after 200. There is nothing to climb before a policy
-first gets out, which is hard for methods that follow a gradient of rewards; a population only needs one that does.
-(CartPole, the usual first example, is too easy to draw: one of the first sixteen policies already reaches the most.)
+A Gymnasium environment gives a score like any other: the return of a policy. In MountainCar a weak motor has to swing a
+car out of a valley; each step costs a point, and an episode ends after 200. All returns are equal until a policy first
+gets out, which is hard for methods that follow a gradient of rewards; a population needs only one policy that does.
+(CartPole, the usual first example, is too easy: one of the first sixteen policies already has the maximum return.)
 
-The command line has the same as ``genreg-np train --env MountainCar-v0``; :doc:`/own-scores` has environments of one's
-own.
+On the command line this is ``genreg-np train --env MountainCar-v0``; :doc:`/own-scores` covers your own environments.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +24,7 @@ returns = task.returns(policy, seeds=range(50))
 print(f"mean return {returns.mean():.1f} over 50 fresh episodes, the worst {returns.min():.0f}")
 
 # %%
-# What the policies of each generation got. The best of a generation may be lucky; so ``rescore`` plays twenty more
+# The returns of each generation's policies. The best of a generation may be lucky, so ``rescore`` plays twenty more
 # episodes before a policy counts as the best so far.
 
 figure, axis = plt.subplots(figsize=(7, 3.6), layout="constrained")
@@ -38,13 +37,13 @@ axis.fill_between(
     label="worst to best",
 )
 axis.plot(generations, [record["fitness_mean"] for record in records], label="mean")
-axis.plot(generations, [record["best_ever_fitness"] for record in records], label="best so far, 20 episodes more")
+axis.plot(generations, [record["best_ever_fitness"] for record in records], label="best so far, 20 more episodes")
 axis.set(xlabel="generation", ylabel="return", ylim=(-205, -60))
 axis.legend(frameon=False)
 plt.show()
 
 # %%
-# One episode: back and forth until there is momentum enough. The network answers with the number of the action.
+# One episode: back and forth until there is enough momentum. The network predicts the number of the action.
 
 environment = task.made()
 observation, _ = environment.reset(seed=3)
@@ -58,5 +57,5 @@ figure, axis = plt.subplots(figsize=(7, 2.8), layout="constrained")
 axis.plot(np.arange(len(places)), places)
 axis.axhline(0.5, color="grey", linewidth=0.8)
 axis.annotate("out of the valley", (0, 0.5), (0, 3), textcoords="offset points", color="grey")
-axis.set(xlabel="step", ylabel="place of the car", ylim=(-1.25, 0.65))
+axis.set(xlabel="step", ylabel="position of the car", ylim=(-1.25, 0.65))
 plt.show()

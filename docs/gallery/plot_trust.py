@@ -16,10 +16,11 @@ records = []
 config = TrainConfig.from_preset("seed-mnist-64", generations=200, validate_every=5)
 result = train(config, load_dataset("digits"), watcher=Watcher(on_record=records.append))
 print(f"test accuracy of the best genome {result.test['best'].accuracy:.1%}")
-print(f"of the mean of the survivors' weights {result.test['consensus'].accuracy:.1%}")
+print(f"test accuracy of the survivors' mean weights {result.test['consensus'].accuracy:.1%}")
 
 # %%
-# Trust of the best genome and of the whole population, and what the best one knows of the validation split.
+# Left: trust of the best genome, and the population's mean. Right: validation accuracy of the best genome, and of the
+# consensus, the survivors' mean weights.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 generations = [record["generation"] for record in records]

@@ -1,6 +1,6 @@
-"""Where the heavy arithmetic runs: one contract (base.py), one file or folder a backend, one line here.
+"""Backends do the heavy arithmetic: one interface (base.py), one file or folder per backend, one line here.
 
-`cpu` is numba where installed, else numpy; `auto` is cupy where a GPU answers, else cpu.
+`cpu` is numba if it is installed, else numpy; `auto` is cupy if there is a usable GPU, else cpu.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ REGISTRY = {
 
 
 def names() -> tuple[str, ...]:
-    """Return all names that `create` takes."""
+    """Return all names that `create` accepts."""
     return ("auto", "cpu", *REGISTRY)
 
 
 def backend_class(name: str) -> type[Backend]:
-    """Return a backend of the registry.
+    """Return a backend class from the registry.
 
     Raises
     ------
     UsageError
         For an unknown name.
     MissingExtraError
-        If packages that it needs are missing.
+        If a package it needs is missing.
     """
     try:
         found: type[Backend] = look_up(REGISTRY, name, "backend")
@@ -42,7 +42,7 @@ def backend_class(name: str) -> type[Backend]:
 
 
 def resolve(name: str) -> str:
-    """Return the backend that `name` stands for on this machine: one of the registry.
+    """Return the registry name of the backend that `name` stands for on this machine.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def resolve(name: str) -> str:
     plain, colon, device = name.partition(":")
     if colon and plain == "cupy":
         if not device.isdecimal():
-            raise UsageError(f"backend {name!r}: after the colon belongs the number of a GPU, as in cupy:1")
+            raise UsageError(f"backend {name!r}: the colon must be followed by the number of a GPU, as in cupy:1")
         return plain
     if name not in names():
         raise UsageError(f"unknown backend {name!r}" + did_you_mean(name, names()))
@@ -64,18 +64,18 @@ def resolve(name: str) -> str:
 
 
 def must_compile(name: str, works: Sequence[Work]) -> bool:
-    """Whether works of this backend begin with compiling kernels, which takes a while; later processes find them."""
+    """Whether these works first have to compile kernels (slow, but later processes find them compiled)."""
     try:
         return backend_class(resolve(name)).must_compile(works)
-    except GenregError:  # it is not here at all, as whoever creates it will hear
+    except GenregError:  # not available here: `create` will say so
         return False
 
 
 def compiled_how_often() -> str:
-    """Return in words how often kernels that must_compile speaks of are compiled."""
+    """Return in words how often the kernels of `must_compile` are compiled."""
     from genreg_np.backends.numba.kernels.jit import cache_folder
 
-    return "once on this machine" if cache_folder() else "in every process, for want of a cache"
+    return "once on this machine" if cache_folder() else "in every process, as there is no cache"
 
 
 def _gpu_answers() -> bool:
@@ -98,14 +98,14 @@ def create(name: str, threads: int | None = None) -> Backend:
     name : str
         auto, cpu, numpy, numba or cupy; cupy:1 is the second GPU.
     threads : int or None
-        How many threads; by default all.
+        Number of threads; all by default.
 
     Raises
     ------
     UsageError
         For an unknown name or an impossible number of threads.
     BackendError
-        If it cannot run here.
+        If the backend cannot run here.
     """
     threads = None if threads is None else whole_number(threads, "threads")
     resolved = resolve("cpu" if name == "auto" and threads else name)  # threads are the CPU's

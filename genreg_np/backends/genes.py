@@ -1,4 +1,4 @@
-"""Which genes of a whole genome crossover exchanges together; what a layer's own are, layers/groups.py says."""
+"""The genes of a genome that crossover exchanges together; layers/groups.py has the groups of one layer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from genreg_np.model import Network
 
 
 def crossover_runs(network: Network, gene: Gene) -> NDArray[np.int64]:
-    """Return where each run of genes that share a crossover bit begins, and the bit: (R, 2) int64, in order.
+    """Return the start and the bit of each run of genes that share a crossover bit, (R, 2) int64, in order.
 
-    None where every gene has a bit of its own, or none is exchanged.
+    There are no runs if every gene has a bit of its own or no gene is exchanged.
     """
     if gene in (Gene.NONE, Gene.WEIGHT):
         return np.empty((0, 2), np.int64)

@@ -1,6 +1,6 @@
-"""Gradients: what every backend can do, by the layers of genreg_np/layers.
+"""Gradients for every backend, computed by the layers of genreg_np/layers.
 
-A `Learner` gives the gradient of one network on one batch. `descend` takes whole epochs of steps with P networks.
+A `Learner` gives the gradient of one network on one batch. `descend` trains P networks for whole epochs.
 
 All networks take the same steps on the same batches. One step, with the batch x (I, N) shared:
 
@@ -9,7 +9,7 @@ All networks take the same steps on the same batches. One step, with the batch x
 
 This file is the specification; numba/kernels/descent.py is the fast path on a CPU.
 
-Shapes: M training images, N of a batch.
+Shapes: M training images, N images of a batch.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def check_gradients(network: Network) -> None:
     Raises
     ------
     UsageError
-        With what to choose instead.
+        Saying what to choose instead.
     """
     for layer in network.learning:
         layer.check_gradient()
@@ -44,12 +44,12 @@ def check_gradients(network: Network) -> None:
 
 @dataclass(frozen=True)
 class Descent:
-    """How networks learn."""
+    """How networks are trained by gradient descent."""
 
     network: Network
     optimiser: Optimiser
     batch_size: int  # N; the last batch of an order may be smaller
-    loss: str = "negative-log-likelihood"  # or another of layers/loss.py, whose targets are numbers
+    loss: str = "negative-log-likelihood"  # or another loss of layers/loss.py, whose targets are numbers
 
     def __post_init__(self) -> None:
         check_gradients(self.network)
@@ -57,25 +57,25 @@ class Descent:
 
 @dataclass(frozen=True)
 class Gradient:
-    """What a batch says of one network, before any step."""
+    """Loss, gradient and outputs of one network on a batch, before any step."""
 
-    loss: float  # mean over the batch; infinite or NaN where the network diverged
-    accuracy: float | None  # fraction of the images predicted right; None where values are learned
-    gradient: Float32  # (D,) of the loss by the genes
-    statistics: Float32  # (E,) as the forward pass left them
-    values: Float32  # (N, K) what came out
+    loss: float  # mean over the batch; infinite or NaN if the network diverged
+    accuracy: float | None  # fraction of the images predicted right; None if the targets are numbers
+    gradient: Float32  # (D,) of the loss with respect to the genes
+    statistics: Float32  # (E,) after the forward pass
+    values: Float32  # (N, K) the outputs
 
 
 class Learner:
-    """Finds the gradient of one network's loss, batch by batch; one thread at a time.
+    """Computes the gradient of one network's loss, batch by batch; to be used by one thread at a time.
 
     Parameters
     ----------
     backend : GradientBackend
-        Where it computes.
+        The backend that computes it.
     network : Network
     loss : callable
-        One of layers/loss.py: loss(values (1, K, N), labels (N,) or targets (K, N)) -> (1,), (1, K, N).
+        A loss of layers/loss.py: loss(values (1, K, N), labels (N,) or targets (K, N)) -> (1,), (1, K, N).
 
     Raises
     ------
@@ -97,20 +97,20 @@ class Learner:
         passing: Passing = PREDICTING,
         weights: Float32 | None = None,
     ) -> Gradient:
-        """Return loss and gradient on one batch; nothing that is given changes.
+        """Return loss and gradient on one batch; the arguments are not changed.
 
         Parameters
         ----------
         genes : (D,) float32
         statistics : (E,) float32
         features : (N, I) float32
-            The backend's own.
+            On the backend's device.
         wanted : (N,) int64, or (N, K) float32
             Labels, or targets.
         passing : Passing
-            What the pass is for: prediction or, as a rule, a step of training.
+            What the pass is for: prediction or, usually, a training step.
         weights : (N,) float32, optional
-            How much each counts for the gradient, 1 on the average; the loss is that of all alike.
+            Weights of the images in the gradient, 1 on average; the loss is unweighted.
         """
         there, labels = self._backend.to_device, wanted if wanted.ndim == 1 else None
         with self._backend.computing(), np.errstate(all="ignore"):  # a network that diverges is told by its loss
@@ -126,28 +126,28 @@ class Learner:
             found = [losses, joined(gradients), kept, values]
             loss, gradient, kept, values = (on_host(array)[0] for array in found)
         right = None if labels is None else float(np.mean(values.argmax(axis=0) == labels))
-        return Gradient(float(loss), right, gradient, kept, values.T.copy())  # layers use their memory again
+        return Gradient(float(loss), right, gradient, kept, values.T.copy())  # layers reuse their memory
 
 
 class GradientBackend:
-    """The part of a backend that follows gradients."""
+    """The part of a backend that computes gradients."""
 
     def to_device(self, features: Array) -> Array:
-        """Return an array where the backend computes."""
+        """Return an array on the backend's device."""
         return features
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Let array arithmetic happen where the backend computes, the same bytes for any number of threads."""
+        """Run array arithmetic on the backend's device, with the same bytes for any number of threads."""
         with single_threaded_blas():
             yield
 
     def stack(self, network: Network) -> Stack:
-        """Return a network's learning layers as this backend computes them, for one thread at a time."""
+        """Return a network's learning layers in this backend's implementation, for one thread at a time."""
         return network.stack
 
     def learner(self, network: Network, loss: Loss) -> Learner:
-        """Return what finds the gradient of a network's loss here; raises as Learner."""
+        """Return a learner of a network's gradients on this backend; raises as Learner does."""
         return Learner(self, network, loss)
 
     def follow(
@@ -161,31 +161,31 @@ class GradientBackend:
         clip: float = 0.0,
         in_place: bool = False,
     ) -> tuple[Float32, Float32]:
-        """Return one network's genes and moments after a step; layers/optimisers.py has the parameters."""
+        """Return one network's genes and moments after a step; layers/optimisers.py documents the parameters."""
         return follow(optimiser, genes, gradient, moments, number, decay, clip, in_place)
 
     def descend(
         self, descent: Descent, genes: Array, features: Array, labels: NDArray[Any], order: NDArray[np.int64]
     ) -> tuple[Array, NDArray[np.float64]]:
-        """Train P networks on the same batches, with an optimiser that begins anew.
+        """Train P networks on the same batches, starting with a fresh optimiser.
 
         Parameters
         ----------
         descent : Descent
         genes : (P, D) float32
-            The networks; the backend's own. They are not changed.
+            The networks, on the backend's device. They are not changed.
         features : (M, I) float32
-            The backend's own.
+            On the backend's device.
         labels : (M,) int64, or (M, K) float32
         order : (n,) int64
-            Rows of `features`, in the order in which they are learned from, a batch after another.
+            Rows of `features` in training order, one batch after another.
 
         Returns
         -------
         genes : (P, D) float32
-            The trained networks; the backend's own.
+            The trained networks, on the backend's device.
         losses : (P,) float64
-            Mean loss over the images as they were learned from. Infinite or NaN for a network that diverged.
+            Mean loss over the images while training. Infinite or NaN for a network that diverged.
         """
         with self.computing(), np.errstate(all="ignore"):  # a network that diverges is told by its loss
             genes = self.to_device(genes)
@@ -207,12 +207,12 @@ class GradientBackend:
 
 
 def separate(network: Network, genes: Array) -> list[Array]:
-    """Return genes (P, D) as the parameters of all learning layers, each an array of its own, (P, *shape)."""
+    """Split genes (P, D) into the parameters of all learning layers, an array (P, *shape) each."""
     xp = array_module(genes)
     return [xp.array(parameter, order="C") for parameter in network.parameters_of(genes)]
 
 
 def joined(parameters: Sequence[Array]) -> Array:
-    """Return what `separate` took apart as genes (P, D)."""
+    """Join the arrays of `separate` into genes (P, D) again."""
     xp = array_module(parameters[0])
     return xp.concatenate([array.reshape(len(array), -1) for array in parameters], axis=1)

@@ -1,4 +1,4 @@
-"""Fixed layers in bulk: what every backend can do with images before training (layers/images.py has the equations).
+"""Fixed layers, applied by every backend to all images before training (layers/images.py has the equations).
 
 Shapes: N images, I inputs, O outputs of the last layer. Levels are uint8 and exact, so every backend gives the same
 bits as infer_images.py, for any number of threads. This file is the specification; numba/images.py is the fast path.
@@ -17,14 +17,14 @@ from genreg_np.backends.threads import in_order
 from genreg_np.layers.images import Deskew, FixedLayer, Levels, Standardise, UInt8
 from genreg_np.model import PIECE, Float32, Network, mapped
 
-SMALL_PIECE = 256  # images that one thread transforms at a time: a fixed number, as IMAGE_TILE
+SMALL_PIECE = 256  # images that one thread transforms at a time: a fixed number, like IMAGE_TILE
 Warps = NDArray[np.float64]  # (N, 6): how each image is moved when it is deskewed (infer_images.deskew)
 
 
 class ImageBackend:
     """The part of a backend that computes features."""
 
-    threads: int = 1  # what is computed at once here, by our own threads
+    threads: int = 1  # how many of our own threads compute at once here
 
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
@@ -50,13 +50,13 @@ class ImageBackend:
         matrices: NDArray[np.float64],
         fields: Float32 | None = None,
     ) -> Float32:
-        """Return images (N, C, H, W) as backends/moving.py moves them; all of it lies on the host."""
+        """Return images (N, C, H, W) moved as in backends/moving.py; all arrays are on the host."""
         return moving.moved(images, moves, matrices, fields)
 
     def features(
         self, network: Network, inputs: NDArray[np.generic], input_range: tuple[float, float] | None
     ) -> Float32:
-        """Return what the first dense layer sees, (N, I) float32, bit for bit what infer_images.py computes."""
+        """Return the first dense layer's inputs, (N, I) float32, bit for bit those of infer_images.py."""
         layers = network.fixed
         if not (layers and isinstance(layers[0], Levels)):
             return network.features(inputs, input_range)
@@ -81,7 +81,7 @@ class ImageBackend:
 
 
 def to_levels(inputs: NDArray[np.generic], input_range: tuple[float, float] | None) -> UInt8:
-    """Return inputs (N, ...) as levels (N, I) uint8, as the layer Levels makes them."""
+    """Return the levels (N, I) uint8 of inputs (N, ...), as computed by the layer Levels."""
     level = Levels(1)
     if inputs.dtype != np.uint8 or input_range is None:
         return level.apply(mapped(inputs, input_range)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""A model whose dense layers are computed by a backend: for `infer` and `eval` on a GPU."""
+"""A model whose dense layers run on a backend: for `infer` and `eval` on a GPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from genreg_np.model import Float32, Model
 
 
 class BackendModel(Model):
-    """Predicts as any model does, its dense layers by a backend."""
+    """A model that computes its dense layers on a backend."""
 
     def __init__(self, loaded: Model, backend: Backend) -> None:
         super().__init__(loaded.header, loaded.arrays)
@@ -28,7 +28,7 @@ class BackendModel(Model):
 
 
 def load_on(path: str | os.PathLike[str], backend: str) -> BackendModel:
-    """Read a model file and predict with a backend.
+    """Read a model file whose model predicts on a backend.
 
     Raises
     ------

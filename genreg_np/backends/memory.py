@@ -1,7 +1,7 @@
-"""What a run needs, compared with what there is before any of it is taken.
+"""Compares the memory a run needs with the memory there is, before any is allocated.
 
-A plan is what a generation is and the memory it takes, as a formula. Settings that would fill the machine's memory, or
-many times as much, are refused by it; otherwise memory would grow until the system ends the process, or another one.
+A plan says how a generation is computed and gives the memory it takes, as a formula. It is used to refuse settings that
+would need more memory than the machine has; otherwise memory would grow until the system kills this process or another.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from genreg_np.errors import UsageError
 
 MEGABYTE = 2**20
-CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may take; "max" without a limit
+CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")  # a container's limit; "max" if there is none
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a generation is computed, and what memory that takes."""
+    """How a generation is computed, and how much memory that takes."""
 
     what: str
     formula: str  # e.g. 2 x 40 survivors x 50,890 genes x 4 bytes
@@ -32,9 +32,9 @@ class Plan:
 
 
 def physical() -> int:
-    """Return the bytes of memory that this process may take at most: the machine's, or the container's."""
+    """Return how many bytes of memory this process may take: the machine's, or the container's."""
     limits = []
-    with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows does not say
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # not available on Windows
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with contextlib.suppress(ValueError, OSError):
         limits.append(int(CONTROL_GROUP.read_text("ascii")))
@@ -42,7 +42,7 @@ def physical() -> int:
 
 
 def largest(fits: Callable[[int], bool], low: int, high: int) -> int:
-    """Return the largest number from `low` to below `high` that fits (and all smaller ones do), or low - 1."""
+    """Return the largest number from `low` to below `high` that fits, or low - 1; all below one that fits fit too."""
     low -= 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -56,7 +56,7 @@ def check(plan: Plan, limit: int, way_out: str) -> None:
     Raises
     ------
     UsageError
-        With the formula, and `way_out`.
+        With the formula and `way_out`.
     """
     if plan.bytes > limit:
         raise UsageError(

@@ -1,6 +1,6 @@
-"""Images that are turned, stretched, moved and bent, between pixels bilinear: what every backend can do.
+"""Images rotated, stretched, shifted and distorted, with bilinear interpolation; every backend can do it.
 
-    x'(p) = x(c + A (p - c - t) + d(p)), 0 outside; c the middle, t whole pixels, d a field
+    x'(p) = x(c + A (p - c - t) + d(p)), 0 outside; c the centre, t whole pixels, d a field
 
 This file is the specification; numba/kernels/moving.py is the fast path, with the same bytes.
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from genreg_np.model import Float32
 
-PIECE = 8192  # pixels that move at a time: what is computed of them stays in the nearest cache
+PIECE = 8192  # pixels moved at a time: their intermediate results stay in the nearest cache
 
 
 def moved(
     images: Float32, moves: NDArray[np.int64], matrices: NDArray[np.float64], fields: Float32 | None = None
 ) -> Float32:
-    """Return images (N, C, H, W) moved by t (N, 2), through A (N, 2, 2) and d (N, 2, H, W), as y and x."""
+    """Return images (N, C, H, W) moved by t (N, 2), A (N, 2, 2) and d (N, 2, H, W), in the order y, x."""
     count, _, height, width = images.shape
     found, size = np.empty_like(images), max(1, PIECE // (height * width))
     for first in range(0, count, size):
@@ -35,14 +35,14 @@ def moved(
 def affine_parts(
     shape: tuple[int, int], moves: NDArray[np.int64], matrices: NDArray[np.float64]
 ) -> tuple[Float32, Float32, Float32]:
-    """Return where the corner comes from, and by how much that changes with each row and column: (N, 2), as y and x."""
+    """Return the source of the corner and its change per row and per column, (N, 2) each, in the order y, x."""
     middle = (np.array(shape) - 1) / 2
     start = middle - np.einsum("nij,nj->ni", matrices, middle + moves)
     return start.astype(np.float32), matrices[:, :, 0].astype(np.float32), matrices[:, :, 1].astype(np.float32)
 
 
 def affine_sources(shape: tuple[int, int], moves: NDArray[np.int64], matrices: NDArray[np.float64]) -> Float32:
-    """Return where each pixel comes from, (N, 2, H, W) as y and x, after a matrix (N, 2, 2) and whole moves (N, 2)."""
+    """Return the source of each pixel, (N, 2, H, W) as y, x, for matrices (N, 2, 2) and whole-pixel moves (N, 2)."""
     rows, columns = np.arange(shape[0], dtype=np.float32), np.arange(shape[1], dtype=np.float32)
     corner, by_row, by_column = (part[..., None, None] for part in affine_parts(shape, moves, matrices))
     found: Float32 = corner + by_row * rows[:, None] + by_column * columns
@@ -50,9 +50,9 @@ def affine_sources(shape: tuple[int, int], moves: NDArray[np.int64], matrices: N
 
 
 def bilinear(images: Float32, sources: Float32) -> Float32:
-    """Return images (N, C, H, W) whose pixels are those at sources (N, 2, H, W), y and x, between pixels of them."""
+    """Return images (N, C, H, W) sampled at sources (N, 2, H, W), y and x, by bilinear interpolation."""
     count, channels, height, width = images.shape
-    tall, wide = height + 3, width + 3  # zeros: a line before, two after
+    tall, wide = height + 3, width + 3  # zeros: one line before, two after
     padded = np.zeros((count, channels, tall, wide), np.float32)
     padded[:, :, 1:-2, 1:-2] = images
     limits = np.array([height + 1, width + 1], np.float32)[:, None, None]

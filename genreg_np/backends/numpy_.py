@@ -1,4 +1,4 @@
-"""The specification: every backend must do what this one does. Short, obvious, vectorised over a tile of genomes.
+"""The specification: every backend must do what this one does. Short, plain, vectorised over a tile of genomes.
 
 Shapes: T genomes of a tile, D genes, S segments of the mutation walk, N images, K classes.
 """
@@ -44,8 +44,8 @@ from genreg_np.streams import (
     unit_floats,
 )
 
-TINY = np.float32(1e-12)  # keeps images without any advantage from a division by 0
-TILE_GENES = 4_000_000  # genes held dense at a time; bounds memory, changes no result
+TINY = np.float32(1e-12)  # avoids a division by 0 for images without any advantage
+TILE_GENES = 4_000_000  # genes held in memory at a time; bounds memory, changes no result
 
 
 class NumpyBackend(Backend):
@@ -54,20 +54,20 @@ class NumpyBackend(Backend):
     name = "numpy"
 
     def plan(self, brood: Brood, images: int) -> Plan:
-        """Say how a generation is scored."""
+        """Return how a generation is scored."""
         tile = min(_tile_size(brood.network, images), brood.size)
         each = genome_bytes(brood.network, images)
         return brood_plan("dense", brood.survivors.shape, tile, "genomes at a time", each)
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
-        """Judge genomes of the brood on the batch, a tile of genomes at a time."""
+        """Score genomes of the brood on the batch, a tile of genomes at a time."""
         fitness, accuracy = np.empty(brood.size), np.empty(brood.size)
         for tile, logits in answers(brood, batch.inputs, chosen):
             fitness[tile], accuracy[tile] = judge(logits, batch, brood, tile)
         return Judgement(fitness, accuracy).of(chosen)
 
     def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
-        """Return what genomes of the brood answer, (C, N, K)."""
+        """Return the outputs of genomes of the brood, (C, N, K)."""
         numbers = numbers_of(brood.size, chosen)
         found = np.empty((len(numbers), len(features), brood.network.outputs), np.float32)
         for tile, logits in answers(brood, features, chosen):
@@ -86,7 +86,7 @@ class NumpyBackend(Backend):
     def mutate(
         self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
     ) -> Float32:
-        """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
+        """Return a mutated copy of (G, D) genomes; rows before `first` are unchanged."""
         mutated = genomes.copy()
         rows = np.arange(len(genomes))
         add_mutation(mutated, rows, rows >= first, Stream(seed), generation, purpose, rate, scale)
@@ -102,7 +102,7 @@ class NumpyBackend(Backend):
         return logits
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
-        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        """Estimate how the genes (D,) of one network should change, from mirrored pairs of mutants per image."""
         with single_threaded_blas():
             return estimate(network, genes, batch, perturbation)
 
@@ -110,7 +110,7 @@ class NumpyBackend(Backend):
 def answers(
     brood: Brood, features: Float32, chosen: NDArray[np.integer] | None
 ) -> Iterator[tuple[NDArray[np.int64], Float32]]:
-    """Yield tiles of genomes (T,), all that hold chosen ones, and their logits (T, K, N) for features (N, I)."""
+    """Yield every tile (T,) that holds chosen genomes, and the tile's logits (T, K, N) for features (N, I)."""
     columns, size = np.ascontiguousarray(features.T), _tile_size(brood.network, len(features))
     with single_threaded_blas():
         for number in tiles_of(brood.size, size, chosen):
@@ -161,7 +161,7 @@ def initial_genomes(brood: Brood, stream: Stream, tile: NDArray[np.integer]) -> 
 
 
 def crossover_mask(brood: Brood, stream: Stream, tile: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Return where genes come from the second parent, (T, D) bool: bit b of the genome's words for gene group b."""
+    """Return which genes come from the second parent, (T, D) bool: bit b of the genome's words for gene group b."""
     count = brood.network.gene_count
     runs = brood.runs
     groups = count if brood.gene is Gene.WEIGHT else int(runs[:, 1].max()) + 1
@@ -184,15 +184,15 @@ def add_mutation(
     rate: float,
     scale: float,
 ) -> None:
-    """Add masked Gaussian noise in place: w + scale * z at each gene the walk of streams.py stops at.
+    """Add masked Gaussian noise in place: w + scale * z at each gene where the walk of streams.py stops.
 
     Parameters
     ----------
     genomes : (T, D) float32
     numbers : (T,) int
-        The numbers under which the genomes draw.
+        The genomes' numbers in the random streams.
     mutable : (T,) bool
-        Genomes that mutate at all.
+        Genomes that may mutate.
     """
     if not mutable.any():
         return
@@ -217,7 +217,7 @@ def add_mutation(
 def forward(network: Network, genomes: Float32, columns: Float32) -> Float32:
     """Return the logits of every genome, (T, K, N): a(W x + b) per layer, one BLAS call per genome and layer.
 
-    Networks that are not all dense answer by their layers' own arithmetic.
+    Networks that are not all dense are computed by their layers' own arithmetic.
 
     Parameters
     ----------
@@ -249,9 +249,9 @@ def judge(
 
 
 def image_scores(logits: Float32, batch: Batch, draws: NDArray[np.uint32]) -> tuple[NDArray[np.floating], NDArray[Any]]:
-    """Return what each network earns for each image, and whether it is right, each (T, N), from logits (T, K, N).
+    """Return each network's score for each image, and whether it is right, (T, N) each, from logits (T, K, N).
 
-    Sampled classes are drawn by the words `draws` (T, N). Of numbers the second are their squared errors.
+    Sampled classes are drawn by the words `draws` (T, N). If labels are numbers, the second result is squared errors.
     """
     if batch.of_numbers:
         return number_scores(logits, batch)
@@ -276,8 +276,8 @@ def image_scores(logits: Float32, batch: Batch, draws: NDArray[np.uint32]) -> tu
 
 
 def number_scores(values: Float32, batch: Batch) -> tuple[Float32, Float32]:
-    """Return what each network earns for each image, and its squared error, each (T, N), from outputs (T, K, N)."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of whoever diverged
+    """Return each network's score for each image, and its squared error, (T, N) each, from outputs (T, K, N)."""
+    with np.errstate(over="ignore", invalid="ignore"):  # of networks that diverged
         return _number_scores(values - batch.labels.T, values, batch)
 
 
@@ -295,7 +295,7 @@ def _number_scores(errors: Float32, values: Float32, batch: Batch) -> tuple[Floa
 
 
 def share_of(right: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the share of images (T, N) that are right, (T,), or of their variance that is explained."""
+    """Return the share of images (T, N) that are right, (T,), or the share of their variance that is explained."""
     with np.errstate(over="ignore"):
         shares = right.mean(axis=1, dtype=np.float64)
     return shares if right.dtype == np.bool_ else explained(shares)
@@ -305,7 +305,7 @@ def share_of(right: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def hadamard(size: int) -> Float32:
-    """Return Sylvester's matrix of mutually orthogonal rows of +-1, (size, size); size is a power of two."""
+    """Return Sylvester's matrix (size, size) of mutually orthogonal rows of +-1; size is a power of two."""
     matrix = np.ones((1, 1), np.float32)
     while len(matrix) < size:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])
@@ -324,7 +324,7 @@ def unit_signs(network: Network, images: int, perturbation: Perturbation) -> lis
 
 
 def estimate(network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
-    """Do what `Backend.perturb` says, pair by pair."""
+    """Compute `Backend.perturb`, pair by pair."""
     pairs, sigma, images = perturbation.pairs, np.float32(perturbation.sigma), len(batch)
     layers = network.unpack(genes)
     activate = [ACTIVATIONS[layer.activation] for layer in network.dense]

@@ -1,8 +1,8 @@
-"""Does a backend agree with the NumPy specification? Used by `doctor --selftest` and by the tests.
+"""Checks that a backend agrees with the NumPy specification; used by `doctor --selftest` and by the tests.
 
-Bits, masks, noise, crossover, rebuilt weights and images' features must agree to the bit, logits within LOGIT_BOUND,
-the change of node perturbation and weights after gradient descent within CHANGE_BOUND. A prediction may differ where
-two classes, or a draw and a class boundary, are closer than that: at most one in an example.
+Bits, masks, noise, crossover, rebuilt weights and image features must agree to the bit, logits within LOGIT_BOUND,
+the change of node perturbation and weights after gradient descent within CHANGE_BOUND. A prediction may differ if
+two classes, or a draw and a class boundary, are closer than that: at most one per example.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from genreg_np.model import Network
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 LOGIT_BOUND = 2e-5  # largest difference of two backends' logits, per unit of the largest logit
-CHANGE_BOUND = 2e-5  # the same for the change that pairs of mutants estimate, and for weights after some descent
+CHANGE_BOUND = 2e-5  # the same for the change estimated by pairs of mutants, and for weights after gradient descent
 POPULATION, SURVIVORS, IMAGES, ELITES = 11, 5, 21, 2
 
 
 def example(gene: Gene, score: Score, activation: str = "tanh", seed: int = (1 << 63) + 12345) -> tuple[Brood, Batch]:
-    """Return a small generation and batch that reach every path: odd sizes, two hidden layers, elites, a large seed."""
+    """Return a small generation and batch that cover every path: odd sizes, two hidden layers, elites, a large seed."""
     network = Network.build((7, 19), (37, 9), 5, activation)
     stream = Stream(seed)
 
@@ -61,7 +61,7 @@ def example(gene: Gene, score: Score, activation: str = "tanh", seed: int = (1 <
 
 
 def disagreements(backend: Backend) -> list[str]:
-    """Return a line for each way in which the backend differs from the specification; empty is good."""
+    """Return a line for each difference between the backend and the specification; empty if they agree."""
     reference, wrong = NumpyBackend(), []
     everyone = np.arange(POPULATION)
     for gene, score in itertools.product(Gene, (*GENOME_SCORES, *ERROR_SCORES)):
@@ -112,7 +112,7 @@ def disagreements(backend: Backend) -> list[str]:
 
 
 def image_disagreements(backend: Backend) -> list[str]:
-    """Return a line for each layer of images that the backend computes otherwise than the specification."""
+    """Return a line for each image layer that the backend computes differently from the specification."""
     stream, shape = Stream(12), (11, 9)
     words = stream.words(Purpose.BATCH, 2, 0, IMAGES * math.prod(shape)).reshape(IMAGES, -1)
     images = np.where(words % 3 == 0, words >> np.uint32(24), np.uint32(0)).astype(np.uint8)

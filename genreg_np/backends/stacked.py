@@ -1,7 +1,7 @@
-"""Networks that are not all dense: genomes built whole, and all their layers applied, some images at a time.
+"""Networks that are not all dense: genomes are built in full, and their layers applied to some images at a time.
 
-Maps are large: a genome's values on a batch of images are many times its genes. So images go through in pieces of a
-fixed number, and only what comes out of the last layer is kept of all.
+Maps are large: a genome's values on a batch of images take many times the memory of its genes. So images are processed
+in pieces of a fixed size, and only the last layer's outputs are kept for all of them.
 
 Shapes: T genomes, D genes, I inputs, N images, K outputs.
 """
@@ -22,13 +22,13 @@ from genreg_np.layers.normalise import BatchNorm
 from genreg_np.layers.pooling import Pooling
 from genreg_np.model import Network
 
-TILE_BYTES = 64 << 20  # what the genomes of a tile and their values may take, unless a single one takes more
+TILE_BYTES = 64 << 20  # memory limit of a tile's genomes and their values, unless a single genome takes more
 MOST_GENOMES = 64
-SHORT = ("relu", "leaky-relu")  # activations that a convolution takes in
+SHORT = ("relu", "leaky-relu")  # activations that can be fused into a convolution
 
 
 def works(network: Network) -> tuple[Work, ...]:
-    """Return what a backend has to do for layers that are not dense."""
+    """Return the works that a backend needs for layers that are not dense."""
     for before, layer in pairwise((None, *network.learning)):
         if isinstance(layer, Activation):
             short = layer.function in SHORT and isinstance(before, (Convolution, BatchNorm))
@@ -43,22 +43,22 @@ def works(network: Network) -> tuple[Work, ...]:
 
 
 def genomes_at_once(network: Network, images: int, piece: int = IMAGE_TILE, most: int = 0) -> int:
-    """Return how many genomes go through the layers together, by default MOST_GENOMES: nothing but the task decides."""
+    """Return how many genomes are processed together, at most MOST_GENOMES by default; it depends on the task alone."""
     return max(1, min(most or MOST_GENOMES, TILE_BYTES // genome_bytes(network, images, piece)))
 
 
 def logits(stack: Stack, parameters: Sequence[Array], columns: Array, piece: int) -> Array:
-    """Return what genomes answer, (T, K, N).
+    """Return the outputs of genomes, (T, K, N).
 
     Parameters
     ----------
     stack : Stack
         The learning layers.
     parameters : sequence of (T, *shape) float32
-        Those of all layers.
+        The parameters of all layers.
     columns : (I, N) float32
     piece : int
-        Images that go through together.
+        Number of images processed together.
     """
     xp, images = array_module(columns), columns.shape[1]
     found = None
@@ -67,5 +67,5 @@ def logits(stack: Stack, parameters: Sequence[Array], columns: Array, piece: int
         values = stack.outputs(parameters, some)
         if found is None:
             found = xp.empty((len(parameters[0]), values.shape[-2], images), columns.dtype)
-        found[..., first : first + piece] = values  # a layer without parameters may still be shared by all
+        found[..., first : first + piece] = values  # values are shared by all genomes if no layer has parameters
     return found

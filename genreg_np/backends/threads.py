@@ -1,8 +1,8 @@
-"""Threads: tiles of fixed shape, handed out to a few of Python's; and one BLAS thread per call within them.
+"""Python threads that share tiles of fixed shape, each calling BLAS with a single thread.
 
-Kernels release the interpreter's lock and know nothing of threads. Which thread does a tile changes no byte, nor does
-how many there are: the shapes of tiles never depend on that. OpenBLAS's own threads would change its bytes with their
-number.
+Kernels release the interpreter's lock and know nothing of threads. The result depends neither on the number of threads
+nor on which of them computes a tile, since the shapes of tiles are fixed. With OpenBLAS's own threads, the bytes would
+depend on their number.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-CHUNKS = 4  # pieces of work for each thread: so that one which is late keeps nobody waiting for long
+CHUNKS = 4  # pieces of work per thread: so a slow thread does not delay the others for long
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -25,7 +25,7 @@ _pool_size = 0
 
 
 def _helpers(count: int) -> ThreadPoolExecutor:
-    """Return a pool of at least so many threads; they sleep between uses."""
+    """Return a pool of at least `count` threads; they sleep between uses."""
     global _pool, _pool_size
     if _pool is None or _pool_size < count:
         _pool, _pool_size = ThreadPoolExecutor(count, "genreg-np"), count
@@ -33,7 +33,7 @@ def _helpers(count: int) -> ThreadPoolExecutor:
 
 
 def _forget_helpers() -> None:
-    """Begin anew in a forked process, which has none of its parent's threads."""
+    """Reset the pool in a forked process, which has none of its parent's threads."""
     global _pool, _pool_size
     _pool, _pool_size = None, 0
 
@@ -45,7 +45,7 @@ if hasattr(os, "register_at_fork"):
 def share_out(tiles: int, do: Callable[[int, int], object], threads: int) -> None:
     """Call do(first, last) for ranges that cover tiles 0 .. tiles - 1, on this thread and threads - 1 others.
 
-    An error ends the work once the ranges under way are done, and is raised; so is Ctrl-C.
+    An error, or Ctrl-C, stops the work once the ranges in progress are done, and is raised.
     """
     size = max(1, tiles // (CHUNKS * threads))
     starts = iter(range(0, tiles, size))
@@ -76,9 +76,9 @@ def share_out(tiles: int, do: Callable[[int, int], object], threads: int) -> Non
 
 
 def in_order(function: Callable[[Item], Found], items: Iterable[Item], threads: int) -> Iterator[Found]:
-    """Yield function(item) of each item, in order, computed by so many threads with single-threaded BLAS.
+    """Yield function(item) of each item, in order, computed by `threads` threads with single-threaded BLAS.
 
-    No more than that are under way or waiting to be taken. One thread is this one.
+    At most `threads` items are in progress or waiting to be consumed. A single thread is the calling one.
     """
     with single_threaded_blas(), ThreadPoolExecutor(threads) as pool:
         under_way: deque[Future[Found]] = deque()
@@ -97,7 +97,7 @@ def in_order(function: Callable[[Item], Found], items: Iterable[Item], threads: 
 def _controller() -> Any:
     """Return a controller of all BLAS libraries loaded so far, or None without threadpoolctl."""
     with contextlib.suppress(ImportError):
-        import scipy.linalg.blas  # noqa: F401 - Numba's np.dot uses SciPy's BLAS: load it before looking
+        import scipy.linalg.blas  # noqa: F401 - Numba's np.dot uses SciPy's BLAS: load it first
     try:
         import threadpoolctl
     except ImportError:
@@ -106,7 +106,7 @@ def _controller() -> Any:
 
 
 def can_limit_blas() -> bool:
-    """Whether results are independent of the number of threads here (threadpoolctl is installed)."""
+    """Whether results do not depend on the number of threads here (threadpoolctl is installed)."""
     return _controller() is not None
 
 
@@ -117,7 +117,7 @@ _limits: Any = None  # what to restore after the last of them
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Limit every BLAS to one thread inside the block, and restore it after the last of overlapping blocks."""
+    """Limit every BLAS to one thread inside the block; restore the limits after the last of overlapping blocks."""
     global _blocks, _limits
     controller = _controller()
     if controller is None:

@@ -1,6 +1,6 @@
-"""The command line: one file a command, imported only when it is called.
+"""The command line: one file per command, imported only when it is called.
 
-Errors made on purpose are one line on stderr: exit code 2 for usage, 1 for the rest, 130 after Ctrl-C or SIGTERM.
+Errors raised on purpose are one line on stderr: exit code 2 for usage, 1 for the rest, 130 after Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from genreg_np.version import __version__
 
 COMMANDS = {
     "train": "Train a network by evolution.",
-    "mixed": "Train by gradient descent and recombination in turn.",
+    "mixed": "Train by alternating gradient descent and recombination.",
     "search": "Find a network and its optimiser by evolution.",
     "sample": "Draw new images with a generator that search gan found.",
     "eval": "Measure a model's accuracy on a dataset.",
     "infer": "Predict the classes of images.",
-    "experiment": "Run a study of what GENREG's author left open.",
+    "experiment": "Run a study of one of GENREG's open questions.",
     "play": "Let a policy play episodes, and film one.",
-    "report": "Make a page of a run or a model, to look at.",
-    "info": "Say what a model file holds.",
-    "export": "Turn a model into what a microcontroller, a browser or another runtime takes.",
-    "demo": "Draw a digit and see what a model answers, in the browser.",
+    "report": "Write a report page about a run or a model.",
+    "info": "Describe a model file.",
+    "export": "Export a model for a microcontroller, a browser or another runtime.",
+    "demo": "Draw a digit in the browser and see what a model answers.",
     "convert": "Turn an original GENREG champion into a model file.",
-    "data": "List, fetch and look at datasets.",
-    "doctor": "Say what works on this machine.",
+    "data": "List, download and view datasets.",
+    "doctor": "Check what works on this machine.",
 }
 
 
 class _Commands(click.Group):
-    """Finds commands by name; only the one that is called is imported."""
+    """Finds commands by name and imports only the one that is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -67,7 +67,7 @@ NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())  # click 
 )
 @click.version_option(__version__, prog_name="genreg-np")
 def cli() -> None:
-    """See HELP: Python drops docstrings under -OO, so what is printed is no docstring."""
+    """Hold the commands; the help text is in HELP, since Python drops docstrings under -OO."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
                 code = _call(arguments, stopping)
             if out.failure and code == 0:
                 code = _fail(f"stdout cannot be written ({out.failure})", 1)
-    except KeyboardInterrupt:  # it came when all was done
+    except KeyboardInterrupt:  # raised after the command had finished
         code = INTERRUPTED
     sys.exit(code)
 
@@ -100,7 +100,7 @@ def _call(arguments: list[str] | None, stopping: Stopping) -> int:
     except GenregError as error:
         return _fail(str(error), error.exit_code, error)
     except (ValueError, OSError, RecursionError) as error:
-        # infer.ModelError is a ValueError of the stand-alone runtime; the rest is what a machine may refuse.
+        # infer.ModelError is a ValueError of the stand-alone runtime; the others depend on the machine.
         return _fail(str(error) or type(error).__name__, 1, error)
 
 

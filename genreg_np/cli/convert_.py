@@ -1,4 +1,4 @@
-"""`genreg-np convert`: an original GENREG champion as a model file."""
+"""`genreg-np convert`: turn an original GENREG champion into a model file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from genreg_np.errors import GenregError
 HELP = """\
 Turn an original GENREG champion (a pickle) into a model file.
 
-Of a checkpoint, the most trusted genome is taken. Nothing in SOURCE is run: a file that holds anything but plain
+From a checkpoint, the most trusted genome is taken. Nothing in SOURCE is executed: a file with anything but plain
 numbers, text, lists and dicts is refused.
 """
 

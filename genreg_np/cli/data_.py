@@ -1,4 +1,4 @@
-"""`genreg-np data`: list, fetch and look at datasets."""
+"""`genreg-np data`: list, download and view datasets."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from genreg_np.cli.terminal import say
 
 @click.group(
     "data",
-    help="List, fetch and look at datasets.",
+    help="List, download and view datasets.",
     epilog="\b\nExamples:\n  genreg-np data list\n  genreg-np data fetch mnist\n"
     "  genreg-np data show digits --out digits.png",
 )
 def command() -> None:
-    """Hold the commands below."""
+    """Hold the subcommands."""
 
 
-@command.command("list", help="List the named datasets and where they lie.")
+@command.command("list", help="List the named datasets and where they are.")
 @click.option("--data-dir", help="Where to look first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def list_command(data_dir: str | None, as_json: bool) -> None:
@@ -40,11 +40,11 @@ def list_command(data_dir: str | None, as_json: bool) -> None:
     say("Also: a folder of images with a subfolder per class, a .csv or .tsv with a label column, a .npz.")
 
 
-@command.command("fetch", help="Make sure that a dataset is on this machine; download it where it is not.")
+@command.command("fetch", help="Download a dataset, unless it is already on this machine.")
 @click.argument("name")
 @click.option("--data-dir", help="Where to look first, and where to put it; by default the user's cache.")
 def fetch_command(name: str, data_dir: str | None) -> None:
-    """Download what is not here, and print where it lies."""
+    """Download a dataset if necessary, and print where it is."""
     from genreg_np.data import fetch
 
     folder = fetch(name, data_dir, DownloadLines(lambda line: say(line, err=True), sys.stderr.isatty()))
@@ -53,7 +53,7 @@ def fetch_command(name: str, data_dir: str | None) -> None:
 
 @command.command(
     "show",
-    help="Write a contact sheet: a row of pictures per class. Of a table, say what its columns are.",
+    help="Write a contact sheet with a row of pictures per class; for a table, describe its columns.",
     epilog="\b\nExamples:\n  genreg-np data show photos/ --out sheet.png\n"
     "  genreg-np data show table.csv --label species",
 )
@@ -67,7 +67,7 @@ def fetch_command(name: str, data_dir: str | None) -> None:
 def show_command(
     dataset: str, out: str | None, split: str, per_class: int, variations: int, data_dir: str | None, **reading: Any
 ) -> None:
-    """Write pictures of a dataset as one."""
+    """Write a dataset's contact sheet, or describe a table."""
     from genreg_np.data import load_dataset
     from genreg_np.data.rows import is_table
     from genreg_np.data.sheet import contact_sheet

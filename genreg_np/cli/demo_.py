@@ -1,4 +1,4 @@
-"""`genreg-np demo`: a page to draw on, opened in the browser."""
+"""`genreg-np demo`: write a page to draw on, and open it in the browser."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from genreg_np.cli.terminal import say
 from genreg_np.errors import GenregError
 
 HELP = """\
-Draw a digit, or show a photograph, and see what a model answers, in the browser.
+Draw a digit or show a photograph in the browser, and see what a model answers.
 
-Writes one file that holds the model and runs it in the browser, without any network: pass it on, or put it on a
-web server as it is. A model of colour images takes photographs; one of other inputs gets fields to enter them.
+Writes a single file that contains the model and runs it in the browser, offline: pass it on, or put it on a web
+server as it is. A model of colour images takes photographs; one of other inputs gets fields to enter them.
 
 Browsers from Snap or Flatpak packages may not read temporary folders: with --out, name a file in your home.
 """
@@ -36,9 +36,9 @@ Browsers from Snap or Flatpak packages may not read temporary folders: with --ou
 @click.option("--out", type=click.Path(), help="The file to write; by default one in a new temporary folder.")
 @click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 @reject_option
-@click.option("--no-open", is_flag=True, help="Write the page and do not open it.")
+@click.option("--no-open", is_flag=True, help="Write the page without opening it.")
 def command(model_path: str, out: str | None, force: bool, reject: float | None, no_open: bool) -> None:
-    """Write a page, and open it."""
+    """Write a page and open it."""
     from genreg_np.export import files_of
     from genreg_np.files import write_atomic
     from genreg_np.model import load
@@ -57,11 +57,11 @@ def command(model_path: str, out: str | None, force: bool, reject: float | None,
         ) from None
     say(f"wrote {target}: {len(page):,} bytes, all in one file")
     if not no_open and not _opened(target.absolute().as_uri()):
-        say("no browser can be opened from here: open that file in one, on this or any other machine")
+        say("no browser can be opened here: open the file in a browser on this or any other machine")
 
 
 def _opened(address: str) -> bool:
-    """Open an address in the user's browser; return whether there is one that shows pages."""
+    """Open an address in the user's browser; return whether that succeeded."""
     graphical = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not graphical and not os.environ.get("BROWSER"):
         return False  # webbrowser would take over the terminal with a text browser, which runs no JavaScript

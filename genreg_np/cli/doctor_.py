@@ -1,4 +1,4 @@
-"""`genreg-np doctor`: what works on this machine."""
+"""`genreg-np doctor`: check what works on this machine."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ PACKAGES = {
 
 @click.command(
     "doctor",
-    help="Say what works on this machine: versions, backends, threads, data.",
-    epilog="\b\nExamples:\n  genreg-np doctor\n  genreg-np doctor --selftest   (the backends against each other)",
+    help="Check what works on this machine: versions, backends, threads, data.",
+    epilog="\b\nExamples:\n  genreg-np doctor\n  genreg-np doctor --selftest   (compare the backends)",
 )
 @click.option("--selftest", is_flag=True, help="Check that the backends agree, bit for bit where they must.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 def command(selftest: bool, data_dir: str | None) -> int:
-    """Print what works, and fail where a backend that is here does not."""
+    """Print what works; return 1 if an installed backend fails."""
     say(f"genreg-np {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
     say(f"processors: {os.cpu_count()}")
     say("", "packages")
@@ -53,7 +53,7 @@ def command(selftest: bool, data_dir: str | None) -> int:
 
 
 def _backend(name: str, selftest: bool) -> bool:
-    """Print a line on one backend; return whether it is as it should be (absent is fine)."""
+    """Print a line about one backend; return whether it works or is not installed."""
     from genreg_np import backends
 
     try:
@@ -91,7 +91,7 @@ def _backend(name: str, selftest: bool) -> bool:
 
 
 def _threads() -> None:
-    """Print what limits threads here."""
+    """Print how many threads are used and whether BLAS can be limited."""
     say(f"  threads: {usable_processors()} by default (--threads)")
     if not importlib.util.find_spec("threadpoolctl"):
         say("  threadpoolctl is missing: BLAS may use several threads, so the same seed may give other bytes")

@@ -1,4 +1,4 @@
-"""`genreg-np eval`: how well a model does on a split of a dataset."""
+"""`genreg-np eval`: measure a model on a split of a dataset."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 @click.command(
     "eval",
-    help="Measure a model: accuracy and more, per class, and who is taken for whom; of numbers R2 and errors.",
+    help="Measure a model: accuracy, per-class results and the confusion matrix; for numbers, R2 and errors.",
     epilog="\b\nExamples:\n  genreg-np eval runs/mnist-seed-mnist-64-0/model.npz --dataset mnist --split test\n"
-    "  genreg-np eval model.npz --dataset new.csv          (all rows of a table that was not trained on)",
+    "  genreg-np eval model.npz --dataset new.csv          (all rows of a new table)",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
-@click.option("--dataset", help="Name or path; by default the one the model was trained on.")
+@click.option("--dataset", help="Name or path; by default the dataset the model was trained on.")
 @click.option(
     "--split",
     type=click.Choice([*SPLITS, ALL]),
-    help="[default: test; all of a table that was not trained on]",
+    help="[default: test; all for a new table]",
 )
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
@@ -57,14 +57,14 @@ def command(
     model = load_model(model_path, backend)
     if Generator.found(model) is not None:
         raise UsageError(
-            f"{model_path}: draws images, and so has no accuracy; genreg-np sample {model_path} shows some"
+            f"{model_path}: generates images, so it has no accuracy; genreg-np sample {model_path} shows some"
         )
     rejection = Rejection.of(model, model_path, reject)
     name = dataset or trained_on(model_path, model)
     if not (model.class_names or model.value_names):
         raise UsageError(
-            f"the model gives {model.output_count:,} values and no classes: eval counts right answers, infer shows "
-            "what it gives"
+            f"the model gives {model.output_count:,} values and no classes, so eval cannot measure it: infer prints "
+            "the values"
         )
     if is_table(name) and is_for_tables(model):
         measured = of_table(model, name, split, options)
@@ -83,50 +83,48 @@ def command(
 
 
 def of_dataset(model: Model, name: str, split: str, options: dict[str, Any], **where: Any) -> Measured:
-    """Return what a model is measured on: a split of a dataset that fits it."""
+    """Return a split of a dataset to measure a model on; the dataset must fit the model."""
     from genreg_np.data import dataset_names
 
     data = load_for(model, name, options, **where)
     places = check_fit(name, data, model)
     part = data.everything if split == ALL else data.split(split)
     if not len(part):
-        raise UsageError(f"{name}: nothing in its {split} split, for it has few samples: measure all with --split all")
+        raise UsageError(f"{name}: too few samples, its {split} split is empty: measure all with --split all")
     notes = [data.note] if data.note else []
     if split != ALL and BY_CLASS in data.note and name not in dataset_names():
         notes.append(
-            f"measured on {len(part):,} of {len(data.everything):,} samples, a part held out here; --split all "
-            "measures every one, which is right for data that were not trained on"
+            f"measured on {len(part):,} of {len(data.everything):,} samples, which were held out here; --split all "
+            "measures all of them, which is right for data that the model was not trained on"
         )
     if bool(model.feature_names) != bool(data.feature_names):
-        which = "data have no names to go by, the model has" if model.feature_names else "model knows no names of them"
-        notes.append(f"columns are taken in the order they stand in: the {which}")
+        which = "data have no column names, the model has" if model.feature_names else "model has no column names"
+        notes.append(f"columns are matched by position: the {which}")
     labels = places[part.labels] if model.class_names else part.labels
     mean = data.train.labels.mean(axis=0) if data.of_numbers else None
     return Measured(data.name, split, in_order(part.inputs, data, model), labels, tuple(notes), mean)
 
 
 def trained_on(path: str, model: Model, others: str = "") -> str:
-    """Return the built-in dataset that a model was trained on; a header's file name could be any file.
+    """Return the built-in dataset that a model was trained on; a file name in a header could be any file.
 
     Raises
     ------
     UsageError
-        If it says none; `others` are words for what else could be named.
+        If the header names none; `others` are words for other ways to give inputs.
     """
     from genreg_np.data import dataset_names
 
     name = model.trained("config", "dataset")
     if not isinstance(name, str):
-        raise UsageError(f"{path} does not say what it was trained on: name a --dataset{others}")
+        raise UsageError(f"{path} does not say what it was trained on: give a --dataset{others}")
     if name not in dataset_names():
-        raise UsageError(
-            f"{path} was trained on {short_name(name, 60)!r}: say where that is with --dataset PATH{others}"
-        )
+        raise UsageError(f"{path} was trained on {short_name(name, 60)!r}: give its place with --dataset PATH{others}")
     return name
 
 
 def load_for(model: Model, name: str, options: dict[str, Any], **where: Any) -> Dataset:
-    """Load a dataset as options say; a folder of images as the model was trained on, unless they say otherwise."""
+    """Load a dataset as the options say; folders of images as in the model's training unless options differ."""
     from genreg_np.data import is_image_folder, load_dataset
 
     reading = reader_arguments(options)
@@ -140,10 +138,9 @@ def load_for(model: Model, name: str, options: dict[str, Any], **where: Any) -> 
 
 
 def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
-    """Refuse a dataset of other inputs or columns than the model's, or of classes it does not know.
+    """Refuse a dataset whose inputs, columns or classes are not the model's.
 
-    Returns where in the model each class of the data is.
-    A class of the model's may be missing from the data.
+    Returns the model's index of each class of the data. The data may lack some of the model's classes.
     """
     if data.feature_names and model.feature_names:
         try:
@@ -153,28 +150,28 @@ def check_fit(name: str, data: Dataset, model: Model) -> NDArray[np.int64]:
     if data.input_shape != model.input_shape:
         raise UsageError(
             f"{name} has inputs of shape {data.input_shape}, the model takes {model.input_shape}: "
-            "name its own with --dataset"
+            "give matching data with --dataset"
         )
     if data.of_numbers != bool(model.value_names) or (data.of_numbers and data.outputs != model.output_count):
         raise UsageError(
-            f"{name} has {data.counted}, and the model {words_of(model)}: name its own data with --dataset, or another "
-            "column with --label"
+            f"{name} has {data.counted}, and the model {words_of(model)}: give matching data with --dataset, or "
+            "another column with --label"
         )
     if unknown := [class_name for class_name in data.class_names if class_name not in model.class_names]:
         raise UsageError(
             f"{name} has {listed(unknown)}, which the model does not know; it knows {listed(model.class_names)}: "
-            "name its own data with --dataset, or another column with --label"
+            "give matching data with --dataset, or another column with --label"
         )
     if data.input_range != model.input_range:
         raise UsageError(
             f"{name} has {_described(data.input_range)}, the model takes {_described(model.input_range)}: "
-            "name its own with --dataset, or scale the data as they were in training"
+            "give matching data with --dataset, or scale the data as in training"
         )
     return np.array([model.class_names.index(class_name) for class_name in data.class_names], np.int64)
 
 
 def in_order(inputs: NDArray[np.generic], data: Dataset, model: Model) -> NDArray[np.generic]:
-    """Return inputs of a dataset that fits, columns in the model's order where both have names."""
+    """Return inputs of a matching dataset, with columns in the model's order if both have names."""
     if not (data.feature_names and model.feature_names):
         return inputs
     ordered: NDArray[np.generic] = inputs[:, model.columns(data.feature_names)]

@@ -1,4 +1,4 @@
-"""`genreg-np experiment`: the seeds' questions, each a study that anybody can run again."""
+"""`genreg-np experiment`: GENREG's open questions, each a study that can be run again."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from genreg_np.experiments.running import Told
 
 HELP = """\
-Run a study: a question that GENREG's author left open, measured seed by seed.
+Run a study of a question that GENREG's author left open, measured over several seeds.
 
-NAME is one of the list that is printed without it. Results go to FOLDER/NAME.json as they come, tables, pictures and
-answers to FOLDER/NAME.md. What was measured is not measured again: the same command goes on where it was stopped.
+Without NAME, the studies are listed. Results go to FOLDER/NAME.json as they come in; tables, pictures and answers to
+FOLDER/NAME.md. Nothing is measured twice: the same command continues where it was stopped.
 """
 EXAMPLES = """\b
 Examples:
@@ -37,25 +37,25 @@ Examples:
 
 @click.command("experiment", help=HELP, epilog=EXAMPLES)
 @click.argument("name", required=False)
-@click.option("--quick", is_flag=True, help="The same questions on the 8x8 digits, in a minute; needs no data.")
+@click.option("--quick", is_flag=True, help="The same question on the 8x8 digits, in a minute; needs no data.")
 @click.option("--toy", is_flag=True, hidden=True)
 @click.option(
-    "--seeds", type=click.IntRange(1, 100), help="How often each case is measured.  [default: 3, some more; --quick 2]"
+    "--seeds", type=click.IntRange(1, 100), help="Seeds for each case.  [default: 3, more for some; --quick 2]"
 )
-@click.option("--budget", help="Begin no measurement after 60s, 5m, 1h; the rest is left for the next time.")
-@click.option("--only", multiple=True, metavar="CASE", help="Only cases whose names begin so; repeatable.")
-@click.option("--workers", type=click.IntRange(0, 64), help="Processes at once.  [default: one for each core]")
-@click.option("--anew", is_flag=True, help="Measure again what has been measured.")
+@click.option("--budget", help="Start no measurement after 60s, 5m, 1h; the rest is left for the next time.")
+@click.option("--only", multiple=True, metavar="CASE", help="Only cases whose names begin with this; repeatable.")
+@click.option("--workers", type=click.IntRange(0, 64), help="Number of processes.  [default: one per core]")
+@click.option("--anew", is_flag=True, help="Repeat measurements that are already there.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @click.option("--out", type=click.Path(), default="experiments", help="The folder to write to.  [default: experiments]")
-@click.option("--quiet", is_flag=True, help="Print nothing but the answers.")
+@click.option("--quiet", is_flag=True, help="Print only the answers.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
 @click.pass_obj
 def command(
     stopping: Stopping, name: str | None, quick: bool, toy: bool, seeds: int | None, budget: str | None,
     only: tuple[str, ...], workers: int | None, anew: bool, data_dir: str | None, out: str, quiet: bool, as_json: bool,
 ) -> int:  # fmt: skip
-    """Measure, and write the page."""
+    """Run the measurements and write the page."""
     from genreg_np.experiments import REGISTRY, study
     from genreg_np.experiments.base import SIZES, chosen_cases
     from genreg_np.experiments.page import write_page
@@ -65,7 +65,7 @@ def command(
     if name is None:
         return _list({known: study(known).question for known in REGISTRY}, as_json)
     if quick and toy:
-        raise UsageError("--quick and --toy are two sizes: choose one")
+        raise UsageError("--quick and --toy are two sizes: choose one of them")
     chosen, size = study(name), SIZES["toy" if toy else "quick" if quick else "full"]
     cases, seconds = chosen_cases(chosen, size, only), seconds_of(budget)
     _needs()
@@ -77,10 +77,10 @@ def command(
         try:
             chosen.check([case for case, _ in due], DownloadLines(progress.say))
         except BaseException:
-            folder.discard()  # where there is nothing in it
+            folder.discard()  # if it is empty
             raise
         progress.say(f"study {name}: {len(cases)} cases; {_counted(len(due))} to do")
-        stopping.last_words = ["stopped. What was measured is saved; go on with the same command."]
+        stopping.last_words = ["stopped. What was measured is saved; resume with the same command."]
 
         def told(one: Told) -> None:
             what = f"{one.case.name}, seed {one.seed}"
@@ -111,12 +111,12 @@ def command(
             say("", f"claimed (seed document {one.source}): {one.claim}", f"found: {one.finding}")
         say("", f"page {page}")
         if ended.left:
-            say(f"{_counted(ended.left)} left: the same command goes on")
+            say(f"{_counted(ended.left)} left: resume with the same command")
     return 1 if ended.failed else 0
 
 
 def _needs() -> None:
-    """Refuse to begin without what measures, and what draws the page."""
+    """Raise an error if a package for measuring or for drawing the page is missing."""
     from genreg_np.report.shown import new_figure
 
     for package in ("scipy", "sklearn"):
@@ -128,7 +128,7 @@ def _needs() -> None:
 
 
 def _warm_up(due: Sequence[object], progress: Progress) -> None:
-    """Compile here, and say so, what all processes then find."""
+    """Compile the kernels here, with progress, so that all processes find them compiled."""
     if due:
         from genreg_np.backends.base import Work
         from genreg_np.experiments.training import backend
@@ -139,7 +139,7 @@ def _warm_up(due: Sequence[object], progress: Progress) -> None:
 
 @contextlib.contextmanager
 def _data_in(folder: str | None) -> Iterator[None]:
-    """Let this process, and those that it starts, look for datasets in a folder first."""
+    """Let this process and its children look for datasets in a folder first."""
     before = os.environ.get("GENREG_DATA")
     if folder is not None:
         os.environ["GENREG_DATA"] = os.path.abspath(folder)

@@ -1,4 +1,4 @@
-"""`genreg-np export`: a model as what a microcontroller, a browser or another runtime takes."""
+"""`genreg-np export`: export a model for a microcontroller, a browser or another runtime."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from genreg_np.errors import DataError, GenregError, UsageError
 from genreg_np.export import TARGETS
 from genreg_np.infer import ModelError
 
-MAX_LOSS = 0.3  # points
-TRY = {  # in the folder that was written
+MAX_LOSS = 0.3  # percentage points
+TRY = {  # commands for the folder that was written
     "python": "python example.py",
     "c": "gcc -std=c99 -O2 {name}.c main.c -o {name} -lm && ./{name} --check",
 }
@@ -27,31 +27,31 @@ TRY = {  # in the folder that was written
 
 @click.command(
     "export",
-    help="Turn a model into a folder that runs it somewhere else, without genreg-np.",
+    help="Write a folder that runs a model elsewhere, without genreg-np.",
     epilog="\b\nExamples:\n"
     "  genreg-np export runs/mnist-nodes-0/model.npz --to c --int8 --out firmware/\n"
     "  genreg-np export policy.npz --to c --int8 --calibrate observations.npy --out firmware/\n"
     "  genreg-np export model.npz --to python --out app/\n"
-    "\nWhat each target takes and gives: docs/export.md.",
+    "\nThe targets are described in docs/export.md.",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.option("--to", "target", required=True, type=click.Choice(tuple(TARGETS)), help="What to write.")
-@click.option("--out", required=True, metavar="DIR", type=click.Path(), help="The folder to write; made if need be.")
-@click.option("--name", default="model", show_default=True, help="What files and functions are called.")
+@click.option("--out", required=True, metavar="DIR", type=click.Path(), help="The folder to write; created if needed.")
+@click.option("--name", default="model", show_default=True, help="Name of files and functions.")
 @click.option("--int8", is_flag=True, help="Quantise to 8-bit integers first, calibrated on validation inputs.")
 @click.option(
     "--max-loss", type=click.FloatRange(0, 100),
     help="Points of validation accuracy that --int8 may cost.  [default: 0.3]",
 )  # fmt: skip
-@click.option("--dataset", metavar="NAME|PATH", help="What to calibrate on, if not what it was trained on.")
+@click.option("--dataset", metavar="NAME|PATH", help="Data to calibrate on; by default those of the training.")
 @click.option("--data-dir", type=click.Path(), help="Where to look for the dataset first.")
 @reader_options
 @click.option(
     "--calibrate", metavar="FILE", type=click.Path(),
-    help="Calibrate --int8 by inputs without labels instead: an .npy array, an IDX file, an image, a folder.",
+    help="Calibrate --int8 on inputs without labels instead: an .npy array, an IDX file, an image, a folder.",
 )  # fmt: skip
 @reject_option
-@click.option("--force", is_flag=True, help="Write into a folder that has other files in it.")
+@click.option("--force", is_flag=True, help="Write even if the folder has other files in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
     model_path: str,
@@ -68,7 +68,7 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Write a model as another runtime takes it."""
+    """Write a model for another runtime."""
     from genreg_np.export import check_request, export
     from genreg_np.model import load
 
@@ -76,27 +76,27 @@ def command(
     model = load(model_path)
     loses_distance = "familiarity" in model.header and (int8 or target in ("c", "onnx"))
     if (Path(out) / f"{name}.npz").exists() and (Path(out) / f"{name}.npz").samefile(model_path):
-        raise UsageError(f"{out} is where MODEL itself lies: choose another folder, or another --name")
+        raise UsageError(f"{out} contains MODEL itself: choose another folder or another --name")
     check_request(target, out, name, force, reject=reject)
     reading = reader_arguments(options)
     measured = bool(dataset or data_dir or reading.keys() - {"range"} or max_loss is not None)
     if calibrate is not None and (measured or not int8):
-        lacking = "no labels, so without --dataset, --data-dir, --label and the like" if int8 else "--int8: add it"
+        lacking = "no labels: omit --dataset, --data-dir, --label and the like" if int8 else "--int8: add it"
         raise UsageError(f"--calibrate is for {lacking}")
     if (measured or reading) and not int8:
         raise UsageError(
-            "--max-loss, --dataset, --data-dir, --label and their like are for --int8: add it, or leave them out"
+            "--max-loss, --dataset, --data-dir, --label and the like are for --int8: add it, or leave them out"
         )
     if calibrate is not None:
         model, told = _calibrated(model, calibrate, reading.get("range"))
     elif int8:
         limit = MAX_LOSS if max_loss is None else max_loss
         if limit != limit:
-            raise UsageError("--max-loss nan is no number of points")
+            raise UsageError("--max-loss nan must be a number of points")
         model, told = _quantised(model_path, model, dataset, data_dir, options, limit)
     written = export(model, target, out, name, force, reject=reject)
     if loses_distance:
-        say("what is written does not recognise unfamiliar inputs: the model's distance is left out", err=True)
+        say("what is exported does not recognise unfamiliar inputs: int8, c and onnx leave out the distance", err=True)
     if as_json:
         files = {path.name: path.stat().st_size for path in written}
         print_json({"target": target, "out": out, "files": files, **told})
@@ -112,7 +112,7 @@ def command(
 def _quantised(
     path: str, model: Any, dataset: str | None, data_dir: str | None, options: dict[str, Any], max_loss: float
 ) -> tuple[Any, dict[str, Any]]:
-    """Return the model in 8-bit integers, and the accuracy before and after on the validation split."""
+    """Return the model in 8-bit integers, and its validation accuracy before and after."""
     from genreg_np.cli.eval_ import check_fit, in_order, load_for, trained_on
     from genreg_np.export.quantise import check, quantise, recorded
 
@@ -123,12 +123,12 @@ def _quantised(
     places = check_fit(name, data, model)
     part = data.validation
     if not len(part):
-        raise UsageError(f"{name}: nothing in its validation split to calibrate on: name a larger --dataset")
+        raise UsageError(f"{name}: its validation split, used to calibrate, is empty: give a larger --dataset")
     inputs = in_order(part.inputs, data, model)
     whole = quantise(model, inputs)
     right = [int((one.predict(inputs) == places[part.labels]).sum()) for one in (model, whole)]
     before, after = (count / len(part) for count in right)
-    if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss of just the limit is allowed
+    if 100 * (right[0] - right[1]) > max_loss * len(part) * (1 + 1e-12):  # a loss equal to the limit is allowed
         raise GenregError(
             f"int8 costs {100 * (before - after):.2f} points of validation accuracy ({percent(before)} to "
             f"{percent(after)}), more than --max-loss {max_loss:g}: raise it, or leave out --int8"
@@ -138,7 +138,7 @@ def _quantised(
 
 
 def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) -> tuple[Any, dict[str, Any]]:
-    """Return the model in 8-bit integers, calibrated by inputs without labels, and how its answers differ on them."""
+    """Return the model in 8-bit integers, calibrated on inputs without labels, and how its outputs differ on them."""
     from genreg_np.cli.inputs import Taking, files_in, read_file
     from genreg_np.export.quantise import check, quantise
 
@@ -146,7 +146,7 @@ def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) 
     how = Taking(resize=False, centre=False, invert=False, as_is=True, range=value_range)
     found = [_prepared(name, one, model) for path in files_in(Path(file)) for name, one in read_file(path, model, how)]
     if not found:
-        raise DataError(f"{file}: holds no inputs to calibrate by; at least one is needed")
+        raise DataError(f"{file}: holds no inputs to calibrate on; at least one is needed")
     how.check_range_used()
     inputs = np.concatenate(found)
     whole = quantise(model, inputs)
@@ -159,7 +159,7 @@ def _calibrated(model: Any, file: str, value_range: tuple[float, float] | None) 
 
 
 def _prepared(name: str, one: NDArray[np.generic], model: Any) -> NDArray[np.float32]:
-    """Return an input as (1, I) float32: a folder may have raw values in one file and mapped ones in another."""
+    """Return an input as (1, I) float32; a folder may mix files of raw values and of mapped ones."""
     try:
         return np.asarray(model.prepare(one), np.float32)
     except ModelError as error:
@@ -167,17 +167,17 @@ def _prepared(name: str, one: NDArray[np.generic], model: Any) -> NDArray[np.flo
 
 
 def _told_lines(told: dict[str, Any]) -> list[str]:
-    """Return what is said of a quantised model, as lines."""
+    """Return lines about a quantised model."""
     if "dataset" in told:
         before, after = percent(told["validation_accuracy"]), percent(told["int8_validation_accuracy"])
         return [f"validation accuracy {before} in float32, {after} in int8 ({told['dataset']})"]
     count = told["calibrated_on"]
-    few = "there is one input to calibrate by" if count == 1 else "the inputs to calibrate by are all alike"
+    few = "there is only one calibration input" if count == 1 else "all calibration inputs are equal"
     lines = [f"{few}: int8 may be far off for others"] if told["alike"] else []
     lines += [
         f"calibrated on {count:,} {'input' if count == 1 else 'inputs'}: outputs from {told['lowest_output']:g} to "
-        f"{told['highest_output']:g}, of which int8 differs by {told['largest_difference']:.2g} at most"
+        f"{told['highest_output']:g}, from which int8 differs by {told['largest_difference']:.2g} at most"
     ]
     if "same_answer" in told:
-        lines.append(f"the largest output is the same one for {percent(told['same_answer'])} of them")
+        lines.append(f"float32 and int8 have the same largest output for {percent(told['same_answer'])} of them")
     return lines

@@ -1,4 +1,4 @@
-"""`genreg-np infer`: classes of images, by the tiny runtime. Imports NumPy, click and, for image files, Pillow."""
+"""`genreg-np infer`: predict with the stand-alone runtime. Imports NumPy, click and, for image files, Pillow."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from genreg_np.data.rows import is_table
 from genreg_np.errors import DataError, UsageError
 
 HELP = """\
-Predict the class of images or of a table's rows, or the numbers of a model that predicts some.
+Predict classes, or numbers if the model predicts numbers, for images or for a table's rows.
 
-Images are PNG, JPEG, NPY or IDX: files, folders, or one image on stdin. Tables are CSV or TSV, compressed or not: their
-columns are found by name, more of them are carried through, and --out writes a table with the predictions.
+Images are PNG, JPEG, NPY or IDX: files, folders, or one image on stdin. Tables are CSV or TSV, compressed or not:
+columns are matched by name, extra ones are carried through, and --out writes a table with the predictions.
 
-NPY and IDX files may hold one input or many. A model that was trained on a folder of images takes pictures of any
-size, brought to its own as in training. For other models one of another size is refused unless --resize is given.
-With --resize, a model of digits or letters like MNIST's also gets them centred and scaled as MNIST's were, unless
---no-centre is given. A file that cannot be taken is reported on stderr, the others are predicted, and the exit code
-is 1. Folders in folders are entered, except hidden ones; files of other kinds are left out, and counted.
+NPY and IDX files may hold one input or many. A model trained on a folder of images takes pictures of any size and
+scales them as in training. Other models refuse pictures of another size unless --resize is given. With --resize,
+images for a model of digits or letters like MNIST's are also centred and scaled as MNIST's were, unless --no-centre
+is given. A file that cannot be used is reported on stderr, the others are predicted, and the exit code is 1.
+Subfolders are searched, except hidden ones; files of other kinds are left out and counted.
 """
 
 
@@ -43,11 +43,11 @@ is 1. Folders in folders are entered, except hidden ones; files of other kinds a
     "  genreg-np infer model.npz seven.png --top 3\n"
     "  genreg-np infer model.npz seven.jpg --resize --invert       (a photograph of a digit on paper)\n"
     "  genreg-np infer model.npz photos/ --json\n"
-    "  genreg-np infer model.npz photos/ --reject 0.9           (say so where it is unsure)\n"
+    "  genreg-np infer model.npz photos/ --reject 0.9           (answer unsure when in doubt)\n"
     "  genreg-np infer model.npz t10k-images-idx3-ubyte.gz\n"
     "  cat seven.png | genreg-np infer model.npz\n"
     "  genreg-np infer model.npz new.csv --out predictions.csv\n"
-    "  genreg-np infer encoder.npz photos/ --save codes/           (of a model that gives values)",
+    "  genreg-np infer encoder.npz photos/ --save codes/           (for a model that gives values)",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.argument("paths", metavar="[IMAGE]...", nargs=-1, type=click.Path())
@@ -56,31 +56,31 @@ is 1. Folders in folders are entered, except hidden ones; files of other kinds a
 @click.option(
     "--fit",
     type=click.Choice(FITS),
-    help="How they are scaled.  [default: as in training; stretch where the model does not know]",
+    help="How images are scaled.  [default: as in training, otherwise stretch]",
 )
 @click.option(
     "--centre/--no-centre",
     default=None,
-    help="Centre and scale what is written as MNIST did; --resize implies it for 28 x 28 digits and letters.",
+    help="Centre and scale the writing as MNIST did; --resize implies it for 28 x 28 digits and letters.",
 )
 @click.option("--invert", is_flag=True, help="Swap black and white (for dark ink on light paper).")
-@click.option("--as-is", is_flag=True, help="Take images that look inverted as they are.")
+@click.option("--as-is", is_flag=True, help="Accept images that look inverted.")
 @range_option
 @answer_option
 @click.option(
     "--save",
     metavar="FOLDER",
     type=click.Path(),
-    help="Write the values of a model without classes: .npy, and pictures.",
+    help="Write the output values of a model without classes, as .npy files and pictures.",
 )
 @click.option(
     "--out",
     metavar="FILE",
     type=click.Path(),
-    help="Write a table's rows with what is predicted of them: .csv or .tsv.",
+    help="Write a table's rows with their predictions, as .csv or .tsv.",
 )
 @click.option("--header/--no-header", default=None, help="Whether a table's first row names the columns.")
-@click.option("--separator", metavar="SIGN", help="Of a table: comma, semicolon, tab, pipe or blank.")
+@click.option("--separator", metavar="SIGN", help="A table's separator: comma, semicolon, tab, pipe or blank.")
 @click.option("--backend", default="cpu", show_default=True, help="cpu (NumPy alone) or cupy.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one line of JSON: a list of {file, class, probability, top}."
@@ -89,7 +89,7 @@ def command(
     model_path: str, paths: tuple[str, ...], top: int, reject: float | None, save: str | None, out: str | None,
     header: bool | None, separator: str | None, backend: str, as_json: bool, **taking: Any,
 ) -> int:  # fmt: skip
-    """Print what a model answers to each input."""
+    """Print a model's prediction for each input."""
     model = load_model(model_path, backend)
     if not paths and sys.stdin.isatty():
         from genreg_np.cli.info_ import description, first_command
@@ -108,13 +108,13 @@ def command(
 
     if save is not None and model.class_names:
         raise UsageError(
-            "--save is for models that give values: this one tells classes; --json prints its probabilities"
+            "--save is for models that give values: this one predicts classes; --json prints its probabilities"
         )
     how, rejection = Taking(**taking), Rejection.of(model, model_path, reject)
     _say_centring(how, model, model_path)
     if tables := [path for path in paths if is_table(path) and _takes_rows(model)]:
         if len(tables) < len(paths):
-            raise UsageError(f"{tables[0]} is a table, and others are not: predict them by a command each")
+            raise UsageError(f"{tables[0]} is a table, but other inputs are not: use a command for each kind")
         return _predict_tables(model, tables, top, rejection, out, (header, separator), as_json)
     if out is not None or header is not None or separator is not None:
         raise UsageError("--out, --header and --separator are for tables (.csv, .tsv): leave them out")
@@ -136,7 +136,7 @@ def command(
 
 
 def _takes_rows(model: infer.Model) -> bool:
-    from genreg_np.data.for_model import is_for_tables  # here: pictures are predicted sooner without it
+    from genreg_np.data.for_model import is_for_tables  # imported here: pictures do not need it
 
     return is_for_tables(model)
 
@@ -145,13 +145,13 @@ def _predict_tables(
     model: infer.Model, paths: list[str], top: int, rejection: Rejection | None, out: str | None,
     reading: tuple[bool | None, str | None], as_json: bool,
 ) -> int:  # fmt: skip
-    """Predict all rows of tables: to a file, as JSON, or a line each."""
+    """Predict all rows of tables, and write them to a file, as JSON, or as one line each."""
     from genreg_np.cli.tables import Predictions, line_of, predicted
 
     if out is not None and len(paths) > 1:
-        raise UsageError("--out takes the rows of one table: predict others by a command each")
+        raise UsageError("--out takes the rows of one table: use a command for each table")
     if out is not None and any(_is_same(path, out) for path in paths):
-        raise UsageError(f"--out {out} is the table that is read: name another file")
+        raise UsageError(f"--out {out} is the input table: name another file")
     written = Predictions(Path(out), rejection is not None) if out is not None else None
     found: list[dict[str, Any]] = []
     try:
@@ -175,7 +175,7 @@ def _predict_tables(
 
 
 def _is_same(path: str, other: str) -> bool:
-    """Return whether two paths are of one file that is there."""
+    """Return whether two paths are of the same existing file."""
     return Path(path).exists() and Path(other).exists() and Path(path).samefile(other)
 
 
@@ -188,12 +188,12 @@ def _predict_file(
 
 
 def _say_centring(how: Taking, model: infer.Model, path: str) -> None:
-    """Refuse --centre for models it is not meant for; say where --resize brings it along."""
+    """Refuse --centre for models it is not meant for; say so if --resize implies it."""
     if how.centre:
         from genreg_np.data.centring import takes_centred
 
         if not takes_centred(model):
-            raise UsageError(f"--centre is for models of 28 x 28 images, bright on dark, as MNIST's: {path} is none")
+            raise UsageError(f"--centre is for models of 28 x 28 images, bright on dark, as MNIST's, unlike {path}")
     elif how.centres((), model):
         say("images of other sizes are centred and scaled as MNIST's were (--no-centre: scaled only)", err=True)
 
@@ -211,7 +211,7 @@ def _print_lines(results: list[dict[str, Any]]) -> None:
 
 
 def load_model(path: str, backend: str) -> infer.Model:
-    """Read a model that predicts with NumPy alone, or on a GPU."""
+    """Read a model to predict with NumPy alone, or on a GPU."""
     if backend.partition(":")[0] == "cupy":
         from genreg_np.backends.inference import load_on
 

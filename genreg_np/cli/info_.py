@@ -1,4 +1,4 @@
-"""`genreg-np info`: what a model file holds."""
+"""`genreg-np info`: describe a model file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from genreg_np.model import Model
 
 @click.command(
     "info",
-    help="Say what a model file holds: its network, classes, accuracies and where its weights came from.",
+    help="Describe a model file: its network, classes, accuracies and the origin of its weights.",
     epilog="\b\nExample:\n  genreg-np info runs/mnist-seed-mnist-64-0/model.npz",
 )
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print the whole header as one line of JSON.")
 def command(model_path: str, as_json: bool) -> None:
-    """Print what a model file holds."""
+    """Print a description of a model file."""
     model = infer.load(model_path)
     if as_json:
         print_json(model.header)
@@ -36,7 +36,7 @@ def command(model_path: str, as_json: bool) -> None:
 
 
 def description(path: str, model: infer.Model) -> list[str]:
-    """Return what there is to say of a model, as lines."""
+    """Return a description of a model, as lines."""
     raw = "features as they are"
     if model.input_range:
         raw = f"raw values {model.input_range[0]:g} to {model.input_range[1]:g}"
@@ -57,7 +57,7 @@ def description(path: str, model: infer.Model) -> list[str]:
     if (drawing := Generator.found(model)) is not None:
         asked = f", and the class: {', '.join(map(short_name, drawing.class_names))}" if drawing.class_names else ""
         noise = f"{drawing.noise.size} numbers of {drawing.noise.kind} noise{_short(asked)}"
-        lines[3:] = [f"draws        {drawing.size}, of {noise}: genreg-np sample {path}"]
+        lines[3:] = [f"draws        {drawing.size}, from {noise}: genreg-np sample {path}"]
     if described := model.header.get("columns"):
         names = ", ".join(f"{short_name(column['name'])} ({column['kind']})" for column in described)
         lines.insert(3, f"columns      {_short(names)}")
@@ -65,7 +65,7 @@ def description(path: str, model: infer.Model) -> list[str]:
         names = ", ".join(short_name(name) if name else "(no name)" for name in model.feature_names)
         lines.insert(3, f"columns      {_short(names)}")
     if "familiarity" in model.header:
-        lines.append("unfamiliar   inputs are recognised by their distance to those of training (infer --reject)")
+        lines.append("unfamiliar   inputs are recognised by their distance to the training inputs (infer --reject)")
     facts = [
         ("{}", model.trained("method")),
         ("{} genome", model.trained("genome")),
@@ -101,7 +101,7 @@ def description(path: str, model: infer.Model) -> list[str]:
 
 
 def first_command(path: str, model: infer.Model) -> str:
-    """Return the command by which a model is tried: it draws, or predicts rows or images."""
+    """Return a command to try a model with: drawing images, or predicting rows or images."""
     quoted = shlex.quote(path)
     if Generator.found(model) is not None:
         return f"genreg-np sample {quoted}"
@@ -125,7 +125,7 @@ def _network(loaded: infer.Model) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value of the header, whoever wrote it, as a piece of a line."""
+    """Return a value of an untrusted header as text within a line."""
     return short_name(str(value), 160)
 
 

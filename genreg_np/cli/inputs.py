@@ -1,7 +1,7 @@
-"""What `infer` and `export --calibrate` read: inputs of a model from pictures, arrays, folders and stdin.
+"""Inputs for `infer` and `export --calibrate`, read from pictures, arrays, folders and stdin.
 
-A model that was trained on a folder of images knows how pictures become its inputs (the entry `picture` of its header),
-and so any picture does, by the same arithmetic. For others a picture must have the model's size, or be scaled.
+A model trained on a folder of images knows how pictures become its inputs (the entry `picture` of its header), so any
+picture is converted by the same arithmetic. For other models a picture must have the model's size, or be scaled.
 
 Shapes: one input (H, W), (1, H, W) or (3, H, W) for a picture, the model's own for arrays.
 """
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
 
 Inputs = list[tuple[str, NDArray[np.generic]]]  # (name, one input) each
 
-DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: below and above are other backgrounds
+DARK, LIGHT = 0.4, 0.6  # mean brightness of a border, 0 .. 1: dark if below DARK, light if above LIGHT
 MOST_FILE_BYTES = 1 << 30  # of one file
 COLOUR, DEEP, INVERTED = "colour", "more than 8 bits", "another background"
-ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # what a folder is searched for, besides images
+ARRAY_SUFFIXES = (".npy", ".idx", ".gz", "-ubyte")  # files taken from folders, besides images
 
 
 @dataclass(frozen=True)
 class Taking:
-    """How images are taken."""
+    """How images become inputs."""
 
-    resize: bool  # scale images of another size, also for models that know of none
-    centre: bool | None  # centre and scale as MNIST did; None: where images are scaled and the model is of that kind
+    resize: bool  # scale images of another size, even if the model does not say how
+    centre: bool | None  # centre and scale as MNIST did; None: if images are scaled and the model is of that kind
     invert: bool  # swap black and white
-    as_is: bool  # do not ask whether black and white are swapped
-    range: tuple[float, float] | None  # black and white of more than 8 bits
-    fit: str | None = None  # how images are scaled; None: as the model knows, else stretched
-    met: set[str] = field(default_factory=set)  # COLOUR, DEEP and INVERTED, where some image was
+    as_is: bool  # do not check whether black and white are swapped
+    range: tuple[float, float] | None  # black and white of images with more than 8 bits
+    fit: str | None = None  # how images are scaled; None: as the model says, otherwise stretched
+    met: set[str] = field(default_factory=set)  # which of COLOUR, DEEP and INVERTED applied to some image
 
     def check_range_used(self) -> None:
-        """Refuse a range where no image had more than 8 bits, as for folders of a dataset."""
+        """Refuse a range if no image had more than 8 bits, as for folders of a dataset."""
         if self.range and DEEP not in self.met:
-            raise UsageError("--range is for images of more than 8 bits, and these have no more: leave it out")
+            raise UsageError("--range is for images of more than 8 bits, and none of these has more: leave it out")
 
     def centres(self, shape: tuple[int, ...], model: infer.Model) -> bool:
-        """Tell whether an image of a shape is centred; one of the model's own size is taken as it is unless asked."""
+        """Return whether an image of a shape is centred; one of the model's own size is not, unless requested."""
         if not self.centre and (self.centre is False or not self.resize or shape == model.input_shape):
             return False
         from genreg_np.data.centring import is_written, takes_centred
@@ -65,12 +65,12 @@ class Taking:
         return takes_centred(model) and (bool(self.centre) or is_written(model))
 
     def fit_for(self, model: infer.Model) -> str | None:
-        """Return how a picture of another size is brought to the model's; None where it is refused."""
+        """Return how a picture is scaled to the model's size, or None if another size is refused."""
         known = remembered(model.header)
         return self.fit or (known.fit if known else STRETCH if self.resize else None)
 
     def ranges_for(self, model: infer.Model) -> Ranges:
-        """Return black and white of more than 8 bits: as given, else as in the model's training."""
+        """Return black and white of images with more than 8 bits: as given, otherwise as in the model's training."""
         if self.range:
             return {ANY: self.range}
         known = remembered(model.header)
@@ -78,7 +78,7 @@ class Taking:
 
 
 def files_in(path: Path) -> list[Path]:
-    """Return the file, or those of a folder and of folders in it that are readable by their names, sorted."""
+    """Return the file, or the files of a folder and its subfolders with readable endings, sorted."""
     if not path.is_dir():
         return [path]
     from genreg_np.data.images import SUFFIXES
@@ -98,7 +98,7 @@ def files_in(path: Path) -> list[Path]:
 
 
 def read_file(path: Path, model: infer.Model, how: Taking) -> Inputs:
-    """Read one file: an array file may hold many inputs."""
+    """Read one file; an array file may hold many inputs."""
     try:
         with open_regular(path) as file:
             content = file.read(MOST_FILE_BYTES + 1)
@@ -157,7 +157,7 @@ def _inverted(one: NDArray[np.generic], model: infer.Model) -> NDArray[np.generi
 
 
 def _read_picture(name: str, content: bytes, model: infer.Model, how: Taking) -> NDArray[np.generic]:
-    """Return a picture as the model takes it, in the model's range."""
+    """Return a picture as an input of the model, in the model's range."""
     from genreg_np.data.images import decode_picture
 
     if len(model.input_shape) < 2 or model.input_shape[:-2] not in ((), (1,), (3,)) or not model.input_range:
@@ -182,14 +182,14 @@ def _read_picture(name: str, content: bytes, model: infer.Model, how: Taking) ->
 
 
 def _levels(picture: Picture, model: infer.Model, how: Taking) -> tuple[Levels, bool]:
-    """Return a picture's levels, at the model's size if it may be scaled, and whether they are centred."""
+    """Return a picture's levels, at the model's size if scaling is allowed, and whether they are centred."""
     from genreg_np.data.images import colours_of, grey_of
 
     shape, fit = (model.input_shape[-2], model.input_shape[-1]), how.fit_for(model)
     if picture.depth is not None:
         how.met.add(DEEP)
     image = picture.opaque(how.ranges_for(model))
-    if model.input_shape[:-2] == (3,):  # of colours no background is known: see docs/data.md
+    if model.input_shape[:-2] == (3,):  # colour images have no known background: see docs/data.md
         return colours_of(image, shape if fit else None, fit or CROP), False
     _say_colours(picture, image, shape, how)
     if how.centres(picture.size, model):
@@ -206,7 +206,7 @@ def _levels(picture: Picture, model: infer.Model, how: Taking) -> tuple[Levels, 
 
 
 def _say_colours(picture: Picture, image: Image.Image, shape: Size, how: Taking) -> None:
-    """Say once that colours are lost."""
+    """Warn once that colours are lost."""
     from genreg_np.data.images import colours_of
     from genreg_np.data.pictures import has_colour
 
@@ -221,14 +221,14 @@ def _centred(name: str, whole: Levels, model: infer.Model, how: Taking) -> Level
     _check_polarity(name, whole, model, how)
     found = centred(255 - whole if how.invert else whole)
     if found is None:
-        raise DataError(f"{name}: is empty, there is nothing on it to centre; add --no-centre to take it as it is")
+        raise DataError(f"{name}: is blank, so there is nothing to centre; add --no-centre to take it as it is")
     return found
 
 
 def _check_polarity(name: str, levels: Levels, model: infer.Model, how: Taking) -> None:
-    """Refuse a grey image whose border is light where those of training were dark (0 .. 1, `background`), or dark.
+    """Refuse a grey image with a light border if the training images' (`background`, 0 .. 1) was dark, or vice versa.
 
-    A photograph's background is whatever was there: of photographs it is said, once.
+    Photographs may have any background: for them this is only a warning, given once.
     """
     from genreg_np.data.centring import border_mean, is_written
 
@@ -242,8 +242,8 @@ def _check_polarity(name: str, levels: Levels, model: infer.Model, how: Taking) 
             if INVERTED not in how.met:
                 how.met.add(INVERTED)
                 say(
-                    f"{name}: its border is {seen}, those of the training images were mostly {usual}; should black and "
-                    "white be swapped, add --invert",
+                    f"{name}: its border is {seen}, those of the training images were mostly {usual}; add --invert if "
+                    "black and white should be swapped",
                     err=True,
                 )
             return

@@ -1,4 +1,4 @@
-"""What `eval` measures a model on, and what it says: classes with all their measures, numbers with their errors."""
+"""The data that `eval` measures a model on, and its report: measures of classes, errors of numbers."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from genreg_np.infer import Model
 
 MOST_SHOWN = 64  # classes whose confusion matrix is printed
-FEW = 1000  # inputs, below which an accuracy has an interval
+FEW = 1000  # below this number of inputs, an accuracy is printed with its interval
 ALL = "all"  # instead of one split
-OF_TRAINING = ("keep", "drop", "kind", "weight", "task")  # what is asked of a table that is learned from
+OF_TRAINING = ("keep", "drop", "kind", "weight", "task")  # options that apply only to training
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Inputs and what is to be predicted of them."""
+    """Inputs and their targets."""
 
     name: str  # of the dataset
     split: str
     inputs: NDArray[Any]  # (N, *input_shape) of the model
     labels: NDArray[Any]  # (N,) the model's classes, or (N, K) numbers
     notes: tuple[str, ...] = ()
-    mean: NDArray[np.float64] | None = None  # (K,) of the training split's numbers, where that is known
+    mean: NDArray[np.float64] | None = None  # (K,) of the training split's numbers, if known
 
     @property
     def words(self) -> str:
-        """What is measured: "digits, test split, 271 inputs"."""
+        """The measured data in words: "digits, test split, 271 inputs"."""
         what = "all rows" if self.split == ALL and self.inputs.ndim == 2 else "all splits"
         return f"{self.name}, {what if self.split == ALL else f'{self.split} split'}, {len(self.labels)} inputs"
 
 
 def of_table(model: Model, path: str, split: str | None, options: Mapping[str, Any]) -> Measured:
-    """Return what a model is measured on: rows of a table, by default all where it was not trained on this file.
+    """Return rows of a table to measure a model on, by default all if it was not trained on this file.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
     own = model.header.get("label")
     if given := [name for name in OF_TRAINING if reading.get(name)]:
         raise UsageError(
-            f"--{given[0]} goes with training: the model knows what its columns are, and others may be there"
+            f"--{given[0]} is for training: the model knows its columns, and others are ignored; leave it out"
         )
     words = {column["name"]: WORDS for column in model.header.get("columns") or () if column["kind"] == WORDS}
     table, targets = read_table(path, names, reading.get("header"), reading.get("separator"), Asked(kinds=words))
@@ -79,11 +79,11 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
         labels, classes = numbers_of(table, targets), ()
     notes += [filled] if filled else []
     if table.named != bool(model.feature_names):
-        which = "table has no names to go by, the model has" if model.feature_names else "model knows no names of them"
-        notes.append(f"columns are taken in the order they stand in: the {which}")
+        which = "table has no column names, the model has" if model.feature_names else "model has no column names"
+        notes.append(f"columns are matched by position: the {which}")
     trained = model.trained("sha256")
     if trained is None and split is None:
-        notes.append("if the model was trained on rows of this file, it may know them: --split test measures others")
+        notes.append("if the model was trained on rows of this file, use --split test to measure it on the others")
     is_known = isinstance(trained, str) and trained == digest_of(path)
     mean = None
     if is_known or split not in (None, ALL):
@@ -92,11 +92,11 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
         if (split or "test") != ALL:
             rows = fields[split or "test"].inputs[:, 0]
             if not len(rows):
-                raise UsageError(f"{path}: nothing in its {split} split, for it has few rows: measure all, --split all")
+                raise UsageError(f"{path}: too few rows, its {split} split is empty: measure all with --split all")
             if is_known:
                 notes.append(
                     f"the model was trained on this file: measured on {len(rows):,} of its {len(table):,} rows, the "
-                    f"{split or 'test'} split; --split all measures every one"
+                    f"{split or 'test'} split; --split all measures all of them"
                 )
             return Measured(stem(path), split or "test", inputs[rows], labels[rows], tuple(notes), mean)
     return Measured(stem(path), ALL, inputs, labels, tuple(notes), mean)
@@ -105,7 +105,7 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
 def tell_classes(
     model: Model, measured: Measured, rejection: Rejection | None, reject: float | None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what --json says of a model's classes, and the lines that are printed."""
+    """Return the --json entries for a model with classes, and the lines to print."""
     from genreg_np.runs.evaluation import Evaluation
     from genreg_np.runs.measures import interval, majority, measures_of, of_each_class, roc_auc
 
@@ -136,11 +136,11 @@ def tell_classes(
     if told:
         share, right = percent(told["answered"]), percent(told["answered_accuracy"])
         lines.append(
-            f"answered {share} of them, of which right {right}; to the others it says unsure (--reject {reject:g})"
+            f"answered {share} of them, {right} of those correctly; unsure about the others (--reject {reject:g})"
         )
     lines += measured.notes
     if isinstance(note := model.trained("note"), str):
-        lines.append(f"of the model: {short_name(note, 160)}")
+        lines.append(f"the model's note: {short_name(note, 160)}")
     lines += ["", *per_class_lines(result, names), ""]
     if len(names) > MOST_SHOWN:
         return found, [*lines, f"the confusion matrix of {len(names):,} classes is printed with --json only"]
@@ -163,7 +163,7 @@ def _measured_line(measures: Mapping[str, float | None]) -> str:
 def tell_numbers(
     model: Model, measured: Measured, rejection: Rejection | None, reject: float | None
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what --json says of the numbers that a model predicts, and the lines that are printed."""
+    """Return the --json entries for a model that predicts numbers, and the lines to print."""
     from genreg_np.runs.numbers import NumberEvaluation
 
     predicted = np.asarray(model.outputs(measured.inputs), np.float64)
@@ -174,7 +174,7 @@ def tell_numbers(
 
 
 def number_lines(result: Any) -> list[str]:
-    """Return a line for each number that is predicted: R2, and errors beside those of the mean."""
+    """Return a line for each predicted number: R2, and errors beside those of predicting the mean."""
     width = max(6, *(len(short_name(name)) for name in result.names))
     lines = [f"  {'':<{width}}  {'R2':>8}  {'RMSE':>10}  {'MAE':>10}  {'mean: RMSE':>10}  {'MAE':>10}"]
     for k, name in enumerate(result.names):
@@ -185,7 +185,7 @@ def number_lines(result: Any) -> list[str]:
 
 
 def _answered(rejection: Rejection, probabilities: NDArray[np.floating], measured: Measured) -> dict[str, Any]:
-    """Return the share of inputs that are answered, the accuracy on those, and why the others are not."""
+    """Return the share of answered inputs, the accuracy on them, and the reasons for the others."""
     why = np.array(rejection.why(probabilities.max(axis=1), measured.inputs))
     answered = why == ""
     right = (probabilities.argmax(axis=1) == measured.labels)[answered]

@@ -1,4 +1,4 @@
-"""`genreg-np mixed`: gradient descent and recombination in turn, and what comes of it measured."""
+"""`genreg-np mixed`: alternate gradient descent and recombination, and measure the result."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ SETTINGS = {  # options whose setting has another name
     "population": "population_size",
     "mutation_rate": "child_mutation_rate",
 }
-FEW_STEPS = 500  # that hardly teach a network anything: MNIST's six epochs are 3,300
-PUBLISHED = (  # settings, what the notebook has for them, and what is said of it
-    ("selection", "test", "parents are chosen by test accuracy, so that it is no test any more"),
+FEW_STEPS = 500  # too few for a network to learn much: MNIST's six epochs are 3,300
+PUBLISHED = (  # settings, the notebook's values, and a line about each
+    ("selection", "test", "parents are chosen by test accuracy, which is then no longer a test"),
     ("training", "all", "validation images are learned from"),
     ("order", "fixed", "images come in a fixed order"),
     ("first_parents", "unsorted", "the first parents are unsorted"),
-    ("edges", "fresh", "what lies outside whole blocks is drawn anew in every child"),
+    ("edges", "fresh", "weights outside whole blocks are drawn anew in every child"),
 )
 EXAMPLES = """\b
 Examples:
   genreg-np mixed                                   784-256-128-10, six generations
   genreg-np mixed --paper --network vertical        as published
-  genreg-np mixed --gene unit --fitness diversity   a bonus for being unlike others
+  genreg-np mixed --gene unit --fitness diversity   a bonus for being different
   genreg-np mixed --dataset digits --network 64,32|32 --generations 20
   genreg-np mixed --resume runs/mnist-mixed-0 --generations 12
 
@@ -67,16 +67,16 @@ Everything else is a setting: see genreg-np train --strategy mixed --help
 
 
 HELP = """\
-Train a population by gradient descent and recombination in turn.
+Train a population by alternating gradient descent and recombination.
 
-After Cooke and de Alfaro. When the run has ended, the test split tells how accurate the networks are, and how well
-they bear images that were changed to make one of them err.
+After Cooke and de Alfaro. At the end, the networks' accuracy is measured on the test split, and their robustness to
+adversarial images made for one of them.
 """
 
 
 @click.command("mixed", help=HELP, epilog=EXAMPLES)
 @click.option("--network", help=f"{', '.join(NETWORKS)}, or widths like 256,64|64.  [default: horizontal]")
-@click.option("--population", type=int, help="Networks that live on.  [default: 20]")
+@click.option("--population", type=int, help="Networks that survive.  [default: 20]")
 @click.option("--generations", type=int, help="Generations in all.  [default: 6]")
 @click.option("--epochs", type=int, help="Epochs of gradient descent per generation.  [default: 1]")
 @click.option("--gene", help=f"What crossover exchanges: {', '.join(GENES)}.  [default: block]")
@@ -86,29 +86,29 @@ they bear images that were changed to make one of them err.
     help="Fresh networks per generation, as a fraction of the others, rounded down.  [default: 0.1]",
 )
 @click.option("--mutation-rate", type=float, help="Probability that a child's weight mutates.  [default: 0]")
-@click.option("--fitness", help=f"What parents are chosen by: {', '.join(FITNESSES)}.  [default: accuracy]")
+@click.option("--fitness", help=f"Fitness for choosing parents: {', '.join(FITNESSES)}.  [default: accuracy]")
 @click.option("--paper", is_flag=True, help="Do what the published notebook did: choose by test accuracy, and more.")
-@click.option("--eps", default="0.05,0.1,0.2", show_default=True, help="How much attacks change a pixel, at most.")
+@click.option("--eps", default="0.05,0.1,0.2", show_default=True, help="Largest changes of a pixel by attacks.")
 @click.option("--paper-fgsm", is_flag=True, help="Also attack as the notebook did: 0.1623, pixels leave 0 .. 1.")
-@click.option("--attack-images", type=click.IntRange(min=0), help="Test images attacked, 0: none.  [default: all]")
-@click.option("--figures/--no-figures", default=True, help="Draw figures, where matplotlib is installed.")
-@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
-@click.option("--dataset", help="A name in data list, a folder of images, a .npz, .csv or .tsv.")
+@click.option("--attack-images", type=click.IntRange(min=0), help="Test images to attack, 0: none.  [default: all]")
+@click.option("--figures/--no-figures", default=True, help="Draw figures, if matplotlib is installed.")
+@click.option("--report", is_flag=True, help="Write a report page at the end.")
+@click.option("--dataset", help="A name from data list, a folder of images, a .npz, .csv or .tsv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]")
 @click.option("--device", type=click.IntRange(min=0), help="Which GPU the cupy backend uses.")
-@click.option("--threads", type=int, help="How many threads; by default all.")
+@click.option("--threads", type=int, help="Number of threads; by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-mixed-SEED]")
-@click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run, or measure it again.")
+@click.option("--resume", "resume_run", type=click.Path(), help="Resume a run, or measure it again.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting; repeatable.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 @click.option("--verbose", is_flag=True, help="Print every setting, the backend and its threads.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
 @click.pass_obj
 def command(stopping: Stopping, /, **options: Any) -> int:
-    """Start a run or go on with one, measure its population, and print what it came to."""
+    """Start or resume a run, measure its population, and print the results."""
     if options["report"]:
         report_.check()
     progress, started = Progress(options["quiet"], options["as_json"]), Started()
@@ -153,7 +153,7 @@ def parse_attacks(epsilons: str, paper: bool) -> list[Attack]:
     Raises
     ------
     UsageError
-        For an epsilon that is no number from 0 to 1.
+        For an epsilon that is not a number from 0 to 1.
     """
     attacks = [PAPER_FGSM] if paper else []
     for text in filter(None, epsilons.split(",")):
@@ -168,7 +168,7 @@ def parse_attacks(epsilons: str, paper: bool) -> list[Attack]:
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that were named."""
+    """Return the settings given as options."""
     names = ("population", "generations", "epochs", "gene", "newcomers", "mutation_rate", "fitness", "dataset", "seed")
     settings = {SETTINGS.get(name, name): options[name] for name in names if options[name] is not None}
     if options["network"] is not None:
@@ -178,12 +178,12 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings_of(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a new run, those of its preset included.
+    """Return the settings of a new run, including those of its preset.
 
     Raises
     ------
     UsageError
-        For settings that cannot be used together.
+        For settings that cannot be combined.
     """
     settings = read_preset("seed-mixed" if options["paper"] else "mixed") | _settings(options)
     if settings["strategy"] != "mixed":
@@ -195,7 +195,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     """Start a new run."""
     choose_device(options)
     settings = settings_of(options)
-    config = TrainConfig.from_dict(settings, "--set")  # refuses bad values before a dataset is fetched for them
+    config = TrainConfig.from_dict(settings, "--set")  # refuses bad values before a dataset is downloaded
     name = network_name(config.hidden, config.parts) or "single-layer"
     dataset, source, origin = read_data(settings, options, progress)
     config = config.replace(dataset=source)
@@ -207,7 +207,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     steps = config.generations * config.epochs * -(-len(dataset.train) // config.batch_size)
     if steps < FEW_STEPS:
         progress.say(
-            f"only {steps} steps of gradient descent in all: smaller batches, as --set batch_size=10, give more"
+            f"only {steps} steps of gradient descent in all: smaller batches give more, for example --set batch_size=10"
         )
     for line in published_lines(config):
         progress.say(line)
@@ -217,7 +217,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
 
 
 def published_lines(config: TrainConfig) -> list[str]:
-    """Return what a run does as the published notebook did, and would do otherwise by default."""
+    """Return lines about what a run does as the published notebook did, and differently from the default."""
     found = [said for name, value, said in PUBLISHED if getattr(config, name) == value]
     if config.gene != "block":  # nothing lies outside blocks
         found = [said for said in found if "blocks" not in said]
@@ -225,7 +225,7 @@ def published_lines(config: TrainConfig) -> list[str]:
 
 
 def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
-    """Go on with a run."""
+    """Resume a run."""
     choose_device(options)
     for name in ("network", "seed", "out", *READER_OPTIONS):
         if options[name] is not None:
@@ -236,7 +236,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     config = saved_run(options["resume_run"], options["dataset"], progress)
     if config.strategy != "mixed":
         run = shlex.quote(options["resume_run"])
-        raise UsageError(f"{run} is a run of {config.strategy}: go on with it by genreg-np train --resume {run}")
+        raise UsageError(f"{run} is a run of {config.strategy}: resume it with genreg-np train --resume {run}")
     return resume(
         options["resume_run"],
         changes=changes,
@@ -249,7 +249,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
 
 
 def _say_stopped(result: Result, progress: Progress) -> None:
-    """Say what is saved of a run that was stopped, in a generation or while it was measured."""
+    """Print what is saved of a run that was stopped during a generation or the measurement."""
     lines = stopped_lines(folder_of(result), result.generations, "mixed")
     if result.ended != "stopped":
         lines[0] = f"stopped; the run is saved, {result.generations} generations. Measure it with:"
@@ -268,13 +268,13 @@ def _measure(
     from genreg_np.report.measure import measure
 
     if evolution.network.fixed and attacks:
-        progress.say("no attacks: they change pixels, and this network sees features")
+        progress.say("no attacks: they change pixels, but this network takes features")
         attacks = []
     return measure(evolution, attacks, attacked, progress.say, should_stop)
 
 
 def _report(result: Result, started: Started, measured: Measured, options: dict[str, Any], progress: Progress) -> None:
-    """Print the results, then write measures.json and figures: what cannot be written loses no result."""
+    """Print the results before writing measures.json and figures, so that a failed write loses nothing."""
     if not options["as_json"]:
         lines = mixed_report.lines(result, started.evolution, measured)
         for line in [*lines, *next_lines(folder_of(result) / "model.npz", started.origin)]:
@@ -286,7 +286,7 @@ def _report(result: Result, started: Started, measured: Measured, options: dict[
 
 
 def _draw(folder: RunFolder, similarity: Float32, layers: tuple[str, ...], progress: Progress) -> None:
-    """Draw figures where that can be done."""
+    """Draw figures, if possible."""
     from genreg_np.report.figures import draw_all
 
     progress.say("")

@@ -1,4 +1,4 @@
-"""What `genreg-np mixed` prints when a run has ended: accuracy and likeness by generation, attacks, published rows."""
+"""The results that `genreg-np mixed` prints: accuracy and similarity by generation, attacks, published figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ACCURACIES = ("mean_accuracy", "best_accuracy", "worst_accuracy")
 
 
 def changed(result: Result) -> list[str]:
-    """Return the settings of the method that were changed in mid-run."""
+    """Return the settings of the method that were changed during the run."""
     known = {item.name for item in dataclasses.fields(MixedOptions)}
     changes = result.model.training.get("changes", []) if result.model else []
     named = [change.get("setting") for change in changes if isinstance(change, dict)]
@@ -34,21 +34,21 @@ def changed(result: Result) -> list[str]:
 
 
 def is_paper(result: Result, evolution: Evolution) -> bool:
-    """Whether a run did what the notebook did from its first generation on, whatever its network."""
+    """Return whether a run used the notebook's settings throughout, whatever its network."""
     config, paper = evolution.config, TrainConfig.from_preset("seed-mixed")
     same = dataclasses.replace(config.options, parts=()) == paper.options and config.activation == paper.activation
     return same and not changed(result)
 
 
 def published_name(result: Result, evolution: Evolution) -> str:
-    """Return the name of the published network that a run repeats, or nothing."""
+    """Return the name of the published network that a run reproduces, or ""."""
     name = network_name(evolution.config.hidden, evolution.config.parts)
     repeated = evolution.dataset is not None and evolution.dataset.name == "mnist" and is_paper(result, evolution)
     return name if repeated and name in published.ACCURACY else ""
 
 
 def to_json(result: Result | None, started: Started, measured: Measured | None) -> Row:
-    """Return what --json prints; accuracies are fractions, and None is what a stopped run has not come to."""
+    """Return what --json prints; accuracies are fractions, and None if a stopped run did not get that far."""
     evolution = started.evolution
     run = result.run if result else started.run
     model = result.model if result else None
@@ -101,7 +101,7 @@ def lines(result: Result, evolution: Evolution, measured: Measured) -> list[str]
 
 
 def _records(result: Result, measured: Measured) -> list[Row]:
-    """Return the lines of metrics.jsonl; what is no whole record of a generation of this run is left out."""
+    """Return the records of metrics.jsonl, without incomplete ones and those of later generations."""
     return [one for one in records_of(folder_of(result)) if _is_whole(one, len(measured.similarity) - 1)]
 
 
@@ -114,7 +114,7 @@ def _is_fraction(value: Any) -> bool:
 
 
 def _generation_lines(records: list[Row], evolution: Evolution, measured: Measured, name: str) -> list[str]:
-    """Return accuracy and likeness of the population, generation by generation."""
+    """Return accuracy and similarity of the population, generation by generation."""
     rows = published.ACCURACY.get(name, ())
     head = ["gen.", f"mean {evolution.config.selection}", "best", "worst"]
     head += [*(["published", "best", "worst"] if rows else []), *(f"layer {layer}" for layer in measured.layers)]
@@ -126,18 +126,16 @@ def _generation_lines(records: list[Row], evolution: Evolution, measured: Measur
             cells += [_percent(value) for value in rows[number - 1]] if number <= len(rows) else ["-"] * 3
         pairs = zip(measured.similarity[number], measured.clusters[number], strict=True)
         body.append(cells + [f"{value:.2f}/{count}" for value, count in pairs])
-    notes = [
-        f"layer: mean cosine of all pairs of networks / kinds, which are clusters of cosine {CLUSTERED:g} and more"
-    ]
+    notes = [f"layer: mean cosine of all pairs of networks / number of clusters, at a cosine of {CLUSTERED:g} and more"]
     if evolution.config.fitness == "niches":
         notes.append(
-            f"  niches are others: clusters of cosine {evolution.config.niche_similarity:g}, a mean over layers"
+            f"  niches differ: clusters at a cosine of {evolution.config.niche_similarity:g}, a mean over layers"
         )
     return [*_table(head, body), *notes]
 
 
 def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, name: str) -> list[str]:
-    """Return accuracies on the test split, and how long it took."""
+    """Return accuracies on the test split, and the time taken."""
     from genreg_np.report.measure import mixed_state
 
     test, size = measured.test, len(measured.test)
@@ -147,20 +145,20 @@ def _accuracy_lines(result: Result, evolution: Evolution, measured: Measured, na
         f"single networks for as many epochs {', '.join(singles)}"
     ]
     if settings := changed(result):
-        found.append(f"  changed in mid-run: {', '.join(settings)}; single networks learned by the last settings")
+        found.append(f"  changed during the run: {', '.join(settings)}; single networks used the last settings")
     if name:
         found.append(f"  published: single networks {', '.join(_percent(value) for value in published.BASELINE)} %")
     if evolution.config.selection == "test":
         found.append("  parents and the fittest were chosen on these very images")
     if dropped := mixed_state(evolution).dropped:
-        found.append(f"{dropped} networks were dropped and replaced: their loss stopped being a number")
+        found.append(f"{dropped} networks were dropped and replaced: their loss was no longer a number")
     about = f", published about {duration(published.SECONDS)}" if name else ""
     found.append(f"{result.generations} generations, {duration(result.seconds)}{about}")
     return found
 
 
 def _attack_lines(measured: Measured, name: str) -> list[str]:
-    """Return a table of what attacks do."""
+    """Return a table of the attacks' effects."""
     rows = published.ATTACKED.get(name, {})
     head = ["attack", "images made for", "clean", "attacked", "least", "most", "of both", "transfer"]
     head += ["published"] if rows else []
@@ -175,9 +173,9 @@ def _attack_lines(measured: Measured, name: str) -> list[str]:
             cells.append(_percent(known))
         body.append(cells)
     notes = [
-        "accuracy of the network the images are shown to, %: clean, attacked, and of both: over images that it and",
+        "accuracy in % of the network that sees the images: clean, attacked, and of both: over images that it and",
         "the attacked network get right clean; transfer: of those that fool the attacked one, how many fool it too.",
-        "Children are not trained: what they resist is to be read beside their clean accuracy.",
+        "Children are not trained: judge their resistance beside their clean accuracy.",
         "",
     ]
     if any(row["attack"] == PAPER_FGSM.name for row in measured.attacks):
@@ -190,7 +188,7 @@ def _percent(fraction: float | None) -> str:
 
 
 def _table(head: list[str], body: list[list[str]]) -> list[str]:
-    """Return columns of text: the first ones to the left where they are words, numbers to the right."""
+    """Return a table as lines: words are aligned left, numbers right."""
     widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
     words = [any(not _is_number(row[column]) for row in body) for column in range(len(head))]
     return [

@@ -1,4 +1,4 @@
-"""What commands print: tables, progress on a terminal, plain lines elsewhere."""
+"""Output of commands: tables, a progress bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.data.labels import short_name
 from genreg_np.runs.evaluation import Evaluation
 
-READING_LINE_SECONDS = 2.0  # between lines that say how far reading is
-PLAIN_LINE_SECONDS = 2.0  # at most one progress line in this time where stdout is not a terminal
+READING_LINE_SECONDS = 2.0  # between lines about the progress of reading
+PLAIN_LINE_SECONDS = 2.0  # least time between progress lines if stdout is not a terminal
 
 
 def percent(fraction: float | None) -> str:
@@ -38,14 +38,14 @@ def about(seconds: float) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line of stdout, valid in any encoding; what may not reach a terminal is escaped."""
+    """Print a JSON value on one line of stdout, in any encoding; characters unsafe for terminals are escaped."""
     unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
     text = json.dumps(value, ensure_ascii=not unicode, allow_nan=False, sort_keys=True)
     say(UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def per_class_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
-    """Return a line per class: name, accuracy, a bar, and the classes it is most often taken for."""
+    """Return a line per class: name, accuracy, a bar, and the classes it is most often confused with."""
     names = [short_name(name) for name in names]
     width = max(5, *(len(name) for name in names))
     lines = [f"  {'class':<{width}}  accuracy  {'':20}  most often taken for"]
@@ -72,7 +72,7 @@ def confusion_lines(evaluation: Evaluation, names: Sequence[str]) -> list[str]:
 
 
 class DownloadLines:
-    """Says which file is being fetched, and how far it is.
+    """Reports which file is being downloaded, and how much of it.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class DownloadLines:
         self._say, self._live, self._said = say, live, ""
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """Take (file name, bytes so far, bytes in all or 0)."""
+        """Take the file name, the bytes so far, and the total bytes or 0."""
         if self._live:
             share = f"{100 * done // total:3d} %" if total else f"{done >> 10:,} KiB"
             line = raw(sys.stderr)
@@ -98,7 +98,7 @@ class DownloadLines:
 
 
 class ReadingLines:
-    """Says how many pictures of a folder are read, where that takes a while.
+    """Reports how many pictures of a folder have been read, if that takes a while.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class ReadingLines:
         self._say, self._clock, self._said_at = say, clock, clock()
 
     def __call__(self, done: int, total: int) -> None:
-        """Take how many are read, and of how many."""
+        """Take the number of pictures read so far, and the total."""
         now = self._clock()
         if now - self._said_at >= READING_LINE_SECONDS and done < total:
             self._said_at = now
@@ -120,7 +120,7 @@ class ReadingLines:
 
 
 def pictures_words(dataset: Dataset) -> str:
-    """Return what pictures a dataset of a folder of images has; nothing for another."""
+    """Return a description of the pictures of a dataset from an image folder; "" for other datasets."""
     if not dataset.picture:
         return ""
     height, width = dataset.input_shape[-2:]
@@ -129,23 +129,23 @@ def pictures_words(dataset: Dataset) -> str:
 
 
 class Progress:
-    """A run's progress: a live bar with rich on a terminal, otherwise a line now and then.
+    """A run's progress: a live bar (with rich) on a terminal, otherwise an occasional line.
 
     Parameters
     ----------
     quiet : bool
         Print nothing.
     to_stderr : bool
-        Leave stdout to the result (with --json).
+        Print to stderr, leaving stdout to the result (with --json).
     prefix : str
-        Begins every line.
+        The beginning of every line.
     clock : callable
         The time in seconds, from any start.
 
     Attributes
     ----------
     compiled : bool
-        Whether kernels had to be compiled, and are.
+        Whether kernels had to be compiled, and now are.
     """
 
     def __init__(
@@ -169,9 +169,9 @@ class Progress:
             say(self._prefix + line, err=self._to_stderr)
 
     def compiling(self, done: int, total: int, seconds_left: float) -> None:
-        """Take how many kernels are compiled, as Backend.warm_up tells it: a line first and last, between them a bar.
+        """Show how many kernels are compiled, as Backend.warm_up reports it: a line, a bar, and a line at the end.
 
-        The first and the last call must come from one thread; those between them may come from another.
+        The first and the last call must come from the same thread; those in between may come from another.
         """
         from genreg_np.backends import compiled_how_often
         from genreg_np.backends.numba.pace import GIGAHERTZ
@@ -190,11 +190,11 @@ class Progress:
             self.say(f"kernels compiled in {duration(self._clock() - self._compiling_since)}")
 
     def start(self, total: int, done: int) -> None:
-        """Begin with `done` of `total` generations."""
+        """Start with `done` of `total` generations."""
         self._draw("generation", total, done)
 
     def _draw(self, what: str, total: int, done: int, *, transient: bool = False) -> None:
-        """Begin a bar where one can be drawn; a transient one leaves no trace and shows no time of its own."""
+        """Start a bar if one can be drawn; a transient bar leaves no trace and shows no times."""
         stream = sys.stderr if self._to_stderr else sys.stdout
         if self._quiet or not stream.isatty():
             return
@@ -205,7 +205,7 @@ class Progress:
         except ImportError:
             return
         console = Console(file=raw(stream))
-        if console.is_dumb_terminal:  # it can go back to no line's beginning
+        if console.is_dumb_terminal:  # it cannot move the cursor back to redraw a line
             return
         columns = [TextColumn(what), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[told]}")]
         if not transient:
@@ -218,7 +218,7 @@ class Progress:
     def update(self, record: dict[str, Any], total: int) -> None:
         """Show a generation's record."""
         generation = record["generation"]
-        if "best_accuracy" in record:  # a population of which everyone is of use
+        if "best_accuracy" in record:  # strategy mixed, where the whole population counts
             self._accuracy = f"mean accuracy {percent(record['mean_accuracy'])}"
         elif "validation_accuracy" in record:
             best = max(record["validation_accuracy"], record.get("consensus_validation_accuracy", 0.0))
@@ -237,7 +237,7 @@ class Progress:
             now = self._clock()
             if now - self._printed_at >= PLAIN_LINE_SECONDS or generation == total:
                 self._printed_at = now
-                own = "best_ever_fitness" in record  # whose trust says nothing more
+                own = "best_ever_fitness" in record  # the user's fitness, to which trust adds nothing
                 earned = f"  best trust {record['best_trust']:.2f}" if "best_trust" in record and not own else ""
                 for name in ("loss", "fitness"):
                     earned = f"  {name} {record[name]:.4f}" if name in record else earned
@@ -253,10 +253,10 @@ class Progress:
 
 
 def _shown(number: float | None, otherwise: str) -> str:
-    """Return a fitness in few digits, or a word where it is none that JSON has."""
+    """Return a fitness in few digits, or `otherwise` if it is None, as JSON has it for infinity and NaN."""
     return otherwise if number is None else f"{number:.6g}"
 
 
 def raw(stream: Any) -> Any:
-    """Return a stream for what draws with control characters."""
+    """Return a stream that lets control characters through, for drawing."""
     return stream.raw() if isinstance(stream, Terminal) else stream

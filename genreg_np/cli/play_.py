@@ -1,4 +1,4 @@
-"""`genreg-np play`: what a policy reaches in an environment, and how it looks."""
+"""`genreg-np play`: measure a policy in an environment, and film it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 HELP = """\
 Let a policy play episodes of an environment, and film the first.
 
-MODEL is what train --env made, or another model for as many numbers as the environment shows: of as many classes as
-there are things to do, or one that predicts as many numbers as an action has.
+MODEL comes from train --env, or is another model that takes as many numbers as an observation has, and either has a
+class for each action or predicts as many numbers as an action has.
 """
 EXAMPLES = """\b
 Examples:
@@ -33,26 +33,28 @@ Examples:
   genreg-np play runs/LunarLander-v3-policy-0 --out episode.gif
   genreg-np play policy.npz --env my_game:make --seed 7
 """
-MOST_LISTED = 10  # episodes that are told one by one
+MOST_LISTED = 10  # episodes listed one by one
 
 
 @click.command("play", help=HELP, epilog=EXAMPLES)
 @click.argument("model_path", metavar="MODEL", type=click.Path())
-@click.option("--env", metavar="NAME", help="The environment.  [default: as it was trained]")
-@click.option("--episodes", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many.")
-@click.option("--steps", type=click.IntRange(min=1), help="The most of an episode.  [default: as it was trained]")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the first.")
-@click.option("--out", type=click.Path(), help="Film the first episode: a .gif.")
+@click.option("--env", metavar="NAME", help="The environment.  [default: as in training]")
+@click.option("--episodes", type=click.IntRange(1, 1_000_000), default=1, show_default=True, help="How many episodes.")
+@click.option("--steps", type=click.IntRange(min=1), help="Most steps of an episode.  [default: as in training]")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the first episode."
+)
+@click.option("--out", type=click.Path(), help="A .gif file for a film of the first episode.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def command(
     model_path: str, env: str | None, episodes: int, steps: int | None, seed: int, out: str | None, as_json: bool
 ) -> None:
-    """Play, and say what came of it."""
+    """Play episodes and print their returns."""
     path, target = Path(model_path), None if out is None else Path(out)
     if target is not None and target.suffix.lower() != ".gif":
         raise UsageError(f"--out {out}: must end with .gif")
     if seed + episodes > 2**31:
-        raise UsageError(f"--seed {seed} and {episodes:,} episodes go beyond the largest seed, {2**31 - 1:,}")
+        raise UsageError(f"--seed {seed} and {episodes:,} episodes exceed the largest seed, {2**31 - 1:,}")
     look_for(env)
     model = load(path / "model.npz" if path.is_dir() else path)
     task = _task(model, str(path), env, steps)
@@ -89,7 +91,7 @@ def command(
 
 
 def _task(model: Model, path: str, env: str | None, steps: int | None) -> Episodes:
-    """Return the episodes to play: of the named environment, or those that the model was trained on."""
+    """Return the episodes to play: in the named environment, or as in the model's training."""
     from genreg_np.control import episodes
     from genreg_np.control.noted import noted_task
 

@@ -1,6 +1,6 @@
-"""How data are read: the options that every command with a dataset has, and load_dataset's arguments from them.
+"""Options for reading data, which every command with a dataset has, and the arguments of load_dataset from them.
 
-The one list of them is `genreg_np.data.READER_OPTIONS`; a run folder keeps the same arguments as its origin.
+They are listed in `genreg_np.data.READER_OPTIONS`; a run folder keeps the same arguments as its origin.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import click
 
 from genreg_np.data.fitting import COLOURS, FITS
 
-TASKS = ("auto", "classes", "values")  # of data.checked, which takes longer to load
-KIND_HELP = "Of a table's column: numbers, words, flags (yes or no) or dates."
+TASKS = ("auto", "classes", "values")  # as in data.checked, which takes longer to load
+KIND_HELP = "Kind of a table's column: numbers, words, flags (yes or no) or dates."
 REPEATABLE: dict[str, Any] = {"multiple": True, "callback": lambda _context, _option, value: value or None}
 SEVERAL = ("label", "keep", "drop", "kind")  # options that may be given more than once
 
@@ -22,7 +22,7 @@ Range = tuple[float, float]
 
 
 def _checked_range(context: click.Context, option: click.Parameter, value: Range | None) -> Range | None:
-    """Check a range where it enters, for every command that takes one."""
+    """Check a range as it is parsed, for every command that takes one."""
     from genreg_np.data.depth import check_range
 
     return None if value is None else check_range(value)
@@ -37,7 +37,7 @@ def _range(hidden: bool) -> Callable[[F], F]:
         callback=_checked_range,
         metavar="LOW HIGH",
         hidden=hidden,
-        help="Black and white of deep images: 0 4095, say.",
+        help="Black and white of deep images, for example 0 4095.",
     )
 
 
@@ -45,24 +45,24 @@ range_option = _range(hidden=False)
 
 
 def reader_options(command: F, hidden: bool = True) -> F:
-    """Add the options to a command; rarer ones are hidden in most."""
+    """Add the options to a command; most commands hide the rarer ones."""
     options = (
         click.option("--label", **REPEATABLE, help="A table's label column; repeatable."),
         click.option(
-            "--task", metavar="WHAT", type=click.Choice(TASKS), help="Of labels: classes, or values (numbers)."
+            "--task", metavar="WHAT", type=click.Choice(TASKS), help="What labels are: classes, or values (numbers)."
         ),
-        click.option("--keep", **REPEATABLE, metavar="COLUMN", hidden=hidden, help="Take in what tells nothing."),
+        click.option("--keep", **REPEATABLE, metavar="COLUMN", hidden=hidden, help="Keep an uninformative column."),
         click.option("--drop", **REPEATABLE, metavar="COLUMN", hidden=hidden, help="Leave a table's column out."),
         click.option("--kind", **REPEATABLE, metavar="COLUMN=KIND", hidden=hidden, help=KIND_HELP),
-        click.option("--weight", metavar="COLUMN", hidden=hidden, help="What a table's rows count in training."),
+        click.option("--weight", metavar="COLUMN", hidden=hidden, help="Weights of a table's rows in training."),
         click.option(
             "--header/--no-header", default=None, hidden=hidden, help="Whether a table's first row names the columns."
         ),
         click.option(
-            "--separator", metavar="SIGN", hidden=hidden, help="Of a table: comma, semicolon, tab, pipe or blank."
+            "--separator", metavar="SIGN", hidden=hidden, help="Table separator: comma, semicolon, tab, pipe or blank."
         ),
         click.option("--size", metavar="HEIGHTxWIDTH", help="Scale a folder's images to this many pixels."),
-        click.option("--fit", metavar="HOW", type=click.Choice(FITS), help="How: crop to the middle, pad, stretch."),
+        click.option("--fit", metavar="HOW", type=click.Choice(FITS), help="How to scale: crop, pad or stretch."),
         click.option(
             "--color",
             metavar="HOW",
@@ -80,12 +80,12 @@ def reader_options(command: F, hidden: bool = True) -> F:
 
 
 def reader_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of load_dataset that options stand for; those not given are left out.
+    """Return the arguments of load_dataset for the options that were given.
 
     Raises
     ------
     UsageError
-        For a size that is none.
+        For a malformed size.
     """
     from genreg_np.data import READER_OPTIONS
     from genreg_np.data.images import parse_size
@@ -97,7 +97,7 @@ def reader_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reader_words(arguments: Mapping[str, Any]) -> list[str]:
-    """Return the words of a command line that give these arguments of load_dataset."""
+    """Return the command-line options for these arguments of load_dataset."""
     words = []
     for name, value in arguments.items():
         if name == "header":

@@ -1,4 +1,4 @@
-"""`genreg-np report`: a page of a run or a model, to look at."""
+"""`genreg-np report`: write a report page about a run or a model."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from genreg_np.report.page import Shows
     from genreg_np.report.subject import Subject
 
-PAGE, FIGURES = "report.html", "report-figures"  # a file, and a folder of its own
-MOST_HEAD = 1 << 16  # bytes of a page, among which the names of its figures are
+PAGE, FIGURES = "report.html", "report-figures"  # a file and a folder
+MOST_HEAD = 1 << 16  # bytes at the beginning of a page, which contain the names of its figures
 
 HELP = """\
-Make a page of a run or a model, to look at: report.html, one file that needs no network, and its pictures.
+Write a report page about a run or a model: report.html, a single file that works offline, and its pictures.
 
-It shows how training went, what is taken for what and with how much confidence, what units see, and how hidden values
-lie. Of a run the page is RUN/report.html; of a model, MODEL-report/report.html beside it.
+It shows the course of training, confusions and confidence, what units respond to, and the structure of hidden values.
+For a run the page is RUN/report.html; for a model, MODEL-report/report.html beside it.
 """
 EXAMPLES = """\b
 Examples:
@@ -43,7 +43,7 @@ Examples:
 @click.command("report", help=HELP, epilog=EXAMPLES)
 @click.argument("source", metavar="RUN|MODEL", type=click.Path())
 @click.option("--compare", multiple=True, type=click.Path(), metavar="RUN", help="Another run beside it; repeatable.")
-@click.option("--dataset", help="Name or path of its data, by default as it was trained.")
+@click.option("--dataset", help="Name or path of its data; by default as in training.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
 @click.option("--out", type=click.Path(), help="The folder to write to.")
@@ -54,7 +54,7 @@ def command(
 ) -> None:  # fmt: skip
     """Write a page."""
     if compare and dataset:
-        raise UsageError("--dataset names the data of one run: leave it out beside --compare")
+        raise UsageError("--dataset names the data of one run: leave it out with --compare")
     folder = _folder(Path(source), out, bool(compare))
     check(folder)
     subjects = [_opened(one, dataset, data_dir, options) for one in (source, *compare)]
@@ -66,14 +66,14 @@ def command(
 
 
 def check(folder: Path | None = None) -> None:
-    """Refuse, before anything is computed for it, a page that cannot be drawn here, or written to a folder.
+    """Check, before any computation, that a page can be drawn here, and written to a folder.
 
     Raises
     ------
     MissingExtraError
         Without matplotlib.
     RunError
-        If the folder, or the nearest one there is, cannot be written to, or something is where the page would be.
+        If the folder, or its nearest existing parent, cannot be written to, or something is in the page's place.
     """
     from genreg_np.report.shown import new_figure
 
@@ -82,18 +82,18 @@ def check(folder: Path | None = None) -> None:
         return
     page, figures = folder / PAGE, folder / FIGURES
     if page.is_dir() and not page.is_symlink():
-        raise RunError(f"{page}: is a folder, and the page would be there; move it away, or choose another --out")
+        raise RunError(f"{page}: is a folder in the page's place; move it away, or choose another --out")
     if figures.is_symlink():
-        raise RunError(f"{figures}: is a symbolic link, and nothing is written through one; remove it")
+        raise RunError(f"{figures}: is a symbolic link, and nothing is written through links; remove it")
     nearest = next(place for place in (figures, *figures.parents) if os.path.lexists(place))
     if not nearest.is_dir():
-        raise RunError(f"{folder}: cannot be written ({nearest} is no folder); choose another --out")
+        raise RunError(f"{folder}: cannot be written ({nearest} is not a folder); choose another --out")
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise RunError(f"{folder}: cannot be written ({os.strerror(errno.EACCES)}); choose another --out")
 
 
 def write(subjects: Sequence[Shows], folder: Path) -> tuple[Path, int, int]:
-    """Write the page of subjects into a folder; return its path, its bytes, and how many figures it has.
+    """Write the page about some subjects to a folder; return its path, its size in bytes and its number of figures.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def write(subjects: Sequence[Shows], folder: Path) -> tuple[Path, int, int]:
 
 
 def _head(page: Path) -> str:
-    """Return the beginning of the page that was here before, or nothing."""
+    """Return the beginning of an existing page, or ""."""
     try:
         with open_regular(page, follow_links=False) as file:
             return file.read(MOST_HEAD).decode("utf-8", "replace")
@@ -127,13 +127,13 @@ def _head(page: Path) -> str:
 
 
 def later_lines(run: Path) -> list[str]:
-    """Return what is said of the page of a run that was stopped: how it is made all the same."""
-    return ["Make its page with:", f"  genreg-np report {shlex.quote(str(run))}"]
+    """Return lines on how to write the page of a run that was stopped."""
+    return ["Write its report with:", f"  genreg-np report {shlex.quote(str(run))}"]
 
 
 @contextlib.contextmanager
 def failing_last() -> Iterator[Callable[[Callable[[], Path]], Path | None]]:
-    """Let a page be made whose failure is told when all else has been said: what it is of is saved."""
+    """Delay the error of a failed page until everything else is printed, since the results are saved."""
     failures: list[GenregError] = []
 
     def make(write_one: Callable[[], Path]) -> Path | None:
@@ -173,7 +173,7 @@ def of_own_table(folder: Path) -> Path:
 
 
 def _opened(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> Shows:
-    """Return a run folder, or a model file, as a subject; say where its data are missed."""
+    """Return a run folder or a model file as a subject; warn if its data are missing."""
     from genreg_np.report.opening import of_run, of_search
     from genreg_np.search.stored import is_search
 
@@ -191,7 +191,7 @@ def _opened(source: str, dataset: str | None, data_dir: str | None, options: dic
 
 
 def _of_model(source: str, dataset: str | None, data_dir: str | None, options: dict[str, Any]) -> tuple[Subject, str]:
-    """Return a model file as a subject, with the data that are named, or those built in that it was trained on."""
+    """Return a model file as a subject, with the named data or the built-in dataset it was trained on."""
     from genreg_np.cli.eval_ import check_fit, load_for, trained_on
     from genreg_np.model import load
     from genreg_np.report.subject import Subject
@@ -209,9 +209,9 @@ def _of_model(source: str, dataset: str | None, data_dir: str | None, options: d
 
 
 def _folder(source: Path, out: str | None, several: bool) -> Path:
-    """Return where the page goes."""
+    """Return the folder for the page."""
     if out is not None:
         return Path(out)
     if several:
-        raise UsageError("--compare makes a page of several runs: say where it goes with --out FOLDER")
+        raise UsageError("--compare makes a page about several runs: choose its folder with --out FOLDER")
     return source if source.is_dir() else source.with_name(f"{source.stem}-report")

@@ -1,4 +1,4 @@
-"""What `train` and `mixed` share: the dataset, progress, stopping, the run folder, the GPU, what to do next."""
+"""Code shared by `train` and `mixed`: the dataset, progress, stopping, the run folder, the GPU, the next command."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from genreg_np.runs.provenance import is_path
 from genreg_np.runs.result import Folder, Result, Watcher
 from genreg_np.runs.run_folder import RunFolder
 
-KNOWN = ("size", "fit", "color")  # of a folder's images, by a model that was trained on them
+KNOWN = ("size", "fit", "color")  # options for images that a model trained on a folder of images knows itself
 WAITED_FOR = {  # by phase
     "generations": "this generation",
-    "finishing": "the run's last look at its accuracy",
+    "finishing": "the final measurement of accuracy",
     "refitting": "this generation",
 }
 
 
 @dataclass
 class Started:
-    """What a run told when it began."""
+    """What a run reported when it started."""
 
-    run: Path | None = None  # its folder, once there is something in it to go on with
-    new: RunFolder | None = None  # as long as there is nothing in it
+    run: Path | None = None  # its folder, once it holds something to resume from
+    new: RunFolder | None = None  # its folder, while it is empty
     evolution: Any = None
     origin: dict[str, Any] = field(default_factory=dict)  # of its data
 
 
 def folder_of(result: Result) -> Path:
-    """Return the run folder of a result: a command always keeps one."""
+    """Return the run folder of a result, which commands always have."""
     assert result.run is not None
     return result.run
 
@@ -53,19 +53,19 @@ def folder_of(result: Result) -> Path:
 def choose_device(options: dict[str, Any]) -> None:
     """Turn --device into the name of a backend."""
     if options["device"] is not None and options["backend"] != "cupy":
-        raise UsageError("--device chooses a GPU: it goes with --backend cupy")
+        raise UsageError("--device chooses a GPU: it needs --backend cupy")
     if options["device"] is not None:
         options["backend"], options["device"] = f"cupy:{options['device']}", None
 
 
 @contextlib.contextmanager
 def shared_out(options: dict[str, Any]) -> Iterator[Any]:
-    """Give the backend of a run on data: its name, or one whose genomes are scored by --engine."""
+    """Yield the backend of a run on data: its name, or one whose genomes are scored by --engine."""
     choose_device(options)
     engine, name = options["engine"], options["backend"]
     if engine in (None, "serial"):
         if options["address"]:
-            raise UsageError("--address is that of a Ray cluster: it goes with --engine ray")
+            raise UsageError("--address is the address of a Ray cluster: it needs --engine ray")
         yield name
         return
     from genreg_np import backends
@@ -80,9 +80,9 @@ def shared_out(options: dict[str, Any]) -> Iterator[Any]:
 def read_data(
     settings: dict[str, Any], options: dict[str, Any], progress: Progress
 ) -> tuple[Dataset, str, dict[str, Any]]:
-    """Load the dataset of a new run and say what there is to say of it; return it, its name or path, and its origin.
+    """Load the dataset of a new run and describe it; return it, its name or path, and its origin.
 
-    The origin is what a resumed run needs to load it again.
+    The origin is what a resumed run needs to load the dataset again.
     """
     from genreg_np.data import load_dataset
 
@@ -110,12 +110,12 @@ def read_data(
 
 
 def saved_run(run: str, named: str | None, progress: Progress) -> TrainConfig:
-    """Return the configuration of a run that is to go on, and say which data it reads: `named`, or its own.
+    """Return the configuration of a run to resume, and print which data it reads: `named`, or its own.
 
     Raises
     ------
     RunError
-        If it holds no run, or another process works on it.
+        If the folder holds no run, or another process is using it.
     """
     with RunFolder.open(Path(run)) as folder:
         config, _, origin = folder.read_config()
@@ -125,20 +125,20 @@ def saved_run(run: str, named: str | None, progress: Progress) -> TrainConfig:
 
 
 def go_on(run: Path, command: str) -> str:
-    """Return the command that goes on with a run, as a line of its own."""
+    """Return the command that resumes a run, as an indented line."""
     return f"  genreg-np {command} --resume {shlex.quote(str(run))}"
 
 
 def stopped_lines(run: Path, generations: int, command: str) -> list[str]:
-    """Return what is said of a run that was stopped: what is saved, and how to go on."""
+    """Return lines about a run that was stopped: what is saved, and how to resume it."""
     if generations:
-        return [f"stopped and saved after generation {generations}. Go on with:", go_on(run, command)]
-    return ["stopped before the first generation had ended: only settings are saved. Begin again with:",
+        return [f"stopped and saved after generation {generations}. Resume with:", go_on(run, command)]
+    return ["stopped before the first generation had ended: only settings are saved. Start again with:",
             go_on(run, command)]  # fmt: skip
 
 
 def next_lines(model: Path, origin: dict[str, Any]) -> list[str]:
-    """Return the command to try next: the model's accuracy on what it was trained on, read as it was then."""
+    """Return the command to try next: eval on the training's dataset, read with the same options."""
     command = ["genreg-np", "eval", str(model)]
     if is_path(origin["source"]):
         command += ["--dataset", _shown(origin["source"])]
@@ -149,7 +149,7 @@ def next_lines(model: Path, origin: dict[str, Any]) -> list[str]:
 
 
 def _shown(path: str) -> str:
-    """Return a path as short as it can be typed here."""
+    """Return a path relative to the working directory if it lies there, to be short to type."""
     try:
         here = os.path.relpath(path)
     except ValueError:  # on another drive
@@ -158,8 +158,8 @@ def _shown(path: str) -> str:
 
 
 def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, started: Started, command: str) -> Watcher:
-    """Return a watcher that shows a run, stops it when it is asked to, and keeps what it told in `started`."""
-    stopping.last_words = ["stopped; no run was begun"]
+    """Return a watcher that shows a run, stops it on request, and keeps what it reports in `started`."""
+    stopping.last_words = ["stopped; no run was started"]
 
     def on_phase(phase: str, folder: Folder) -> None:
         assert isinstance(folder, RunFolder)
@@ -168,7 +168,7 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
         started.new = None if begun else folder
         if phase == "preparing" and begun:
             started.run = folder.path
-            stopping.last_words = ["stopped; the run is as it was. Go on with:", go_on(folder.path, command)]
+            stopping.last_words = ["stopped; the run is unchanged. Resume with:", go_on(folder.path, command)]
         elif phase == "measuring":
             started.run, stopping.last_words = folder.path, stopped_lines(folder.path, 0, command)
             progress.say("measuring how many generations fit into the budget ...")
@@ -205,7 +205,7 @@ def watch(progress: Progress, options: dict[str, Any], stopping: Stopping, start
 def leaving(
     progress: Progress, stopping: Stopping, started: Started, print_result: Callable[[], None]
 ) -> Callable[[], bool]:
-    """Return what `train` and `mixed` do where they end without a KeyboardInterrupt: Stopping.leave."""
+    """Return Stopping.leave for `train` and `mixed`: what they do if they end without a KeyboardInterrupt."""
 
     def leave() -> bool:
         progress.stop()
@@ -220,12 +220,12 @@ def leaving(
 
 
 def fresh_folder(dataset: str, preset: str, seed: int) -> Path:
-    """Make the folder runs/DATASET-PRESET-SEED, numbered where that is taken; two that ask at once get one each.
+    """Create the folder runs/DATASET-PRESET-SEED, numbered if that exists; concurrent calls get one each.
 
     Raises
     ------
     RunError
-        If it cannot be made.
+        If it cannot be created.
     """
     stem = re.sub(r"[^\w.-]+", "-", f"{dataset}-{preset}-{seed}").strip("-.") or "run"
     for number in itertools.count(1):
@@ -234,14 +234,14 @@ def fresh_folder(dataset: str, preset: str, seed: int) -> Path:
             folder.mkdir(parents=True)
         except OSError as error:
             if not os.path.lexists(folder):
-                raise RunError(f"{folder}: cannot be made ({error.strerror}); name a folder with --out") from None
+                raise RunError(f"{folder}: cannot be created ({error.strerror}); name a folder with --out") from None
         else:
             break
     return folder
 
 
 def seconds_of(text: str | None, option: str = "--budget") -> float | None:
-    """Return a time such as 60s, 5m or 1h in seconds; None for none.
+    """Return a time such as 60s, 5m or 1h in seconds; None for None.
 
     Raises
     ------

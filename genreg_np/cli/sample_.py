@@ -1,4 +1,4 @@
-"""`genreg-np sample`: new images from a generator."""
+"""`genreg-np sample`: draw new images with a generator."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ Examples:
   genreg-np sample generator.npz --class 3 --out threes.png
   genreg-np sample generator.npz --n 1000 --out images.npy
 """
-GAP, SMALLEST, MOST = 2, 56, 100_000  # pixels between images, their least side on a sheet, and images at most
-MOST_ON_A_SHEET, GREY = 10_000, 0.5  # images, and what is between them
+GAP, SMALLEST, MOST = 2, 56, 100_000  # pixels between images, smallest side of an image on a sheet, most images
+MOST_ON_A_SHEET, GREY = 10_000, 0.5  # most images on a sheet, and the level between them
 
 
 @click.command("sample", help=HELP, epilog=EXAMPLES)
 @click.argument("model_path", metavar="MODEL", type=click.Path())
 @click.option("--n", "count", type=click.IntRange(1, MOST), default=64, show_default=True, help="How many images.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Seed of the noise.")
-@click.option("--class", "class_name", help="Only images of a class, of a generator that can be asked for one.")
+@click.option("--class", "class_name", help="Only images of this class, from a conditional generator.")
 @click.option(
     "--out", type=click.Path(), default="sheet.png", show_default=True, help="A .png, or a .npy of all pixels (0 .. 1)."
 )
@@ -57,7 +57,7 @@ def command(model_path: str, count: int, seed: int, class_name: str | None, out:
 
 
 def _sheet(images: np.ndarray[Any, Any], columns: int) -> np.ndarray[Any, Any]:
-    """Return images (N, C, H, W) as one (C, rows, columns), so many beside one another; small ones enlarged."""
+    """Return images (N, C, H, W) as one image (C, rows, columns) with `columns` in a row; small ones are enlarged."""
     if len(images) > MOST_ON_A_SHEET:
         raise UsageError(f"a sheet has {MOST_ON_A_SHEET:,} images at most: --out images.npy takes more")
     times = max(1, SMALLEST // max(images.shape[2:]))

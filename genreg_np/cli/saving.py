@@ -1,4 +1,4 @@
-"""`genreg-np infer --save`: what a model without classes gives, as files that infer takes again."""
+"""`genreg-np infer --save`: write the outputs of a model without classes as files that infer can read."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from genreg_np.errors import RunError, missing_extra
 from genreg_np.files import write_atomic
 from genreg_np.model import load
 
-LONGEST = 80  # letters of a file's name
+LONGEST = 80  # characters of a file's name
 
 
 def save_values(results: list[dict[str, Any]], folder: Path, model_path: str) -> None:
-    """Write each result's values to a .npy, and to a .png where they are a picture of 0 .. 1.
+    """Write each result's values to a .npy, and to a .png (0 .. 1) if they are a picture.
 
-    They are a picture where the model's last layer gives maps of one channel, or of three.
+    They are a picture if the model's last layer gives maps of one or three channels.
 
     Parameters
     ----------
     results : list of dict
         `file` and `values` of each.
     folder : Path
-        Made if there is none.
+        Created if it does not exist.
     model_path : str
 
     Raises
     ------
     RunError
-        If they cannot be written.
+        If the files cannot be written.
     """
     shape = load(model_path).network.shapes[-1]
     is_picture = len(shape) == 3 and shape[0] in (1, 3)
@@ -57,7 +57,7 @@ def npy(array: np.ndarray[Any, Any]) -> bytes:
 
 
 def png(maps: np.ndarray[Any, Any]) -> bytes:
-    """Return maps (C, H, W) of 0 .. 1, C of 1 or 3, as the bytes of a PNG."""
+    """Return maps (C, H, W) with values 0 .. 1, C = 1 or 3, as the bytes of a PNG."""
     try:
         from PIL import Image
     except ImportError:

@@ -1,4 +1,4 @@
-"""`genreg-np search`: networks and their optimisers found by evolution."""
+"""`genreg-np search`: find networks and their optimisers by evolution."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genreg_np.search.trials import Trial
 
 HELP = """\
-Find a network and the optimiser that trains it by evolution; nobody designs anything.
+Find a network and the optimiser that trains it by evolution, without designing either.
 """
 EXAMPLES = """\b
 Examples:
@@ -36,10 +36,10 @@ Examples:
   genreg-np search explain runs/mnist-search-steady-0 12
 """
 IMAGES_HELP = """\
-Find a classifier of images, with its optimiser: train many small networks a little, the best of them longer.
+Find a classifier of images and its optimiser: train many small networks briefly, and the best of them longer.
 
-DATA is a name in data list, or a folder of images with a folder for each class. The winner is trained anew on
-everything but the test split, and becomes model.npz.
+DATA is a name from data list, or a folder of images with a subfolder per class. The winner is trained from scratch on
+everything but the test split, and saved as model.npz.
 """
 IMAGES_EXAMPLES = """\b
 Examples:
@@ -51,10 +51,10 @@ Examples:
 
 
 AUTOENCODER_HELP = """\
-Find a network that gives an image back through a code of few numbers: the fewer, the more it has understood.
+Find a network that reproduces an image from a short code.
 
-DATA is as for search images. Nobody is better in both, likeness and length of code, than those in the table at the
-end; the winner is the one that is most alike. Saved are model.npz and its halves, encoder.npz and decoder.npz.
+DATA is as for search images. The table at the end is the Pareto front of similarity and code length; the winner has
+the highest similarity. Saved are model.npz and its halves, encoder.npz and decoder.npz.
 """
 AUTOENCODER_EXAMPLES = """\b
 Examples:
@@ -62,10 +62,10 @@ Examples:
   genreg-np infer runs/mnist-autoencoder-steady-0/encoder.npz digits/ --save codes/
 """
 GAN_HELP = """\
-Find a generator of images, the discriminator that teaches it, their loss and both optimisers.
+Find a generator of images, the discriminator that trains it, their loss and both optimisers.
 
-DATA is as for search images. Pairs whose images collapse into few, or whose discriminator wins, leave the population.
-Saved is generator.npz: noise goes in, an image comes out. --genome FILE --generations 1 trains one pair alone.
+DATA is as for search images. Pairs with mode collapse, or whose discriminator wins, are removed from the population.
+The result is generator.npz, which turns noise into images. --genome FILE --generations 1 trains a single pair.
 """
 GAN_EXAMPLES = """\b
 Examples:
@@ -74,13 +74,13 @@ Examples:
   genreg-np search gan mnist --genome runs/mnist-gan-steady-0/winner.toml --generations 1
   genreg-np sample runs/mnist-gan-steady-0
 """
-LARGER = {"max_parameters": 300_000, "max_macs": 8_000_000}  # than classifiers, which give but a few numbers
+LARGER = {"max_parameters": 300_000, "max_macs": 8_000_000}  # than for classifiers, which have few outputs
 MOST_OF_GAN = 600_000  # weights and biases
 
 
 @click.group("search", help=HELP, epilog=EXAMPLES)
 def command() -> None:
-    """See HELP."""
+    """Hold the subcommands."""
 
 
 @command.command("images", help=IMAGES_HELP, epilog=IMAGES_EXAMPLES)
@@ -88,7 +88,7 @@ def command() -> None:
 @click.option("--metric", help="accuracy, balanced-accuracy, f1, precision, recall, log-loss; f1:CLASS.")
 @of_breeding
 @of_networks
-@click.option("--second", help="A cost to be low as well: parameters or macs; ends with a table of the front.")
+@click.option("--second", help="A cost to minimise as well: parameters or macs; ends with a table of the front.")
 @click.option("--augmentation", help="simple, joint, evolved (a population of its own) or none.  [default: simple]")
 @click.option("--head", help="classes, or prototypes: the nearest class mean, for tiny sets.  [default: classes]")
 @click.option("--weights", help='Select by a sum instead: "accuracy=1,parameters=-0.001" (thousands; macs: millions).')
@@ -104,7 +104,7 @@ def images(stopping: Stopping, /, **options: Any) -> int:
 @click.option("--metric", help="psnr (decibels) or squared-error, of pixels of 0 .. 1.  [default: psnr]")
 @of_breeding
 @of_networks
-@click.option("--second", help="A cost to be low as well: code, parameters or macs.  [default: code]")
+@click.option("--second", help="A cost to minimise as well: code, parameters or macs.  [default: code]")
 @of_the_run
 @click.pass_obj
 def autoencoder(stopping: Stopping, /, **options: Any) -> int:
@@ -117,9 +117,9 @@ def autoencoder(stopping: Stopping, /, **options: Any) -> int:
 @click.option("--metric", help="fitness, fcd, coverage, tvd ... (docs/search-gan.md).  [default: fitness]")
 @of_breeding
 @of_networks
-@click.option("--conditional", is_flag=True, default=None, help="The generator is asked for a class.")
-@click.option("--mode", help="pipeline: the loss is a gene; losses: three contend all along.  [default: pipeline]")
-@click.option("--augmentation", help="simple, evolved (optimisers, too: two populations) or none.  [default: simple]")
+@click.option("--conditional", is_flag=True, default=None, help="Give the class to the generator as an input.")
+@click.option("--mode", help="pipeline: the loss is a gene; losses: three compete throughout.  [default: pipeline]")
+@click.option("--augmentation", help="simple, evolved (with optimisers: two populations) or none.  [default: simple]")
 @click.option("--weights", help='Select by a sum instead: "fitness=-1,parameters=-0.001" (thousands; macs: millions).')
 @of_the_run
 @click.pass_obj
@@ -132,7 +132,7 @@ command.add_command(search_table.table)
 
 
 def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -> int:
-    """Search, and print what it came to; `kind` are settings of what is searched for."""
+    """Search and print the results; `kind` holds the settings of the kind of search."""
     from genreg_np.search.folder import DIARY
     from genreg_np.search.images import search_images
     from genreg_np.search.mirror import optuna
@@ -147,7 +147,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     folder, config, dataset, origin, budget = set_up(kind, options, budget, progress)
     board = Board(progress, budget, folder / DIARY, config.children == 1)
     mirror: _Mirrored | None = None
-    stopping.last_words = ["stopped; no search was begun"]
+    stopping.last_words = ["stopped; no search was started"]
 
     def on_trial(trial: Trial, search: Search[Any]) -> None:
         board.took(trial, search)
@@ -180,7 +180,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     finally:
         board.stop()
         if options["out"] is None and options["resume"] is None:
-            with contextlib.suppress(OSError):  # where nothing came of it
+            with contextlib.suppress(OSError):  # removed only if it is empty
                 folder.rmdir()
     stopping.all_is_saved()
     if found is None:
@@ -200,7 +200,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
 
 
 class _Mirrored:
-    """Writes trials for a dashboard, those of before too; what cannot be written ends that, not the search."""
+    """Writes trials for a dashboard, including earlier ones; if writing fails, the search continues without."""
 
     def __init__(self, folder: Path, config: SearchConfig, progress: Progress) -> None:
         from genreg_np.search.folder import trials_in
@@ -232,7 +232,7 @@ class _Mirrored:
 
 
 def measured(search: StoredSearch, trial: Trial) -> list[str]:
-    """Return the measures of a trial in words; errors of pipelines, and their folds, without a sign."""
+    """Return the measures of a trial in words; errors of pipelines are shown without a sign."""
     if search.config.kind != "table":
         return [f"{name} {value:.4f}" for name, value in trial.metrics.items()]
     return [
@@ -241,7 +241,7 @@ def measured(search: StoredSearch, trial: Trial) -> list[str]:
     ]
 
 
-@command.command("explain", help="Show individual NUMBER of a search, or its winner, and where it came from.")
+@command.command("explain", help="Show individual NUMBER of a search, or its winner, and its ancestors.")
 @click.argument("run", type=click.Path())
 @click.argument("number", type=int, required=False)
 def explain(run: str, number: int | None) -> None:
@@ -254,7 +254,7 @@ def explain(run: str, number: int | None) -> None:
     if number is None and (first := search.winner or next(iter(search.leaders), None)):
         number = first.child
         if search.winner is None and (words := search.handed_over):
-            say(f"handed over is {words}; the best single one is:", "")
+            say(f"the result is {words}; the best single one is:", "")
     if number not in individuals:
         known = f"; the numbers run from {min(individuals)} to {max(individuals)}" if individuals else ""
         raise UsageError(f"{run}: has no individual {'' if number is None else number}{known}")

@@ -1,4 +1,4 @@
-"""What is shown of a search while it goes on: a leaderboard on a terminal, a line now and then elsewhere."""
+"""The progress of a search: a leaderboard on a terminal, an occasional line elsewhere."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from genreg_np.search.searching import Search
     from genreg_np.search.trials import Trial
 
-LINE_SECONDS = 5.0  # at most one line in this time where stdout is no terminal
+LINE_SECONDS = 5.0  # least time between lines if stdout is not a terminal
 SHOWN = 5  # individuals of the leaderboard
 PHASES = {
-    "preparing": "cutting the data ...",
-    "judging": "training the judge of images, unless it is at hand ...",
+    "preparing": "splitting the data ...",
+    "judging": "training the judge of images, unless it is cached ...",
     "training": "training the winner from scratch ...",
-    "judging again": "judging the best again, by folds that nobody was chosen by ...",
+    "judging again": "judging the best again, on folds not used for selection ...",
 }
 
 
@@ -34,13 +34,13 @@ class Board:
     Parameters
     ----------
     progress : Progress
-        What prints its lines.
+        Prints its lines.
     budget : float or None
-        Seconds that the search has, in all.
+        Total seconds for the search.
     diary : Path
-        Where lessons tell how they get on, if they do.
+        The file to which lessons write their progress, if any.
     alone : bool
-        Whether there is one individual, of which more is told than of one among many.
+        Whether there is a single individual, which is shown in more detail.
     """
 
     def __init__(self, progress: Progress, budget: float | None, diary: Path, alone: bool) -> None:
@@ -53,7 +53,7 @@ class Board:
         self._diary: Diary | None = None
 
     def phase(self, phase: str) -> None:
-        """Say that another phase begins."""
+        """Announce a phase."""
         if phase == "searching" and not self._alone:
             self._live = _live()
         elif phase in ("training", "judging again"):
@@ -79,7 +79,7 @@ class Board:
             self._progress.say(self._line(search))
 
     def stop(self) -> None:
-        """Leave the board as it is."""
+        """Stop updating the board."""
         if self._diary is not None:
             self._diary.close()
             self._diary = None
@@ -114,7 +114,7 @@ class Board:
 
 
 def _live() -> Any:
-    """Return what draws a table again and again; None where there is no terminal, or no rich."""
+    """Return a live display for the table, or None without a terminal or rich."""
     if not sys.stdout.isatty():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Checkpoints of a pair that learns, told while it does: the diary of a search for generators, read as it grows."""
+"""Checkpoints of a pair in training, printed as they come: the diary of a search for generators, read as it grows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from genreg_np.cli.output import Progress
 
-SECONDS = 0.5  # between looks
+SECONDS = 0.5  # between reads
 TOLD = ("fcd", "coverage", "tvd", "modes", "confident", "critic")
 FINAL = re.compile(r"-final-(\d+)-")
 
 
 class Diary:
-    """Tells lines that are added to a file, from when it is made until it is closed.
+    """Prints lines as they are added to a file, from construction until `close`.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Diary:
         self._thread.start()
 
     def close(self) -> None:
-        """Tell what is left, and end."""
+        """Print what is left, and stop."""
         self._closed.set()
         self._thread.join()
 
@@ -48,7 +48,7 @@ class Diary:
             with open(self._path, "rb") as file:
                 file.seek(self._at)
                 added = file.read()
-        except OSError:  # nobody has written to it yet
+        except OSError:  # not written yet
             return
         whole = added[: added.rfind(b"\n") + 1]
         self._at += len(whole)

@@ -1,4 +1,4 @@
-"""What the commands of `genreg-np search` have in common: their options, and the search that these stand for."""
+"""Code shared by the commands of `genreg-np search`: their options, and the search set up from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genreg_np.runs.provenance import lasting, load_again
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
 
-FINAL_SEEDS = "How often it is trained; the first is the model (of GANs the best).  [default: 2]"
+FINAL_SEEDS = "Trainings of the winner; the first (for GANs the best) is the model.  [default: 2]"
 F = TypeVar("F", bound=Callable[..., Any])
 SETTINGS = (
     "metric", "genome", "mode", "conditional", "selection", "population", "begin", "generations", "max_epochs",
@@ -34,7 +34,7 @@ Set = tuple[Path, "SearchConfig", Dataset, dict[str, Any], "float | None"]
 
 
 def of_data(command: F) -> F:
-    """Add the argument and the options that say what is learned from."""
+    """Add the argument and options for the data."""
     return _with(
         command,
         click.argument("data", required=False),
@@ -48,44 +48,44 @@ def of_breeding(command: F) -> F:
     """Add the options of any search: how individuals are bred, and for how long."""
     return _with(
         command,
-        click.option("--target", type=float, help="Stop searching when an individual reaches it."),
+        click.option("--target", type=float, help="Stop searching when an individual reaches this metric."),
         click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]"),
-        click.option("--population", type=int, help="Individuals.  [default: 24]"),
+        click.option("--population", type=int, help="Number of individuals.  [default: 24]"),
         click.option("--genome", type=click.Path(), help="A file such as winner.toml: the very first individual."),
-        click.option("--begin", help="What the first individuals are: hand-made or random.  [default: hand-made]"),
-        click.option("--generations", type=click.IntRange(min=1), help="Breed so many populations."),
-        click.option("--budget", help=f"Take about this long instead, all in all: 60s, 5m, 1h.  [default: {BUDGETS}]"),
-        click.option("--max-seconds", type=float, help="That one may learn at a time; it is killed then."),
+        click.option("--begin", help="The first individuals: hand-made or random.  [default: hand-made]"),
+        click.option("--generations", type=click.IntRange(min=1), help="Breed this many populations."),
+        click.option("--budget", help=f"Take about this long in total instead: 60s, 5m, 1h.  [default: {BUDGETS}]"),
+        click.option("--max-seconds", type=float, help="Longest time for one lesson; it is killed after that."),
     )
 
 
 def of_networks(command: F) -> F:
-    """Add the options of how large networks may be, and how long one may learn."""
+    """Add the options that limit the size of networks and the length of their training."""
     return _with(
         command,
-        click.option("--max-epochs", type=float, help="How often one sees each image before the end, at most."),
-        click.option("--max-layers", type=int, help="Convolutions and dense layers of one."),
-        click.option("--max-parameters", type=int, help=f"Weights and biases.  [default: {MOST_PARAMETERS}]"),
-        click.option("--max-macs", type=int, help=f"Multiply-adds for an image.  [default: {MOST_MACS}]"),
-        click.option("--final-epochs", type=int, help="Of the winner's training, at most.  [default: by the budget]"),
+        click.option("--max-epochs", type=float, help="Most epochs of one individual during the search."),
+        click.option("--max-layers", type=int, help="Most convolutions and dense layers."),
+        click.option("--max-parameters", type=int, help=f"Most weights and biases.  [default: {MOST_PARAMETERS}]"),
+        click.option("--max-macs", type=int, help=f"Most multiply-adds for an image.  [default: {MOST_MACS}]"),
+        click.option("--final-epochs", type=int, help="Most epochs of the final training.  [default: by the budget]"),
         click.option("--final-seeds", type=int, help=FINAL_SEEDS),
         click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]"),
-        click.option("--dashboard", is_flag=True, help="Write trials for optuna-dashboard, too."),
+        click.option("--dashboard", is_flag=True, help="Also write trials for optuna-dashboard."),
     )
 
 
 def of_the_run(command: F) -> F:
-    """Add the options of where any search is computed, and of what is written."""
+    """Add the options of any search for computing and output."""
     return _with(
         command,
-        click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one for each core]"),
-        click.option("--engine", help="Where individuals learn: processes, serial or ray.  [default: processes]"),
-        click.option("--address", help="Of a Ray cluster: HOST:PORT, or auto.  [default: one started here]"),
+        click.option("--workers", type=click.IntRange(min=1), help="Number of processes.  [default: one per core]"),
+        click.option("--engine", help="Where individuals are trained: processes, serial or ray.  [default: processes]"),
+        click.option("--address", help="A Ray cluster: HOST:PORT, or auto.  [default: one started here]"),
         click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]"),
         click.option("--out", type=click.Path(), help="The search's folder.  [default: a new one in runs/]"),
-        click.option("--resume", type=click.Path(), help="Go on with a search."),
-        click.option("--report", is_flag=True, help="Make a page to look at when it ends."),
-        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+        click.option("--resume", type=click.Path(), help="Resume a search."),
+        click.option("--report", is_flag=True, help="Write a report page at the end."),
+        click.option("--quiet", is_flag=True, help="Print only errors."),
         click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout."),
     )
 
@@ -97,14 +97,14 @@ def _with(command: F, *options: Callable[[Any], Any]) -> F:
 
 
 def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, progress: Progress) -> Set:
-    """Return folder, configuration, data, their origin, and the budget of a new search or of one that goes on.
+    """Return folder, configuration, data, their origin, and the budget of a new or resumed search.
 
     Parameters
     ----------
     kind : dict
-        Settings of what is searched for, which options may change.
+        Settings of the kind of search, which options may change.
     options : dict
-        As they were given; None what was not.
+        The command's options; None for those not given.
     budget : float or None
         Seconds.
     progress : Progress
@@ -112,18 +112,18 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
     Raises
     ------
     UsageError
-        For options that contradict one another or the search that goes on.
+        For options that contradict one another or the resumed search.
     """
     from genreg_np.search.config import DEFAULT_SECONDS, SearchConfig, settings_for
 
     if options["budget"] and options["generations"]:
-        raise UsageError("--budget and --generations say the same thing twice: give one of them")
+        raise UsageError("--budget and --generations cannot be combined: give one of them")
     if options["data"] and options["dataset"]:
-        raise UsageError("DATA and --dataset say the same thing twice: give one of them")
+        raise UsageError("DATA and --dataset cannot be combined: give one of them")
     given = {name: options[name] for name in SETTINGS if options.get(name) is not None}
     if "genome" in given:
         given["genome"] = text_of(Path(given["genome"]))
-        if options["generations"] == 1:  # it alone
+        if options["generations"] == 1:  # train only this one
             kind = kind | {"population": 1, "selection": "random"}
     named = options["data"] or options["dataset"]
     if options["resume"] is not None:
@@ -137,7 +137,7 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
     folder = Path(out) if out else fresh_folder(_stem(source), f"{what}-{config.selection}", config.seed)
     if not config.generations and (folder / "search.json").exists():
         raise UsageError(
-            f"{folder}: holds a search that has ended: go on with --resume {folder}, or choose another --out"
+            f"{folder}: holds a search that has ended: continue it with --resume {folder}, or choose another --out"
         )
     return folder, config, dataset, origin, budget
 
@@ -150,7 +150,7 @@ def _gone_on_with(
     budget: float | None,
     progress: Progress,
 ) -> Set:
-    """Return what a search that is in a folder goes on with."""
+    """Return the same as set_up for a search that is resumed."""
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.folder import SearchFolder
 
@@ -160,23 +160,23 @@ def _gone_on_with(
     with SearchFolder.open(folder) as own:
         config, origin = own.read_config()
     if config.kind != kind["kind"]:
-        raise UsageError(f"{folder}: holds a search for another kind, {config.kind}, not {kind['kind']}")
+        raise UsageError(f"{folder}: holds a search of another kind, {config.kind}, not {kind['kind']}")
     origin |= {"source": lasting(named)} if named else {}
     origin |= {"data_dir": options["data_dir"]} if options["data_dir"] else {}
     if origin.get("source") is None:
-        raise UsageError(f"{folder}: its data have no name or path: say where they are with --dataset")
+        raise UsageError(f"{folder}: its data have no name or path: give them with --dataset")
     config = SearchConfig.from_dict(config.to_dict() | given)
     if config.generations and budget is not None:
         raise UsageError("--resume of a search by generations takes --generations, not --budget")
     if not config.generations and budget is None:
-        raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
+        raise UsageError("--resume of a search with a budget needs --budget: how much longer should it run?")
     dataset = load_again(folder, origin, 1, named=bool(named))
     progress.say(f"dataset {dataset.name}")
     return folder, config, dataset, origin, budget
 
 
 def text_of(path: Path) -> str:
-    """Return the genome that a file holds.
+    """Return the genome in a file.
 
     Raises
     ------
@@ -188,10 +188,10 @@ def text_of(path: Path) -> str:
     try:
         return read_text(path, MOST_TOML_BYTES)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
+        why = getattr(error, "strerror", None) or "it is not text"
         raise UsageError(f"--genome {path}: cannot be read ({why})") from None
 
 
 def _stem(source: str) -> str:
-    """Return what a folder is called after: a dataset's name, or the last part of its path."""
+    """Return the name to call a folder after: a dataset's name, or the last part of its path."""
     return re.sub(r"\.\w+$", "", Path(source).name) or "images"

@@ -1,4 +1,4 @@
-"""`genreg-np search table`: a pipeline for a table, found by evolution and judged honestly."""
+"""`genreg-np search table`: find a pipeline for a table by evolution, and judge it on held-out rows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from genreg_np.search.tabular.reading import Reading
 
 HELP = """\
-Find a pipeline for a table: how its columns are made ready, and a model with its settings.
+Find a pipeline for a table: the preparation of its columns, and a model with its settings.
 
-DATA is a .csv or .tsv. A fifth of its rows is held out, and the winner measured by it once. What is handed over is
-pipeline.py, a script of scikit-learn; or model.npz, where a network of this project wins.
+DATA is a .csv or .tsv. A fifth of its rows is held out, and the winner is measured on it once. The result is
+pipeline.py, a scikit-learn script; or model.npz, if a network of this package wins.
 """
 EXAMPLES = """\b
 Examples:
@@ -38,31 +38,31 @@ Examples:
   genreg-np search table visits.csv --group-column patient --generations 10
 """
 REPEATABLE: Any = {"multiple": True, "default": ()}
-OPTIONS = {"group": "group-column", "time": "time-column"}  # called otherwise than settings
+OPTIONS = {"group": "group-column", "time": "time-column"}  # options whose names differ from the settings'
 READING = ("label", "keep", "drop", "kind", "task", "header", "separator", "group", "time", "positive")
 
 
 @click.command("table", help=HELP, epilog=EXAMPLES)
 @click.argument("data", required=False)
 @click.option("--label", help="The column to predict.  [default: class, label or target, else the last]")
-@click.option("--task", help="classes or values.  [default: by what the label looks like]")
-@click.option("--keep", **REPEATABLE, metavar="COLUMN", help="Take in what tells nothing.")
+@click.option("--task", help="classes or values.  [default: by the label column]")
+@click.option("--keep", **REPEATABLE, metavar="COLUMN", help="Keep an uninformative column.")
 @click.option("--drop", **REPEATABLE, metavar="COLUMN", help="Leave a column out.")
 @click.option("--kind", **REPEATABLE, metavar="COLUMN=KIND", help="numbers, words, flags, dates or text.")
 @click.option("--header/--no-header", default=None, help="Whether the first row names the columns.")
 @click.option("--separator", help="comma, semicolon, tab, pipe or blank.")
-@click.option("--group-column", "group", help="Rows that are alike in it are never on both sides of a fold.")
-@click.option("--time-column", "time", help="What is judged comes later by it than what is learned from.")
-@click.option("--metric", help="Any scorer of scikit-learn.  [default: accuracy, or r2 of numbers]")
-@click.option("--positive", metavar="CLASS", help="Of two: the one of f1, precision ...  [default: the second by name]")
-@click.option("--models", help="Of linear, svm, boosting, forest, neighbours, network: some.  [default: all]")
-@click.option("--two-populations", is_flag=True, help="Breed what is done with columns and models apart.")
-@click.option("--folds", type=click.IntRange(2, 100), help="Of cross-validation.  [default: 5]")
+@click.option("--group-column", "group", help="Rows with equal values here are never on both sides of a fold.")
+@click.option("--time-column", "time", help="Test rows come later than training rows by this column.")
+@click.option("--metric", help="Any scorer of scikit-learn.  [default: accuracy, or r2 for numbers]")
+@click.option("--positive", metavar="CLASS", help="Positive class of f1, precision ...  [default: the second by name]")
+@click.option("--models", help="Some of linear, svm, boosting, forest, neighbours, network.  [default: all]")
+@click.option("--two-populations", is_flag=True, help="Breed column preparation and models separately.")
+@click.option("--folds", type=click.IntRange(2, 100), help="Folds of cross-validation.  [default: 5]")
 @of_breeding
 @of_the_run
 @click.pass_obj
 def table(stopping: Stopping, /, **options: Any) -> int:
-    """Search, and print what it came to."""
+    """Search and print the results."""
     try:
         from genreg_np.search.tables import search_table
     except ImportError:
@@ -74,7 +74,7 @@ def table(stopping: Stopping, /, **options: Any) -> int:
     progress = Progress(options["quiet"], options["as_json"])
     reading, config, folder, budget = _set_up(options)
     board = Board(progress, budget, folder / "no diary", False)
-    stopping.last_words = ["stopped; no search was begun"]
+    stopping.last_words = ["stopped; no search was started"]
 
     def on_phase(phase: str) -> None:
         if phase == "searching":
@@ -84,7 +84,7 @@ def table(stopping: Stopping, /, **options: Any) -> int:
                 else f"--budget {options['budget'] or '60s'}"
             )
             stopping.last_words = [
-                f"stopped; what has been tried is in {folder}. Go on with:",
+                f"stopped; all trials so far are in {folder}. Resume with:",
                 f"  genreg-np search table --resume {shlex.quote(str(folder))} {until}",
             ]
             progress.say(f"search folder {folder}")
@@ -105,7 +105,7 @@ def table(stopping: Stopping, /, **options: Any) -> int:
     finally:
         board.stop()
         if options["out"] is None and options["resume"] is None:
-            with contextlib.suppress(OSError):  # where nothing came of it
+            with contextlib.suppress(OSError):  # removed only if it is empty
                 folder.rmdir()
     stopping.all_is_saved()
     if found is None:
@@ -129,14 +129,14 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
     Raises
     ------
     UsageError
-        For options that contradict one another or the search that goes on.
+        For options that contradict one another or the resumed search.
     """
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.folder import SearchFolder
     from genreg_np.search.tabular.reading import Reading
 
     if options["budget"] and options["generations"]:
-        raise UsageError("--budget and --generations say the same thing twice: give one of them")
+        raise UsageError("--budget and --generations cannot be combined: give one of them")
     budget = seconds_of(options["budget"])
     given = {name: options[name] for name in (*SETTINGS, "models", "folds") if options.get(name) is not None}
     if options["two_populations"]:
@@ -156,7 +156,7 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
         )  # fmt: skip
         if not config.generations and (folder / "search.json").exists():
             raise UsageError(
-                f"{folder}: holds a search that has ended: go on with --resume {folder}, or choose another --out"
+                f"{folder}: holds a search that has ended: continue it with --resume {folder}, or choose another --out"
             )
         return told, config, folder, budget
     folder = Path(options["resume"])
@@ -166,16 +166,16 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
     with SearchFolder.open(folder) as own:
         config, origin = own.read_config()
     if config.kind != "table":
-        raise UsageError(f"{folder}: holds a search for another kind, {config.kind}, not table")
+        raise UsageError(f"{folder}: holds a search of another kind, {config.kind}, not table")
     config = SearchConfig.from_dict(config.to_dict() | given)
     if config.generations and budget is not None:
         raise UsageError("--resume of a search by generations takes --generations, not --budget")
     if not config.generations and budget is None:
-        raise UsageError("--resume of a search under a budget needs --budget: for how much longer is it to go on?")
+        raise UsageError("--resume of a search with a budget needs --budget: how much longer should it run?")
     path = options["data"] or origin.get("source")
     if not isinstance(path, str):
         raise UsageError(
-            f"{folder}: is of a table in memory: it goes on when the estimator with this folder is fitted again"
+            f"{folder}: its table was in memory: resume it by fitting the estimator with this folder again"
         )
     known = origin.get("reading")
     kept = {name: known[name] for name in READING if name in known} if isinstance(known, dict) else {}
@@ -196,7 +196,7 @@ def _json(found: FoundTable, report: Path | None) -> dict[str, Any]:
 
 
 def _told(found: FoundTable) -> list[str]:
-    """Return what a search came to, in lines."""
+    """Return the results of a search, as lines."""
     from genreg_np.runs.measures import interval
     from genreg_np.search.found_table import NOT_CLEARLY
     from genreg_np.search.tabular.scoring import Scoring
@@ -218,7 +218,7 @@ def _told(found: FoundTable) -> list[str]:
     if (other := found.not_clearly_better) is not None:
         lines.append(f"{NOT_CLEARLY}: {other.name}, {scoring.shown(other.score)}")
     if not found.new_folds:
-        lines.append("there was no time to judge the best again: what they reached in the search flatters them")
+        lines.append("there was no time to judge the best again: their scores in the search are optimistic")
     where = shlex.quote(str(found.path))
     lines += ["", f"{'script' if found.file.endswith('.py') else 'model'} {found.path}", "", "try next:"]
     if found.file.endswith(".py"):

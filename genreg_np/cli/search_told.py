@@ -1,4 +1,4 @@
-"""What `genreg-np search` says when it ends or is stopped."""
+"""What `genreg-np search` prints when it ends or is stopped."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.images import Found
 
-UNITS = {"psnr": " dB", "copying-psnr": " dB"}  # of measures that are no shares
+UNITS = {"psnr": " dB", "copying-psnr": " dB"}  # of measures that are not fractions
 OF_GANS = ("modes", "fcd", "coverage", "tvd", "confident")
 SHOWN = ("accuracy", "f1", "squared-error", "fcd", "coverage", "tvd", "modes", "confident", "copying", "agreement")
 
 
 def stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> list[str]:
-    """Return how a search that was stopped goes on."""
+    """Return lines on how to resume a search that was stopped."""
     from genreg_np.search.kinds import REGISTRY
 
     command = "images" if config.kind == "classifier" else config.kind
     until = f"--generations {config.generations}" if config.generations else f"--budget {options['budget'] or '5m'}"
     until += "" if options["target"] is None else f" --target {options['target']:g}"
     return [
-        f"stopped; what has been tried is in {folder}. Go on with:",
+        f"stopped; all trials so far are in {folder}. Resume with:",
         f"  genreg-np search {command} --resume {folder} {until}",
-        f"  (the best so far, if there is one: {folder / REGISTRY[config.kind].file})",
+        f"  (the best so far, if any: {folder / REGISTRY[config.kind].file})",
     ]
 
 
@@ -49,7 +49,7 @@ def next_of(found: Found, config: SearchConfig, origin: dict[str, Any]) -> list[
 
 
 def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progress) -> None:
-    """Say what a search came to."""
+    """Print the results of a search."""
     from genreg_np.runs.measures import interval
     from genreg_np.search.folder import trials_in
     from genreg_np.search.metrics import SHARES
@@ -66,7 +66,7 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
     if found.winner is None:
         progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
     elif found.winner.why:
-        progress.say(f"nobody was better than individual {found.winner.child}, which is {found.winner.why}")
+        progress.say(f"none was better than individual {found.winner.child}, which is {found.winner.why}")
     saved, own = found.model.network.gene_count, found.winner.parameters if found.winner else 0
     folded = f" ({saved:,} as saved: normalisation is folded into them)" if own > saved else ""
     progress.say(f"network {found.network}, {own or saved:,} weights and biases{folded}")
@@ -85,7 +85,7 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
                 over = f", {round(first * images):,} of {images:,} ({about}){over}"
             progress.say(f"test {name} {shown}{over}{_of_the_mean(dataset) if name == 'psnr' else ''}")
     if config.second:
-        progress.say(f"nobody was better in both, {config.metric} and {config.second}, than one of these:")
+        progress.say(f"Pareto front of {config.metric} and {config.second}:")
         for trial in front_of(trials, config.second):
             size = f"{cost_of(trial, config.second):>11,} {config.second}"
             judged = f"individual {trial.child}, {trial.samples:,} samples"
@@ -94,7 +94,7 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
 
 
 def _of_the_mean(dataset: Dataset) -> str:
-    """Return how like the mean training image is, in place of a copy."""
+    """Return the score of the mean training image in place of a reconstruction."""
     from genreg_np.model import mapped
     from genreg_np.search.aims.itself import decibels
 

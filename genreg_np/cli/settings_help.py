@@ -1,7 +1,7 @@
-"""`train --help`: the settings that strategy, preset, --config and --set beside it come to, and which others there are.
+"""`train --help`: the settings that result from --strategy, --preset, --config and --set, and the names of all others.
 
-With none of them it is short: the settings of the preset that `train` takes by itself, as words of `--set`, without
-their meaning.
+Without any of these options it is short: the settings of the default preset, as words for `--set`, without their
+meaning.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from genreg_np.runs.config import (
 from genreg_np.runs.run_config import CHANGES, ORIGIN
 from genreg_np.strategies import REGISTRY, strategy_class
 
-NAMED = "genreg_np.cli.settings_help.named"  # in the context's meta: options by name, as they stand on the line
+NAMED = "genreg_np.cli.settings_help.named"  # in the context's meta: the options on the command line, by name
 
-GIVEN = "--set or --config"  # where settings come from, as errors say it
-CHANGERS = {"config_file": "--config", "assignments": "--set"}  # options that change what a preset has
+GIVEN = "--set or --config"  # the origin of settings, for error messages
+CHANGERS = {"config_file": "--config", "assignments": "--set"}  # options that change a preset's settings
 
 
 class SettingsCommand(click.Command):
-    """A command whose help goes by --strategy, --preset, --dataset, --config and --set, wherever they stand."""
+    """A command whose help depends on --strategy, --preset, --dataset, --config and --set, in any position."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse, and keep what is named for the help, which is printed before options are taken one by one."""
+        """Parse, and keep the options for the help, which is printed before options are processed one by one."""
         ctx.meta[NAMED] = self.make_parser(ctx).parse_args(list(args))[0]
         return super().parse_args(ctx, args)
 
@@ -47,7 +47,7 @@ class SettingsCommand(click.Command):
         Raises
         ------
         UsageError
-            For what `configuration` refuses.
+            As `configuration` does.
         """
         named = ctx.meta.get(NAMED, {})
         preset, config = configuration(named)
@@ -55,13 +55,12 @@ class SettingsCommand(click.Command):
         others = [what for name, what in CHANGERS.items() if named.get(name)]
         if named.get("preset") or named.get("strategy") or others:
             which = " and ".join([f"preset {preset}", *others])
-            with formatter.section(f"Settings for --set and --config, as {which} {'have' if others else 'has'} them"):
+            with formatter.section(f"Settings for --set and --config, as in {which}"):
                 formatter.write_dl([(f"{name}={value}", meaning) for name, value, meaning in described(config)])
         else:
             options = {param.name for param in self.params}
             words = [f"{name}={value}" for name, value, _ in described(config) if name not in options]
-            meanings = f"--preset {preset} --help: what they mean"
-            formatter.write(f"\nOther settings, as preset {preset} has them ({meanings}):\n")
+            formatter.write(f"\nOther settings, as in preset {preset} (--preset {preset} --help explains them):\n")
             _write_words(formatter, words, "  ")
         formatter.write("\nStrategies (--strategy NAME --help: its settings):\n")
         _write_words(formatter, [f"{name}," for name in REGISTRY], " ")
@@ -70,7 +69,7 @@ class SettingsCommand(click.Command):
 
 
 def _write_words(formatter: click.HelpFormatter, words: list[str], gap: str) -> None:
-    """Write words in as few lines as hold them, none of them broken."""
+    """Write words in as few lines as possible, without breaking any."""
     line = ""
     for word in words:
         if line and len(line) + len(gap) + len(word) > formatter.width - 2:
@@ -81,7 +80,7 @@ def _write_words(formatter: click.HelpFormatter, words: list[str], gap: str) -> 
 
 
 def given_settings(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the settings of --config, of the options called `names`, and of --set; the later ones count.
+    """Return the settings from --config, from the options `names`, and from --set; later ones take precedence.
 
     Raises
     ------
@@ -95,27 +94,27 @@ def given_settings(options: Mapping[str, Any], names: Iterable[str]) -> dict[str
 
 
 def configuration(named: Mapping[str, Any]) -> tuple[str, TrainConfig]:
-    """Return the preset that `train` takes where these options are named, and what it then begins with.
+    """Return the preset and the configuration that `train` starts with, given these options.
 
     Raises
     ------
     UsageError
-        For an unknown strategy or preset, a file that cannot be read, and what `train` refuses of settings.
+        For an unknown strategy or preset, a file that cannot be read, and settings that `train` refuses.
     """
     given = given_settings(named, ("strategy",))
     return early_config(given, named.get("preset"), named.get("dataset") or given.get("dataset", "auto"))
 
 
 def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tuple[str, TrainConfig]:
-    """Return a preset, and what a run with it and these settings begins with, before a dataset is looked for.
+    """Return a preset and a run's configuration from these settings, before the dataset is loaded.
 
-    Without a preset the data choose one; which of them `auto` is, or how large a folder's pictures, is not known yet:
-    the first whose preset takes the settings, as if it were found.
+    Without a preset, it depends on the data. As `auto` and the size of a folder's pictures are not resolved yet, this
+    returns the first possible preset that accepts the settings.
 
     Raises
     ------
     UsageError
-        For an unknown strategy or preset, and for settings that no preset in question takes.
+        For an unknown strategy or preset, and for settings that no possible preset accepts.
     """
     strategy = given.get("strategy")
     if strategy is not None:
@@ -137,7 +136,7 @@ def early_config(given: dict[str, Any], preset: str | None, dataset: str) -> tup
 
 
 def described(config: TrainConfig) -> list[tuple[str, str, str]]:
-    """Return name, value and meaning of each setting; values as --set takes them."""
+    """Return name, value and meaning of each setting, with values as --set takes them."""
     values = config.to_dict()
     return [(name, _word(values[name]), item.metadata["help"]) for name, item in settings(config.strategy).items()]
 

@@ -1,4 +1,4 @@
-"""Tables in `infer`: what a model predicts of each row, to the terminal, as JSON, or as a table of its own."""
+"""Tables in `infer`: predictions for each row, on the terminal, as JSON, or as a new table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDINGS = (".csv", ".tsv", ".txt")  # of a table of predictions
 def predicted(
     path: Path, model: infer.Model, top: int, rejection: Rejection | None, header: bool | None, separator: str | None
 ) -> Iterator[tuple[Stream, Batch, list[Result]]]:
-    """Yield the rows of a table a part at a time, with what the model answers; raises as data.for_model.Stream."""
+    """Yield the rows of a table in batches, with the model's answers; raises as data.for_model.Stream does."""
     stream, done = Stream.open(model, path, header, separator), 0
     for batch in stream.batches():
         results = answers(model, batch, top, rejection)
@@ -39,7 +39,7 @@ def predicted(
 
 
 def answers(model: infer.Model, batch: Batch, top: int, rejection: Rejection | None) -> list[Result]:
-    """Return what a model answers to some rows, as --json has it, without their numbers."""
+    """Return a model's answers to some rows, as in --json but without row numbers."""
     if not model.class_names:
         values = np.asarray(model.outputs(batch.inputs), np.float64)
         if not np.isfinite(values).all():
@@ -60,7 +60,7 @@ def answers(model: infer.Model, batch: Batch, top: int, rejection: Rejection | N
 
 
 def line_of(result: Result) -> str:
-    """Return what is printed of a row."""
+    """Return the line to print for a row."""
     if result.get("reason"):
         told = words(result)
     elif "value" in result:
@@ -73,27 +73,27 @@ def line_of(result: Result) -> str:
 
 
 class Predictions:
-    """A table of predictions: the columns as they came, and what the model answers after them.
+    """A table of predictions: the input's columns, followed by the model's answers.
 
-    Written beside its place, and put there when it is whole. A .tsv has tabs between fields, any other file commas.
+    It is written to a temporary file and renamed when complete. A .tsv is separated by tabs, other files by commas.
 
     Parameters
     ----------
     path : Path
     rejection : bool
-        Whether there is a column that says why an answer is unsure.
+        Whether to add a column with the reason why an answer is unsure.
 
     Raises
     ------
     UsageError
-        For another ending.
+        For a file with another ending.
     RunError
         If it cannot be written.
     """
 
     def __init__(self, path: Path, rejection: bool) -> None:
         if path.suffix.lower() not in ENDINGS:
-            raise UsageError(f"--out {path}: a table is written: name a file that ends in {', '.join(ENDINGS)}")
+            raise UsageError(f"--out {path}: the output is a table: name a file that ends in {', '.join(ENDINGS)}")
         self._path, self._rejection = path, rejection
         self._part = path.with_name(f".{path.name}.part")
         self._file: TextIO | None = None
@@ -135,7 +135,7 @@ class Predictions:
         return [answer, f"{first['probability']:.6g}", *rest, *([result["reason"] or ""] if self._rejection else [])]
 
     def finish(self) -> None:
-        """Put the table in its place."""
+        """Move the finished table into place."""
         if self._file is None:
             return
         try:
@@ -147,7 +147,7 @@ class Predictions:
             raise self._unwritable(error) from None
 
     def discard(self) -> None:
-        """Leave nothing of a table that is not whole."""
+        """Remove an unfinished table."""
         if self._file is not None:
             with contextlib.suppress(OSError):  # a full disk
                 self._file.close()
@@ -160,5 +160,5 @@ class Predictions:
 
 
 def _shortest(value: float) -> str:
-    """Return the fewest digits that tell a float32 number from all others."""
+    """Return a float32 number with the fewest digits that identify it."""
     return str(np.float32(value))

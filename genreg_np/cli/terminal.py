@@ -1,13 +1,13 @@
-"""What the command line writes to: no stream ends a command, and no text of a file reaches a terminal raw.
+"""Output streams of the command line: stream errors do not end a command, and text is made safe for terminals.
 
-Names of classes and files, notes, messages: much of what is printed comes out of files, which anybody may have written.
-So `say` is the one way to print, and `terminal` stands between everything else that prints (click, warnings) and the
-process's streams:
+Names of classes and files, notes, messages: much of what is printed comes from files that anybody may have written. So
+`say` is the only way to print, and `terminal` wraps the process's streams for everything else that prints (click,
+warnings):
 
-    a control character, one that turns the direction of text, half a surrogate pair    is shown as its escape
-    a character that the stream's encoding lacks                                        is shown as its escape
-    a closed stream, a reader that has gone (head, less)                                is written to no more
-    a full disk                                                                         the same, and main says so
+    a control character, a direction mark of text, a lone surrogate     is shown as its escape
+    a character that the stream's encoding lacks                        is shown as its escape
+    a closed stream, a reader that has exited (head, less)              nothing more is written to it
+    a full disk                                                         the same, and main reports it
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-# Controls (C0 but the newline, DEL, C1), marks and overrides of direction, line separators, surrogates.
+# Controls (C0 except the newline, DEL, C1), direction marks and overrides, line separators, surrogates.
 UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-PLAIN = str.maketrans({"█": "#", "…": "~"})  # signs of our own, where an encoding lacks them
+PLAIN = str.maketrans({"█": "#", "…": "~"})  # replacements in encodings that lack these
 
 
 def clean(text: str) -> str:
-    r"""Return a text that does nothing to a terminal but show: unsafe characters as escapes like \x1b."""
+    r"""Return a text with unsafe characters replaced by escapes like \x1b."""
     return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def clean_line(text: str) -> str:
-    r"""Return a text that is one line and nothing else: a line break in it could forge another one."""
+    r"""Return a cleaned text as a single line, with line breaks as \n, so that it cannot forge another line."""
     return clean(text).replace("\n", r"\n")
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Print lines, each cleaned, on stderr if `err`."""
+    """Print lines, each cleaned, on stdout, or on stderr if `err`."""
     stream = sys.stderr if err else sys.stdout
     for line in lines:
         stream.write(clean_line(line) + "\n")
@@ -45,24 +45,24 @@ def say(*lines: str, err: bool = False) -> None:
 
 
 def say_error(error: object) -> None:
-    """Print what went wrong, as one line on stderr."""
+    """Print an error as one line on stderr."""
     say(f"error: {' '.join(str(error).split())}", err=True)
 
 
 class Terminal(io.TextIOBase):
-    """A text stream over another one, which may fail, be closed, or lack characters.
+    """A text stream that wraps another one, which may fail, be closed, or lack characters.
 
     Parameters
     ----------
     stream : TextIO
-        Where text goes.
+        The wrapped stream.
     raw : bool
-        Leave control characters as they are: for what draws with them.
+        Let control characters through, for drawing.
 
     Attributes
     ----------
     failure : str
-        Why text was lost, in the system's words; empty where it was not, or where nobody reads any more.
+        Why text was lost, in the system's words; empty if none was, or if the reader has exited.
     """
 
     errors = "backslashreplace"
@@ -74,29 +74,29 @@ class Terminal(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the stream below."""
+        """The encoding of the wrapped stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def raw(self) -> Terminal:
-        """Return the same stream for what draws with control characters."""
+        """Return the same stream with control characters let through, for drawing."""
         return Terminal(self._stream, raw=True)
 
     def isatty(self) -> bool:
-        """Whether a terminal is at the end of it."""
+        """Return whether the wrapped stream is a terminal."""
         with contextlib.suppress(OSError, ValueError):
             return self._stream.isatty()
         return False
 
     def fileno(self) -> int:
-        """Return the descriptor of the stream below."""
+        """Return the file descriptor of the wrapped stream."""
         return self._stream.fileno()
 
     def writable(self) -> bool:
-        """Whether it can be written to."""
+        """Return True: the stream can be written to."""
         return True
 
     def write(self, text: str) -> int:
-        """Write text as far as that is possible."""
+        """Write text, as far as possible."""
         shown = text if self._is_raw else clean(text)
         try:
             shown.encode(self.encoding)
@@ -106,7 +106,7 @@ class Terminal(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Send what was written."""
+        """Flush the wrapped stream."""
         self._attempt(self._stream.flush)
 
     def _attempt(self, call: Any, *arguments: str) -> None:
@@ -122,7 +122,7 @@ class Terminal(io.TextIOBase):
             self._give_up("")
 
     def _give_up(self, failure: str) -> None:
-        """Write no more; what the stream below still holds goes nowhere, at exit too."""
+        """Stop writing; discard what the wrapped stream still buffers, also at exit."""
         self._lost, self.failure = True, failure
         with contextlib.suppress(OSError, ValueError):
             descriptor = self._stream.fileno()
@@ -133,7 +133,7 @@ class Terminal(io.TextIOBase):
 
 @contextlib.contextmanager
 def terminal() -> Iterator[Terminal]:
-    """Stand between what is printed and the process's streams; give what stands before stdout."""
+    """Wrap the process's streams; yield the wrapper of stdout."""
     _fill_descriptors()
     before = sys.stdin, sys.stdout, sys.stderr, warnings.showwarning
     with contextlib.ExitStack() as nowhere:
@@ -152,7 +152,7 @@ def terminal() -> Iterator[Terminal]:
 
 
 def _fill_descriptors() -> None:
-    """Open what the process was started without, so that no file of ours gets the number of stdout or stderr."""
+    """Open missing standard descriptors, so that no other file gets the number of stdout or stderr."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

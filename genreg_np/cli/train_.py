@@ -1,4 +1,4 @@
-"""`genreg-np train`: start a run, or go on with one."""
+"""`genreg-np train`: start or resume a run."""
 
 from __future__ import annotations
 
@@ -57,21 +57,21 @@ Examples:
   genreg-np train --dataset photos/             a folder for each class
   genreg-np train --env CartPole-v1 --budget 10s
 """
-LEAST_SIDE = 16  # pixels of pictures that preset photos is the default for
+LEAST_SIDE = 16  # smallest side, in pixels, of pictures for which preset photos is the default
 EVEN = 0.5  # probability of a flip
 HELP = """\
-Train a network by evolution. Ctrl-C saves the run and says how to go on.
+Train a network by evolution. Ctrl-C saves the run, which can be resumed.
 """
 
 
 @click.command("train", cls=SettingsCommand, help=HELP, epilog=EXAMPLES)
-@click.option("--dataset", help="A name in data list, a folder of images, .npz, .csv.")
+@click.option("--dataset", help="A name from data list, an image folder, .npz, .csv.")
 @click.option("--data-dir", help="Where to look for datasets first.")
 @reader_options
-@click.option("--env", metavar="NAME", help="Evolve a policy for an environment of Gymnasium.")
-@click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="With --env: how many make a score.")
-@click.option("--steps", type=click.IntRange(min=1), hidden=True, help="With --env: the most of an episode.")
-@click.option("--strategy", help="How to evolve.  [default: as the preset does]")
+@click.option("--env", metavar="NAME", help="Evolve a policy for a Gymnasium environment.")
+@click.option("--episodes", type=click.IntRange(min=1), metavar="N", help="With --env: episodes per score.")
+@click.option("--steps", type=click.IntRange(min=1), hidden=True, help="With --env: most steps of an episode.")
+@click.option("--strategy", help="How to evolve.  [default: by the preset]")
 @click.option("--preset", help="A named configuration.  [default: by the dataset]")
 @click.option("--hidden", help="Units per hidden layer: 64 or 64,32.")
 @click.option("--network", help='Layers in words: "conv 8 5 / max 4 / dense 10".')
@@ -80,7 +80,7 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
 @click.option("--target", type=float, help="Stop at this validation accuracy, or mean return.")
 @click.option("--backend", help="auto, cpu, numpy, numba, cupy or cupy:1, a GPU.")
 @click.option("--device", type=click.IntRange(min=0), hidden=True, help="Which GPU the cupy backend uses.")
-@click.option("--threads", type=int, help="How many threads (of --env: processes), or all.")
+@click.option("--threads", type=int, help="Threads (with --env: processes); by default all.")
 @click.option("--seed", type=int, help="Seed of all randomness.  [default: 0]")
 @click.option(
     "--class-weight",
@@ -88,23 +88,23 @@ Train a network by evolution. Ctrl-C saves the run and says how to go on.
     type=click.Choice(("none", "balanced")),
     help="none, or balanced: all classes count alike.",
 )
-@click.option("--flip", is_flag=True, default=None, help="Learn from mirrored pictures, too.")
+@click.option("--flip", is_flag=True, default=None, help="Also learn from mirrored pictures.")
 @click.option("--familiarity", is_flag=True, default=None, help="Let the model recognise unfamiliar inputs.")
 @click.option("--no-familiarity", "familiarity", flag_value=False, default=None, type=bool, hidden=True)  # saves lines
-@click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from mutants of it.")
-@click.option("--report", is_flag=True, help="Make a page to look at when it ends.")
+@click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from its mutants.")
+@click.option("--report", is_flag=True, help="Write a report page at the end.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
-@click.option("--resume", "resume_run", type=click.Path(), help="Go on with a run.")
+@click.option("--resume", "resume_run", type=click.Path(), help="Resume a run.")
 @click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting below; repeatable.")
 @click.option("--config", "config_file", type=click.Path(), help="A TOML file of settings.")
-@click.option("--engine", metavar="NAME", help="What scores genomes: this process, processes, or ray.")
-@click.option("--address", hidden=True, help="Of a Ray cluster: HOST:PORT, or auto.  [default: one started here]")
-@click.option("--quiet/--verbose", default=None, help="Print nothing but errors, or every setting as well.")
+@click.option("--engine", metavar="NAME", help="Where genomes are scored: serial, processes or ray.")
+@click.option("--address", hidden=True, help="A Ray cluster: HOST:PORT, or auto.  [default: one started here]")
+@click.option("--quiet/--verbose", default=None, help="Print only errors, or every setting as well.")
 @click.option("--json", "as_json", is_flag=True, help="End with one line of JSON on stdout.")
 @click.pass_obj
 def command(stopping: Stopping, /, **options: Any) -> int:
-    """Start a run or go on with one, and print what it came to."""
+    """Start or resume a run, and print the results."""
     options["verbose"], options["quiet"] = options["quiet"] is False, bool(options["quiet"])
     if options["report"]:
         report_.check()
@@ -112,7 +112,7 @@ def command(stopping: Stopping, /, **options: Any) -> int:
         return train_policy(options, Progress(options["quiet"], options["as_json"]), stopping)
     for name in ("episodes", "steps"):
         if options[name]:
-            raise UsageError(f"--{name} goes with --env")
+            raise UsageError(f"--{name} needs --env")
     progress, started, result = Progress(options["quiet"], options["as_json"]), Started(), None
     watcher = watch(progress, options, stopping, started, "train")
 
@@ -156,9 +156,9 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
 
     choose_device(options)
     if options["extend"]:
-        raise UsageError("--extend goes with --resume")
+        raise UsageError("--extend needs --resume")
     if options["budget"] and options["generations"]:
-        raise UsageError("--budget and --generations say the same thing twice: give one of them")
+        raise UsageError("--budget and --generations cannot be combined: give one of them")
     for name, example in (("hidden", "64"), ("network", '"conv 8 5 / max 4 / dense 10"')):
         if options[name] is not None and not options[name].strip():
             raise UsageError(f"--{name} is empty: write layers, such as {example}, or leave it out")
@@ -166,7 +166,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
     given = given_settings(options, named)
     budget = seconds_of(options["budget"])
     _, config = early_config(given, options["preset"], str(given.get("dataset", "auto")))
-    _check(config)  # before a dataset is fetched for it
+    _check(config)  # before a dataset is downloaded
     settings = merged(read_preset(options["preset"]) if options["preset"] else {}, given)
     dataset, source, origin = read_data(settings, options, progress)
     preset = options["preset"]
@@ -178,15 +178,15 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
         settings = merged(read_preset(preset), settings)
     if options["flip"]:
         settings = _flipped(settings)
-    if source not in dataset_names() and "keep" not in settings:  # one's own are few, and soon known by heart
+    if source not in dataset_names() and "keep" not in settings:  # the user's data are often few and soon overfitted
         settings["keep"] = "best"
     if options["init_model"] and "keep" not in given and settings.get("keep") == "refit":
-        settings["keep"] = "best"  # what begins with a model does not begin anew
+        settings["keep"] = "best"  # a refit would start from scratch, not from the model
     settings = {"familiarity": is_image_folder(source)} | settings | {"dataset": source}
     config = TrainConfig.from_dict(settings, GIVEN).for_data(dataset)
     if dataset.of_numbers and given.get("fitness") in (*BUILT_IN, "margin"):
         raise UsageError(
-            f"fitness = {given['fitness']} is of classes, and {dataset.name} has numbers to predict: choose one of "
+            f"fitness = {given['fitness']} is for classes, but {dataset.name} has numbers to predict: choose one of "
             f"{', '.join(ERRORS)}"
         )
     if not given.get("network"):
@@ -209,7 +209,7 @@ def _start(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Res
 
 
 def _flipped(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings by which mirrored pictures are learned from as well."""
+    """Return the settings, changed to also learn from mirrored pictures."""
     method = strategy_class(settings["strategy"])
     known = {item.name: item.default for item in dataclasses.fields(method.Options)}
     if "flip" not in known:
@@ -219,16 +219,16 @@ def _flipped(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(config: TrainConfig) -> None:
-    """Refuse what another command is for."""
+    """Refuse a configuration that is for another command."""
     if config.spent:
         raise UsageError(
-            f"train ends with a test, but of such a run there is none ({'; '.join(config.spent.values())}): "
+            f"train ends with a test, which such a run does not have ({'; '.join(config.spent.values())}): "
             "use genreg-np mixed --paper"
         )
 
 
 def _check_network(config: TrainConfig, dataset: Dataset, preset: str) -> None:
-    """Refuse a preset's network that does not fit the data, with one that does."""
+    """Refuse a preset's network that does not fit the data, and suggest one that does."""
     layers = HiddenLayers((), config.activation, config.network)
     try:
         if config.network:
@@ -241,13 +241,13 @@ def _check_network(config: TrainConfig, dataset: Dataset, preset: str) -> None:
         except UsageError:
             example = f"dense 64 / relu / dense {outputs}"
         raise UsageError(
-            f"{error}. The network of preset {preset} is for pictures of 28 x 28 of 10 classes: describe one for these "
-            f'data, as --network "{example}"'
+            f"{error}. The network of preset {preset} is for 28 x 28 pictures of 10 classes: describe one for these "
+            f'data, such as --network "{example}"'
         ) from None
 
 
 def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Result:
-    """Go on with a run."""
+    """Resume a run."""
     choose_device(options)
     fixed = (
         *READER_OPTIONS,
@@ -265,12 +265,12 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
     for name in fixed:
         if options[name] is not None:
             flag = {"init_model": "init", "config_file": "config"}.get(name, name).replace("_", "-")
-            way_out = "give it more by --generations N --extend" if name == "budget" else "change rates with --set"
+            way_out = "extend it with --generations N --extend" if name == "budget" else "change rates with --set"
             raise UsageError(f"--{flag} cannot be combined with --resume: the run has its own ({way_out})")
     config = saved_run(options["resume_run"], options["dataset"], progress)
     if config.spent:
         run = shlex.quote(options["resume_run"])
-        raise UsageError(f"{run} is a run of genreg-np mixed --paper: go on with it by genreg-np mixed --resume {run}")
+        raise UsageError(f"{run} is a run of genreg-np mixed --paper: resume it with genreg-np mixed --resume {run}")
     changes = dict(parse_assignment(text) for text in options["assignments"])
     changeable = ("target", "generations", "familiarity")
     changes |= {name: options[name] for name in changeable if options[name] is not None}
@@ -287,7 +287,7 @@ def _resume(options: dict[str, Any], watcher: Watcher, progress: Progress) -> Re
 
 
 def to_json(result: Result | None, started: Started) -> dict[str, Any]:
-    """Return what --json prints; None for what a run that was stopped has not come to."""
+    """Return what --json prints; entries that a stopped run did not reach are None."""
     model = result.model if result else None
     training: dict[str, Any] = model.training if model else {}
     run = result.run if result else started.run
@@ -313,7 +313,7 @@ def to_json(result: Result | None, started: Started) -> dict[str, Any]:
 
 
 def _report(result: Result, started: Started, progress: Progress, unfamiliar_asked: bool) -> None:
-    """Print what the run came to, and the command to try next."""
+    """Print the run's results, and the command to try next."""
     assert result.model is not None
     model_path = folder_of(result) / "model.npz"
     progress.say("")
@@ -325,14 +325,14 @@ def _report(result: Result, started: Started, progress: Progress, unfamiliar_ask
         of_these = f"; generation {kept} was the best on validation, and is saved as trained with that split as well"
     progress.say(f"{result.generations} generations, {duration(result.seconds)}{of_these}")
     if unfamiliar_asked and "familiarity" not in result.model.header:
-        progress.say("the data are too few or too alike for the model to recognise unfamiliar inputs")
+        progress.say("there are too few data, or too similar ones, for the model to recognise unfamiliar inputs")
     progress.say(f"model {model_path}")
     for line in next_lines(model_path, started.origin):
         progress.say(line)
 
 
 def _classes_told(result: Result) -> list[str]:
-    """Return what is said of classes: accuracies, and a line for each."""
+    """Return lines about classes: accuracies, and a line for each class."""
     assert result.model is not None
     chosen, names = result.test[result.genome], result.model.class_names
     assert isinstance(chosen, Evaluation)
@@ -348,7 +348,7 @@ def _classes_told(result: Result) -> list[str]:
 
 
 def _between(chosen: Evaluation) -> str:
-    """Return the interval of an accuracy that is measured on few."""
+    """Return the interval of an accuracy that is measured on few inputs."""
     if chosen.n >= FEW:
         return ""
     low, high = interval(chosen.accuracy, chosen.n)
@@ -356,14 +356,14 @@ def _between(chosen: Evaluation) -> str:
 
 
 def _numbers_told(result: Result) -> list[str]:
-    """Return what is said of numbers: R2, and errors beside those of the mean."""
+    """Return lines about numbers: R2, and errors beside those of predicting the mean."""
     chosen = result.test[result.genome]
     assert isinstance(chosen, NumberEvaluation)
     return [f"test R2 {chosen.score:.4f}  ({_among(result, '{:.4f}'.format)})", *number_lines(chosen)]
 
 
 def _among(result: Result, shown: Callable[[float], str]) -> str:
-    """Return what the champions reach on the validation split."""
+    """Return the champions' results on the validation split."""
     one = len(result.validation) == 1
     each = ", ".join(f"{'' if one else name + ' '}{shown(value)}" for name, value in result.validation.items())
     return f"validation {each}" if one else f"{result.genome}, chosen on validation: {each}"

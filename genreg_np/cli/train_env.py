@@ -1,4 +1,4 @@
-"""`genreg-np train --env NAME`: evolve a policy for an environment of Gymnasium."""
+"""`genreg-np train --env NAME`: evolve a policy for a Gymnasium environment."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from genreg_np.strategies import population_class
 if TYPE_CHECKING:
     from genreg_np.model import Model
 
-BUDGET = "60s"  # where nothing else ends a run
-RESCORE = 30  # episodes by which a policy that would be the best ever is judged
+BUDGET = "60s"  # if nothing else ends a run
+RESCORE = 30  # episodes to confirm a policy that would be the best ever
 JUDGED = 100  # fresh episodes at the end
-JUDGING = 2  # which stream of seeds is for these: a run has 0 and 1
+JUDGING = 2  # their stream of seeds: a run uses 0 and 1
 ENDED = {"budget": "the budget", "target": "the target", "generations": "their number"}
-NOT_ENDED = 2**31  # generations, where something else ends a run
-PRESETS = {None: PRESET, "cma-es": PRESET, "evolution-strategy": "policy-large"}  # by strategy; of others their own
+NOT_ENDED = 2**31  # generations, if something else ends a run
+PRESETS = {None: PRESET, "cma-es": PRESET, "evolution-strategy": "policy-large"}  # by strategy; others have their own
 SETTINGS = ("strategy", "hidden", "network", "generations", "seed")
-KNOWN = (  # options that mean something beside --env
+KNOWN = (  # options that can be combined with --env
     *SETTINGS, "env", "episodes", "steps", "preset", "budget", "target", "backend", "device", "threads", "engine",
     "address", "init_model", "out", "resume_run", "extend", "assignments", "config_file", "quiet", "verbose", "as_json",
     "report",
@@ -53,7 +53,7 @@ AGAIN = ("preset", "strategy", "hidden", "network", "seed", "init_model", "out",
 
 @dataclass
 class Task:
-    """What is to be done."""
+    """A run on an environment."""
 
     episodes: Episodes
     evolution: Evolution
@@ -62,31 +62,31 @@ class Task:
 
     @property
     def generations(self) -> int:
-        """How many there are in all; NOT_ENDED where something else ends the run."""
+        """The total number of generations; NOT_ENDED if something else ends the run."""
         return self.evolution.config.generations
 
     @property
     def named(self) -> str:
-        """What a command needs beside the run to find the environment."""
+        """The option that a command needs to find the environment, or ""."""
         return f" --env {shlex.quote(self.episodes.name)}" if ":" in self.episodes.name else ""
 
 
 def is_of_env(run: str) -> bool:
-    """Whether a run folder is that of a policy; raises as reading it does."""
+    """Return whether a run folder is that of a policy; raises as reading it does."""
     with RunFolder.open(Path(run)) as folder:
         return "env" in folder.read_config()[2]
 
 
 def look_for(env: str | None) -> None:
-    """Have a module that --env names looked for in the working directory, after all others."""
+    """Let the module in --env be found in the working directory, after all other places."""
     if env is not None and ":" in env and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
 
 
 def train_policy(options: dict[str, Any], progress: Progress, stopping: Stopping) -> int:
-    """Start a run or go on with one, print what it came to, and return the exit code."""
+    """Start or resume a run, print the results, and return the exit code."""
     is_new = options["resume_run"] is None
-    stopping.last_words = ["stopped; no run was begun" if is_new else "stopped; the run is as it was"]
+    stopping.last_words = ["stopped; no run was started" if is_new else "stopped; the run is unchanged"]
     _check(options)
     task = (_new if is_new else _resumed)(options, progress)
     evolution, folder = task.evolution, task.folder
@@ -123,15 +123,15 @@ def train_policy(options: dict[str, Any], progress: Progress, stopping: Stopping
 
 
 def _check(options: dict[str, Any]) -> None:
-    """Refuse what has nothing to do with episodes, or cannot be."""
+    """Refuse options that do not apply to episodes, and invalid values."""
     for name, value in options.items():
         if name not in KNOWN and value not in (None, (), False):
             raise UsageError(f"--{name.replace('_', '-')} is for data, and --env has none: leave it out")
     if options["budget"] and options["generations"]:
-        raise UsageError("--budget and --generations say the same thing twice: give one of them")
+        raise UsageError("--budget and --generations cannot be combined: give one of them")
     seconds_of(options["budget"])
     if options["target"] is not None and math.isnan(options["target"]):
-        raise UsageError("--target nan is no mean return")
+        raise UsageError("--target nan must be a mean return")
     if options["threads"] is not None and options["threads"] < 1:
         raise UsageError(f"--threads {options['threads']}: the processes that play must be 1 or more")
     if options["env"] is not None and not options["env"].strip():
@@ -141,11 +141,11 @@ def _check(options: dict[str, Any]) -> None:
 
 
 def _new(options: dict[str, Any], progress: Progress) -> Task:
-    """Return a run that begins."""
+    """Return a new run."""
     from genreg_np.model import load
 
     if options["extend"]:
-        raise UsageError("--extend goes with --resume")
+        raise UsageError("--extend needs --resume")
     given = given_settings(options, SETTINGS)
     if wrong := [name for name in OF_DATA if name in given]:
         raise UsageError(f"{wrong[0]} is a setting of runs on data, and --env has none: leave it out")
@@ -156,16 +156,16 @@ def _new(options: dict[str, Any], progress: Progress) -> Task:
     if not given.get("generations"):
         if config.annealed:
             raise UsageError(
-                f"strategy {config.strategy} plans its steps by how many generations there are: give --generations N, "
+                f"strategy {config.strategy} plans its steps by the number of generations: give --generations N, "
                 "or --set annealing=none"
             )
         config = config.replace(generations=NOT_ENDED)
         if not options["budget"] and options["target"] is None:
             options["budget"] = BUDGET
-            progress.say(f"for {BUDGET}: --budget, --generations or --target say how long")
+            progress.say(f"for {BUDGET}: change that with --budget, --generations or --target")
     out = Path(options["out"]) if options["out"] else None
     if out is not None and (out / "config.toml").exists():
-        raise RunError(f"{out}: already holds a run: go on with it by --resume {out}, or choose another --out")
+        raise RunError(f"{out}: already holds a run: resume it with --resume {out}, or choose another --out")
     task = episodes(options["env"], options["episodes"] or 1, options["steps"])
     unlimited = "" if task.is_limited else f"; no limit is declared: {task.steps:,} steps at most"
     progress.say(f"environment {task.name}, {task.episodes} episode{'s' * (task.episodes > 1)} a score{unlimited}")
@@ -177,7 +177,7 @@ def _new(options: dict[str, Any], progress: Progress) -> Task:
 
 
 def _resumed(options: dict[str, Any], progress: Progress) -> Task:
-    """Return a run that goes on."""
+    """Return a run to resume."""
     for name in AGAIN:
         if options[name] is not None:
             flag = {"init_model": "init", "config_file": "config"}.get(name, name)
@@ -186,9 +186,9 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
     with RunFolder.open(run) as folder:
         config, _, origin = folder.read_config()
     if OWN_FITNESS not in origin or "env" not in origin:
-        raise UsageError(f"{run} is no run of train --env: leave out --env")
+        raise UsageError(f"{run} is not a run of train --env: leave out --env")
     if options["env"] not in (None, origin["env"]):
-        raise UsageError(f"--env {options['env']} beside --resume: the run's own is {origin['env']}")
+        raise UsageError(f"--env {options['env']} with --resume: the run's own is {origin['env']}")
     task = noted_task(origin, str(run), options["env"])
     rescore = origin.get("rescore")
     if type(rescore) is not int or rescore < 0:
@@ -199,7 +199,7 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
         changes = {"generations": NOT_ENDED} | changes if config.generations == NOT_ENDED else changes
     new = config.changed(**changes)
     if new.generations == NOT_ENDED and not options["budget"] and options["target"] is None:
-        raise UsageError("how much longer? give --budget 60s, --generations N or --target X beside --resume")
+        raise UsageError("how much longer? give --budget 60s, --generations N or --target X with --resume")
     how = {"backend": options["backend"] or origin.get("backend", "auto"), "on_compiling": progress.compiling}
     evolution = Evolution.load(run / "checkpoint.npz", config=new, **how)
     check_total(config, new, evolution.generation, bool(options["extend"]))
@@ -208,7 +208,7 @@ def _resumed(options: dict[str, Any], progress: Progress) -> Task:
 
 
 def _run(task: Task, options: dict[str, Any], progress: Progress, should_stop: Callable[[], bool]) -> str:
-    """Evolve, and return why it ended."""
+    """Evolve, and return the reason for the end."""
     engine = options["engine"] or FASTER
     processes = 0 if engine == "serial" else options["threads"] or (0 if engine == "ray" else usable_processors())
     total = 0 if task.generations == NOT_ENDED else task.generations
@@ -229,10 +229,10 @@ def _run(task: Task, options: dict[str, Any], progress: Progress, should_stop: C
 
 
 def _judged(task: Task) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return what the policy reaches in fresh episodes."""
+    """Return the policy's returns in fresh episodes."""
     if task.evolution.best_ever is None:
         raise RunError(
-            f"no policy had a finite mean return in the {task.rescore} episodes that judge who is the best: "
+            f"no policy had a finite mean return in the {task.rescore} episodes that confirm the best: "
             f"{task.episodes.name} must give finite rewards"
         )
     model: Model = task.evolution.champion()
@@ -265,7 +265,7 @@ def _deviation(returns: Any) -> float | None:
 
 
 def _told(task: Task, ended: str, returns: Any) -> list[str]:
-    """Return what is said at the end."""
+    """Return the lines to print at the end."""
     model, best = task.folder / "model.npz", task.evolution.best_ever
     assert best is not None
     finite = returns[np.isfinite(returns)]
@@ -294,14 +294,14 @@ def _told(task: Task, ended: str, returns: Any) -> list[str]:
 
 
 def _stopped(task: Task) -> list[str]:
-    """Return what is said of a run that was stopped."""
+    """Return lines about a run that was stopped."""
     done = task.evolution.generation
     saved = f"after generation {done}" if done else "before the first generation had ended"
-    return [f"stopped and saved {saved}. Go on with:", _further(task)]
+    return [f"stopped and saved {saved}. Resume with:", _further(task)]
 
 
 def _further(task: Task) -> str:
-    """Return the command that goes on with a run, as a line of its own."""
+    """Return the command that resumes a run, as an indented line."""
     ended = task.evolution.generation >= task.generations
     more = f" --budget {BUDGET}" if task.generations == NOT_ENDED else ""
     more = f" --generations {2 * task.generations}" if ended else more

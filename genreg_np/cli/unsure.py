@@ -1,4 +1,4 @@
-"""--reject P of `infer` and `eval`: an answer is unsure where it is improbable, or its input unlike all trained on."""
+"""--reject P of `infer` and `eval`: answer unsure if the answer is improbable or the input is unfamiliar."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from genreg_np.infer_familiarity import Familiarity
 
 REASONS = IMPROBABLE, UNFAMILIAR = "probability", "unfamiliar"  # why an answer is unsure
 NO_DISTANCE = (
-    "{}: the model has no distance to what it was trained on (train --familiarity), so --reject goes by the "
-    "largest probability alone"
+    "{}: the model does not recognise unfamiliar inputs (train --familiarity), so --reject uses only the largest "
+    "probability"
 )
 
 answer_option = click.option(
     "--reject",
     metavar="P",
     type=click.FloatRange(0, 1),
-    help="Answer unsure where the largest probability is below P, or the input is like nothing trained on.",
+    help="Answer unsure if the largest probability is below P, or the input is unlike the training data.",
 )
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """What of a model's answers is unsure."""
+    """Decides which of a model's answers are unsure."""
 
     threshold: float  # probability, 0 .. 1
-    familiarity: Familiarity | None  # None: the model cannot tell unfamiliar inputs
+    familiarity: Familiarity | None  # None: the model does not recognise unfamiliar inputs
 
     @classmethod
     def of(cls, model: infer.Model, path: str, threshold: float | None) -> Rejection | None:
-        """Return None where no threshold was given; say on stderr where a model goes by probability alone.
+        """Return the rejection, or None without a threshold; warn if only the probability can be used.
 
         Raises
         ------
         UsageError
-            For a threshold that is no number, or a model without classes.
+            For a threshold that is not a number, or a model without classes.
         ModelError
-            If what the model has to tell unfamiliar inputs is malformed.
+            If the model's `familiarity` is malformed.
         """
         if threshold is None:
             return None
@@ -63,12 +63,12 @@ class Rejection:
             raise infer.ModelError(f"{path}: {error}") from None
 
     def why(self, probability: NDArray[np.floating], inputs: NDArray[np.generic]) -> list[str]:
-        """Return for each input why its answer is unsure: UNFAMILIAR, IMPROBABLE, or "" where it is not.
+        """Return for each input why its answer is unsure: UNFAMILIAR, IMPROBABLE, or "" if it is not.
 
         Parameters
         ----------
         probability : (N,) float
-            The largest of each input.
+            The largest probability of each input.
         inputs : (N, *input_shape), or one of shape input_shape
         """
         unlike: NDArray[np.bool_] = np.zeros(len(probability), bool)
@@ -79,13 +79,13 @@ class Rejection:
         ]
 
     def entry(self, probability: float, one: NDArray[np.generic]) -> dict[str, Any]:
-        """Return what --json says of one input's answer besides: a reason, null where it is sure; else class null."""
+        """Return the --json entries for one input's certainty: a reason, or null; with a reason, the class is null."""
         (why,) = self.why(np.array([probability]), one)
         return {"class": None, "reason": why} if why else {"reason": None}
 
 
 def words(result: dict[str, Any]) -> str:
-    """Return what is printed of an answer that is unsure."""
+    """Return the text to print for an unsure answer."""
     if result["reason"] == UNFAMILIAR:
         return "unsure (like nothing it was trained on)"
     answers = [f"{short_name(entry['class'])}, {percent(entry['probability'])}" for entry in result["top"]]

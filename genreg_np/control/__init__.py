@@ -1,4 +1,4 @@
-"""Policies for the environments of Gymnasium: episodes as a fitness, and playing with what came of it.
+"""Policies for Gymnasium environments: episodes as a fitness, and playing with the result.
 
     from genreg_np.control import episodes
 
@@ -7,7 +7,7 @@
     evolution.run(fitness=task, target=475, rescore=20, budget=30)
     task.returns(evolution.champion(), seeds=range(100)).mean()
 
-Needs the extra `control`. A simulator of another kind needs nothing of this: any function of a model is a fitness.
+Needs the extra `control`. Other simulators do not need this module: any function of a model can be a fitness.
 """
 
 from genreg_np.control.episodes import Episodes, episodes

@@ -29,33 +29,33 @@ from genreg_np.settings import whole_number
 from genreg_np.streams import Stream
 
 PRESET = "policy"
-MOST_STEPS = 10_000  # of an episode, where neither the environment nor the user sets an end
-LOOKED_AT, LOOKS = 4_000, 20  # observations, and episodes of random actions, by which observations are scaled
-OPTION, UNNOTED = "option_", "env_unnoted"  # in notes: before an option's name; the options that are no plain values
+MOST_STEPS = 10_000  # of an episode, if neither the environment nor the user sets a limit
+LOOKED_AT, LOOKS = 4_000, 20  # observations, and episodes of random actions, used to scale observations
+OPTION, UNNOTED = "option_", "env_unnoted"  # in notes: prefix of an option's name; options that are not plain values
 
 
 class Episodes:
     """A fitness: the mean return of a policy over episodes of an environment. `episodes` makes one.
 
-    It can be sent to other processes, each of which makes an environment of its own.
+    It can be sent to other processes, each of which creates its own environment.
 
     Parameters
     ----------
     env, episodes, steps, **options
-        As `episodes` takes them.
+        See `episodes`.
 
     Attributes
     ----------
     name : str
-        The environment's.
+        Name of the environment.
     episodes : int
-        How many are played for a score.
+        Number of episodes played for a score.
     steps : int
-        The most of an episode.
+        Most steps of an episode.
     is_limited : bool
-        Whether the environment or the user set that; otherwise it is so large that every episode ends.
+        Whether the environment or the user set that limit; otherwise it only ensures that every episode ends.
     options : dict
-        The environment's.
+        Options of the environment.
     """
 
     def __init__(
@@ -89,12 +89,12 @@ class Episodes:
         return self._env
 
     def made(self, **options: Any) -> Any:
-        """Return a new environment, with more options.
+        """Return a new environment, with additional options.
 
         Raises
         ------
         UsageError
-            If there is none of that name, or what is made is none.
+            If there is no environment of that name, or the created object is not an environment.
         MissingExtraError
             Without Gymnasium.
         """
@@ -107,7 +107,7 @@ class Episodes:
             raise UsageError(f"env {self.name} cannot be made: {line_of(error)}") from error
         if not all(hasattr(env, name) for name in ("reset", "step", "observation_space", "action_space")):
             raise UsageError(
-                f"{self.name} made {type(env).__name__}, not an environment of Gymnasium with reset, step, "
+                f"{self.name} returned {type(env).__name__}, not a Gymnasium environment with reset, step, "
                 "observation_space and action_space"
             )
         return env
@@ -120,7 +120,7 @@ class Episodes:
         model : Model
             The policy.
         seed : int
-            Of the first episode; those of the others follow from it.
+            Seed of the first episode, from which the others are derived.
         """
         return float(self.returns(model, seeds_of(seed, self.episodes)).mean())
 
@@ -132,12 +132,12 @@ class Episodes:
         model : Model
             The policy.
         seeds : iterable of int
-            Each 0 or more, and below 2**31.
+            From 0 to 2**31 - 1.
 
         Returns
         -------
         (n,) float64
-            The sum of rewards of each episode; NaN where the policy's outputs are not finite.
+            The sum of rewards of each episode; NaN if the policy's outputs are not finite.
 
         Raises
         ------
@@ -147,7 +147,7 @@ class Episodes:
         return np.array([sum(self.played(model, seed, self.env)) for seed in seeds], np.float64)
 
     def played(self, model: Model, seed: int, env: Any) -> Iterator[float]:
-        """Yield the reward of each step of an episode in an environment that `made` made; raises as `returns`."""
+        """Yield the reward of each step of an episode in an environment from `made`; raises as `returns` does."""
         at = "its reset"
         try:
             state, step, chosen = model.start(), model.step, self._actions.chosen
@@ -169,7 +169,7 @@ class Episodes:
             ) from error
 
     def fits(self, model: Model) -> None:
-        """Refuse a model that is no policy for this environment.
+        """Refuse a model that is not a policy for this environment.
 
         Parameters
         ----------
@@ -178,26 +178,26 @@ class Episodes:
         Raises
         ------
         UsageError
-            With what it takes or gives, and what is needed.
+            If inputs or outputs do not match; the message says what is needed.
         """
         count = len(self._actions.names)
         if np.prod(model.input_shape) != np.prod(self._shape):
-            raise UsageError(f"the model takes inputs of {model.input_shape}, but {self.name} shows {self._shape}")
+            raise UsageError(f"the model takes inputs of {model.input_shape}, but {self.name} gives {self._shape}")
         if model.output_count != count or bool(model.class_names) != (self._actions.shape is None):
             kind = f"one of {count} actions" if self._actions.shape is None else f"{count} numbers"
             gives = f"one of {len(model.class_names)} classes" if model.class_names else f"{model.output_count} numbers"
             raise UsageError(f"the model does not fit {self.name}: it gives {gives}, and {self.name} takes {kind}")
 
     def network(self, config: TrainConfig | None = None) -> Network:
-        """Return a network from observations to actions, its hidden layers by the configuration.
+        """Return a network from observations to actions, with the configuration's hidden layers.
 
-        Its first layer scales observations to deviation 1, as they vary in episodes of random actions, the same ones
-        in every process; it stays as it is, and is part of the model.
+        Its first layer scales observations to standard deviation 1, as measured in episodes of random actions, the same
+        ones in every process; it does not change in training, and is part of the model.
 
         Parameters
         ----------
         config : TrainConfig, optional
-            Whose hidden layers, or network in words, it has; by default the preset `policy`.
+            Configuration with hidden layers, or a network in words; by default the preset `policy`.
 
         Raises
         ------
@@ -211,17 +211,17 @@ class Episodes:
         return policy(self._shape, fixed, self._actions, config.hidden, config.activation, config.network)
 
     def _looked(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return mean and deviation (I,) of observations of random actions."""
+        """Return mean and standard deviation (I,) of observations under random actions."""
         count = 0
         try:
             for row in itertools.islice(self._random(), LOOKED_AT):
                 if row.size != math.prod(self._shape):
-                    raise ValueError(f"an observation has {row.size} numbers, and observation_space says {self._shape}")
-                if not count:  # what is added up is little: how far each is from the first
+                    raise ValueError(f"an observation has {row.size} numbers, but observation_space is {self._shape}")
+                if not count:  # sums are taken of differences from the first, which are small
                     first, total, squares = row, np.zeros_like(row), np.zeros_like(row)
                 count, total, squares = count + 1, total + (row - first), squares + np.square(row - first)
             if not np.array_equal(first, np.asarray(self.env.reset(seed=0)[0], np.float64).reshape(-1), equal_nan=True):
-                differs = "two episodes of one seed begin in different ways: no run of it can be repeated"
+                differs = "two episodes with the same seed begin differently: its runs cannot be reproduced"
                 warnings.warn(f"{self.name}: {differs}", RuntimeWarning, stacklevel=2)
         except Exception as error:
             raise FitnessError(f"{self.name}: an episode of random actions failed: {told_with_place(error)}") from error
@@ -232,7 +232,7 @@ class Episodes:
         return first + mean, deviation
 
     def _random(self) -> Iterator[NDArray[np.float64]]:
-        """Yield observations (I,) of episodes of random actions, always the same ones."""
+        """Yield observations (I,) from episodes of random actions, always the same ones."""
         env = self.env
         env.action_space.seed(0)
         for seed in range(LOOKS):
@@ -251,14 +251,14 @@ class Episodes:
         config : TrainConfig, optional
             By default the preset `policy`.
         initial : Model, optional
-            A policy whose mutated copies are generation 0; observations are scaled as it scales them.
+            A policy whose mutated copies are generation 0; its scaling of observations is kept.
         **options
-            What else `Evolution` takes, such as backend.
+            Other arguments of `Evolution`, such as backend.
 
         Raises
         ------
         UsageError
-            If layers do not fit, or the policy to start from has others, or is for other actions.
+            If layers do not fit, or the policy to start from has other layers or actions.
         FitnessError
             If the environment fails.
         """
@@ -268,15 +268,15 @@ class Episodes:
             self.fits(initial)
             own, ours = Targets.read(initial.header), actions.targets
             if own is not None and ours is not None and own.header() != ours.header():
-                raise UsageError(f"the model to start from gives numbers between other bounds than {self.name} takes")
+                raise UsageError(f"the model to start from has other bounds of its numbers than {self.name}")
             theirs, _ = core_of(initial)
-            if theirs.learning == network.learning:  # else it is refused, with what both are
+            if theirs.learning == network.learning:  # otherwise Evolution refuses it, naming both
                 network = theirs
         named: dict[str, Any] = {"class_names": actions.class_names, "targets": actions.targets}
         return Evolution(config, network=network, initial=initial, **options | named)
 
     def facts(self) -> dict[str, Any]:
-        """Return what is measured, as plain values: a run notes them, and its model."""
+        """Return a description of what is measured, as plain values, for the notes of runs and models."""
         plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in self.options.items()}
         unnoted = [name for name, value in plain.items() if not is_plain(value)]
         found = {"env": self.name, "env_episodes": self.episodes, "env_steps": self.steps}
@@ -290,21 +290,21 @@ def episodes(env: str | Callable[[], Any], episodes: int = 1, steps: int | None 
     Parameters
     ----------
     env : str or callable
-        A name that Gymnasium knows; module:function; or a function or class at the top level of a module, which returns
-        an environment.
+        A name registered with Gymnasium; module:function; or a function or class at the top level of a module that
+        returns an environment.
     episodes : int
-        How many are played for a score. In a run all genomes of a generation play the same ones, and each generation
-        others.
+        Number of episodes played for a score. In a run all genomes of a generation play the same ones, and each
+        generation plays new ones.
     steps : int, optional
-        The most of an episode; by default the environment's own limit, or 10,000.
+        Most steps of an episode; by default the environment's own limit, or 10,000.
     **options
-        What gymnasium.make or the function takes, such as gravity=9.
+        Arguments of gymnasium.make or the function, such as gravity=9.
 
     Raises
     ------
     UsageError
-        If there is no such environment, it cannot be sent to other processes, or its observations or actions are none
-        for a network.
+        If there is no such environment, it cannot be sent to other processes, or a network cannot take its observations
+        or give its actions.
     MissingExtraError
         Without Gymnasium.
     """
@@ -312,7 +312,7 @@ def episodes(env: str | Callable[[], Any], episodes: int = 1, steps: int | None 
 
 
 def seeds_of(seed: int, count: int) -> list[int]:
-    """Return the seeds of so many episodes: the first is the given one."""
+    """Return the seeds of `count` episodes, beginning with the given one."""
     return [seed, *(Stream(seed).seeds(0, 0, count - 1) if count > 1 else ())]
 
 
@@ -321,13 +321,13 @@ def _made(source: Any, count: int, steps: int | None, options: dict[str, Any]) -
 
 
 def _factory(name: str) -> Any:
-    """Return the function that module:function names; or the name, where it is one of Gymnasium's."""
+    """Return the function named by module:function; or the name itself, if Gymnasium has it."""
     module, colon, function = name.partition(":")
     if not colon:
         return name
     try:
         there = vars(importlib.import_module(module.removesuffix(".py")))
-    except Exception as error:  # whatever a module does when it is imported
+    except Exception as error:  # importing a module may raise anything
         raise UsageError(f"env {name!r}: module {module} cannot be imported ({line_of(error)})") from None
     found = there.get(function, name)
     if isinstance(found, str) and function not in _gymnasium(name).registry:  # an import may have added it there
@@ -339,7 +339,7 @@ def _factory(name: str) -> Any:
 
 
 def _registered(name: str, options: dict[str, Any]) -> Any:
-    """Return the environment that Gymnasium has by a name."""
+    """Return the environment registered with Gymnasium under a name."""
     gymnasium = _gymnasium(name)
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""An episode as an animated picture."""
+"""Film an episode as an animated GIF."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from genreg_np.errors import FitnessError, UsageError, missing_extra
 from genreg_np.infer import Model
 from genreg_np.settings import is_number
 
-FRAMES_A_SECOND = 25  # of the picture, at most: GIF counts hundredths of a second
+FRAMES_A_SECOND = 25  # of the GIF, at most: its durations are in hundredths of a second
 WIDEST = 400  # pixels
 LONGEST = 2_000  # frames
 HOLD = 1_000  # milliseconds of the last frame
 
 
 def filmed(task: Episodes, model: Model, seed: int) -> tuple[list[float], bytes]:
-    """Play one episode.
+    """Play and film one episode.
 
     Returns
     -------
     list of float
         The reward of each step.
     bytes
-        The episode as a GIF, one frame in so many that it plays at its own speed.
+        The episode as a GIF at its own speed, with frames left out if necessary.
 
     Raises
     ------
     UsageError
-        If the environment draws no pictures.
+        If the environment cannot draw pictures.
     FitnessError
         If it fails.
     MissingExtraError
-        Without Pillow, or what the environment draws with.
+        Without Pillow, or the packages with which the environment draws.
     """
     try:
         from PIL import Image
@@ -53,7 +53,7 @@ def filmed(task: Episodes, model: Model, seed: int) -> tuple[list[float], bytes]
 def _filmed(task: Episodes, model: Model, seed: int, image: Any) -> tuple[list[float], bytes]:
     try:
         env = task.made(render_mode="rgb_array")
-    except UsageError:  # such as a function that takes no such option: made without it, there is one
+    except UsageError:  # for example a function without this option, which may work without it
         env = None
     if getattr(env, "render_mode", None) != "rgb_array":
         raise UsageError(f"{task.name} draws no pictures (it has no render mode rgb_array): leave out --out")
@@ -80,7 +80,7 @@ def _filmed(task: Episodes, model: Model, seed: int, image: Any) -> tuple[list[f
 
 @contextlib.contextmanager
 def _unseen() -> Iterator[None]:
-    """Have pygame, with which most environments draw, open no window, and say no hello on stdout."""
+    """Keep pygame, with which most environments draw, from opening a window and printing a greeting."""
     wanted = {"PYGAME_HIDE_SUPPORT_PROMPT": "1", "SDL_VIDEODRIVER": "dummy"}
     absent = [name for name in wanted if name not in os.environ]
     os.environ.update({name: wanted[name] for name in absent})
@@ -92,7 +92,7 @@ def _unseen() -> Iterator[None]:
 
 
 def _frame(env: Any, name: str, image: Any) -> Any:
-    """Return what an environment draws, (H, W, 3) of 0 .. 255, as a picture of few colours, no wider than WIDEST."""
+    """Return the environment's drawing, (H, W, 3) of 0 .. 255, as a picture with few colours, at most WIDEST wide."""
     try:
         picture = image.fromarray(np.asarray(env.render(), np.uint8))
     except Exception as error:

@@ -1,6 +1,6 @@
-"""What an environment shows and takes: observations as inputs of a network, outputs as actions.
+"""Observation and action spaces of an environment: observations as inputs of a network, outputs as actions.
 
-    Discrete(K)    K outputs, the largest of which is done; the model tells classes apart, called 0 .. K - 1
+    Discrete(K)    K outputs, of which the largest is the action; the model has classes called 0 .. K - 1
     Box (A,)       A outputs, scaled to the bounds by tanh; the model predicts numbers, in the environment's units
 
 Shapes: I numbers of an observation, K outputs.
@@ -25,8 +25,8 @@ from genreg_np.layers.images import FixedLayer, Standardise
 from genreg_np.layers.targets import Targets
 from genreg_np.model import Network
 
-WIDEST = 1e6  # bounds beyond which they say nothing
-LEAST_SHARE = 0.05  # of half the width of its bounds, that a number of an observation is taken to vary by
+WIDEST = 1e6  # larger bounds are ignored
+LEAST_SHARE = 0.05  # least standard deviation of a number of an observation, relative to half the width of its bounds
 MOST_INPUTS = 1 << 20
 
 
@@ -36,17 +36,17 @@ def input_shape(space: Any, where: str) -> tuple[int, ...]:
     Raises
     ------
     UsageError
-        If it is no array of numbers, with what makes it one.
+        If it is not an array of numbers; the message says how to make it one.
     """
     kind = type(space).__name__
     if kind != "Box":
         raise UsageError(
-            f"{where}: observations are {kind}, and a network takes arrays of numbers: wrap it, as by a function that "
-            "returns gymnasium.wrappers.FlattenObservation(gymnasium.make(...)), and name that in its place"
+            f"{where}: observations are {kind}, but a network takes arrays of numbers: name a function that returns a "
+            "wrapped environment, such as gymnasium.wrappers.FlattenObservation(gymnasium.make(...))"
         )
     shape = tuple(int(extent) for extent in space.shape)
     if not shape or not 0 < math.prod(shape) <= MOST_INPUTS:
-        raise UsageError(f"{where}: observations have shape {shape}, which is none for a network: wrap it")
+        raise UsageError(f"{where}: observations have shape {shape}, which a network cannot take: wrap it")
     return shape
 
 
@@ -54,20 +54,20 @@ def input_shape(space: Any, where: str) -> tuple[int, ...]:
 class Actions:
     """How outputs become an action."""
 
-    names: tuple[str, ...]  # of what can be done, or of the numbers of an action
-    start: int = 0  # the number of the first of what can be done
-    shape: tuple[int, ...] | None = None  # of an action that is numbers; None where one of several things is done
+    names: tuple[str, ...]  # of the discrete actions, or of the numbers of an action
+    start: int = 0  # number of the first discrete action
+    shape: tuple[int, ...] | None = None  # of an action made of numbers; None for discrete actions
     low: NDArray[np.float64] | None = None  # (K,) bounds of numbers, infinite where there are none
     high: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, space: Any, where: str) -> Actions:
-        """Read a space of actions.
+        """Read an action space.
 
         Raises
         ------
         UsageError
-            If it is neither one of several things nor numbers.
+            If it is neither discrete nor a box of numbers.
         """
         kind = type(space).__name__
         if kind == "Discrete":
@@ -75,14 +75,14 @@ class Actions:
             return cls(tuple(str(start + number) for number in range(int(space.n))), start)
         if kind != "Box":
             raise UsageError(
-                f"{where}: actions are {kind}, and a policy here gives one of several (Discrete) or numbers (Box): "
+                f"{where}: actions are {kind}, but a policy gives one of several (Discrete) or numbers (Box): "
                 "wrap it so that it takes one of these"
             )
         shape, count = tuple(int(extent) for extent in space.shape), int(np.prod(space.shape))
         if np.dtype(space.dtype).kind != "f":
             raise UsageError(
-                f"{where}: an action is {count} whole number{'s' * (count > 1)} ({space.dtype}), and a policy gives "
-                "fractions: wrap it so that it takes these, or one of several things (Discrete)"
+                f"{where}: an action is {count} whole number{'s' * (count > 1)} ({space.dtype}), but a policy gives "
+                "fractions: wrap it so that it takes these, or one of several actions (Discrete)"
             )
         names = ("action",) if count == 1 else tuple(f"action {number}" for number in range(count))
         low, high = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
@@ -90,12 +90,12 @@ class Actions:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """What the model tells apart; none where it predicts numbers."""
+        """The model's classes; () if it predicts numbers."""
         return self.names if self.shape is None else ()
 
     @property
     def targets(self) -> Targets | None:
-        """How the model scales its numbers; None where it tells classes apart."""
+        """How the model scales its numbers; None if it has classes."""
         if self.shape is None:
             return None
         if not self.is_bounded:
@@ -107,7 +107,7 @@ class Actions:
 
     @property
     def is_bounded(self) -> bool:
-        """Whether actions are numbers that all have bounds, so that tanh reaches all of them and no others."""
+        """Whether actions are numbers that all have bounds, which tanh covers exactly."""
         if self.low is None or self.high is None:
             return False
         return bool((np.abs(self.low) < WIDEST).all() and (np.abs(self.high) < WIDEST).all())
@@ -118,30 +118,30 @@ class Actions:
         return "tanh" if self.is_bounded else "linear"
 
     def chosen(self, values: NDArray[np.float32]) -> Any:
-        """Return the action for outputs (K,): a number of the environment's, or an array of its shape.
+        """Return the action for outputs (K,): a number of a discrete action, or an array of the space's shape.
 
-        None where outputs are not finite, and so say nothing.
+        None if outputs are not finite.
         """
         if self.shape is None:
-            best = int(values.argmax())  # the place of NaN, if there is one
+            best = int(values.argmax())  # the place of a NaN, if there is one
             return self.start + best if math.isfinite(values.item(best)) else None
         if not np.isfinite(values).all():
             return None
         assert self.low is not None
         assert self.high is not None
-        bounded = np.minimum(np.maximum(values, self.low), self.high)  # rounding goes beyond, or there is half a bound
+        bounded = np.minimum(np.maximum(values, self.low), self.high)  # rounding may exceed bounds; some are one-sided
         return bounded.astype(np.float32).reshape(self.shape)
 
 
 def scaling(mean: NDArray[np.float64], deviation: NDArray[np.float64], space: Any) -> Standardise:
-    """Return the layer that scales observations as they varied in those that were seen.
+    """Return the layer that standardises observations.
 
     Parameters
     ----------
     mean, deviation : (I,) float64
-        Of those.
+        Of sampled observations.
     space : gymnasium.spaces.Box
-        Whose bounds, where they are near enough to say something, keep what hardly varied from being blown up.
+        Its bounds, unless they are very large, limit the scaling of numbers that hardly varied.
     """
     low, high = (np.asarray(bound, np.float64).reshape(-1) for bound in (space.low, space.high))
     bounded = (np.abs(low) < WIDEST) & (np.abs(high) < WIDEST)
@@ -157,21 +157,21 @@ def policy(
     Parameters
     ----------
     shape : tuple of int
-        Of an observation.
+        Shape of an observation.
     fixed : FixedLayer
-        Scales it.
+        The layer that scales observations.
     actions : Actions
     hidden : sequence of int
         Units of hidden layers.
     activation : str
-        Theirs.
+        Activation of hidden layers.
     described : str
-        All layers in words, instead: such as "elman 8 / dense 2".
+        All layers in words instead, such as "elman 8 / dense 2".
 
     Raises
     ------
     UsageError
-        If layers do not fit, or do not give a number for each action.
+        If layers do not fit, or their number of outputs is wrong.
     """
     count = len(actions.names)
     layers: list[Layer]

@@ -1,9 +1,9 @@
-"""Datasets by name or path: the registry, and the choices that need no user.
+"""Datasets by name or path: the registry, and the choices made without asking the user.
 
     load_dataset("mnist")        load_dataset("pictures/")        load_dataset("table.csv", label="species")
 
-`auto` is mnist, or digits where mnist is not here and cannot be fetched; a dataset that was named never becomes
-another one. Nothing heavy is imported before a dataset needs it.
+`auto` is mnist, or digits if mnist is neither on this machine nor can be fetched; a dataset given by name is never
+replaced by another. Heavy imports wait until a dataset needs them.
 
 Shapes: see `Dataset`.
 """
@@ -69,16 +69,16 @@ class DatasetInfo:
     name: str
     description: str
     where: str  # a folder, "built in", or how to get it
-    available: bool  # loads without a download or an installation
+    available: bool  # can be loaded without a download or an installation
 
 
 def dataset_names() -> tuple[str, ...]:
-    """Return the names that `load_dataset` knows, in the order of the lists shown to users; without auto."""
+    """Return the names that `load_dataset` knows, except auto, in the order in which users see them."""
     return (*SOURCES, *CIFAR, *BUILT_IN)
 
 
 def describe_datasets(data_dir: PathLike | None = None) -> tuple[DatasetInfo, ...]:
-    """Return what each named dataset is and where it is, without reading or fetching any.
+    """Describe each named dataset and where it is, without reading or fetching any.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def describe_datasets(data_dir: PathLike | None = None) -> tuple[DatasetInfo, ..
 
 
 def _find(name: str, data_dir: PathLike | None) -> Path | None:
-    """Return the folder or archive of a dataset that can be fetched, or None where it is not here."""
+    """Return the folder or archive of a downloadable dataset, or None if it is not on this machine."""
     if name in CIFAR:
         place = find_cifar(CIFAR[name], data_dir)
         return place and place[1]
@@ -107,28 +107,28 @@ def _find(name: str, data_dir: PathLike | None) -> Path | None:
 
 
 def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None = None) -> Path | None:
-    """Make sure that a named dataset is on this machine, whole.
+    """Make sure that a named dataset is on this machine and complete.
 
     Parameters
     ----------
     name : str
         A dataset's name.
     data_dir : path-like, optional
-        Where to look first, and where a download goes; else the user's cache.
+        Where to look first and where to download to; by default the user's cache.
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all or 0).
+        Called with (file name, bytes so far, total bytes or 0).
 
     Returns
     -------
     Path or None
-        The folder or archive that has it; None for a dataset that is built in.
+        The folder or archive that holds it; None for a built-in dataset.
 
     Raises
     ------
     UsageError
         For an unknown name.
     DataError, MissingExtraError
-        Where it cannot be downloaded, or the package that a built-in one needs is missing.
+        If it cannot be downloaded, or the package that a built-in one needs is missing.
     """
     if name in BUILT_IN:
         built_in_dataset(name).check_here(name)
@@ -148,7 +148,7 @@ def fetch(name: str, data_dir: PathLike | None = None, progress: Progress | None
 def find_auto(
     data_dir: PathLike | None = None, download: bool = True, progress: Progress | None = None
 ) -> tuple[str, str]:
-    """Choose the dataset for a user who named none.
+    """Choose the dataset when the user has not named one.
 
     Parameters
     ----------
@@ -199,61 +199,61 @@ def load_dataset(
     Parameters
     ----------
     name_or_path : str or path-like
-        auto, a name of `dataset_names()`, or a path: a folder of images with a subfolder for each class, a folder with
-        MNIST's four IDX files, CIFAR's files or archive, a .csv, .tsv or .npz file. A folder that is called like a
-        dataset is written ./mnist.
+        auto, one of `dataset_names()`, or a path: a folder of images with a subfolder for each class, a folder with
+        MNIST's four IDX files, CIFAR's files or archive, a .csv, .tsv or .npz file. Write ./mnist for a folder that
+        has the name of a dataset.
     data_dir : path-like, optional
         Where to look for a named dataset first, and where to download it to.
     download : bool
-        Whether a named dataset that is not here may be downloaded.
+        Whether a named dataset may be downloaded if it is not on this machine.
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all or 0) during a download.
+        Called with (file name, bytes so far, total bytes or 0) during a download.
     variations : int
         Views per letter, for letters.
     label : str or sequence of str, optional
-        Label column of a table: its name, or its number from 1; several are numbers to predict.
+        Label column of a table: its name, or its number from 1. Several columns are numbers to predict.
     header : bool, optional
-        Whether a table's first row names the columns; by default told by what it looks like.
+        Whether a table's first row names the columns; by default detected.
     separator : str, optional
-        Of a table: comma, semicolon, tab, pipe or blank, or the sign; by default found.
+        Separator of a table's fields: comma, semicolon, tab, pipe or blank, or the character; by default detected.
     task : str, optional
-        Of a table: classes, or values, which are numbers to predict; auto (the default): by what labels look like.
+        For a table: classes, values (numbers to predict), or auto (the default), which decides by the labels.
     keep, drop : sequence of str, optional
-        Columns of a table that are taken in though they tell nothing, such as row numbers, and that are left out.
+        Columns of a table to keep although they carry no information, such as row numbers, and columns to leave out.
     kind : sequence of str, optional
-        COLUMN=KIND of a table: numbers, words, flags (yes or no) or dates, for columns that look like something else.
+        COLUMN=KIND for columns of a table that look like something else: numbers, words, flags (yes or no) or dates.
     weight : str, optional
         Column of a table that says how much each row counts in training.
     size : tuple of int, optional
-        Height and width of a folder's images; by default their own where they all have one of at most 64 x 64, else
+        Height and width of a folder's images. By default their own size if they all share one of at most 64 x 64, else
         32 x 32.
     range : tuple of float, optional
-        Black and white of a folder's images of more than 8 bits; by default what the files say, or what can be told.
+        Values of black and white in a folder's images of more than 8 bits; by default read from the files or guessed.
     color : str, optional
-        auto (the default), grey or rgb: whether a folder's images are read in colour; auto: where one in ten has some.
+        Whether a folder's images are read in colour: auto (the default: if one in ten has colour), grey or rgb.
     fit : str, optional
-        How a folder's images of another size are brought to it: crop (the default), pad or stretch.
+        How a folder's images are brought to `size`: crop (the default), pad or stretch.
     skip_bad : bool, optional
-        Whether images of a folder that cannot be read are left out, instead of being refused.
+        Whether to leave out images of a folder that cannot be read; by default they are an error.
     ranges : mapping, optional
-        Black and white by the kind of values, as `Dataset.picture` has them: for images to be measured that were not
-        among those of training. No images need have more than 8 bits.
+        Values of black and white by kind, as in `Dataset.picture`: for evaluating on images that were not part of the
+        training data. The images may also all have 8 bits.
     on_picture : callable, optional
-        Called with how many images of a folder are read, and of how many.
+        Called with the number of images of a folder read so far, and the number of all.
 
     Returns
     -------
     Dataset
-        Its `note` says what the user should know about it.
+        Its `note` tells the user what should be known about it.
 
     Raises
     ------
     UsageError
-        For a name or path that is not there, or an option that does not apply to it.
+        For a name or path that does not exist, or an option that does not apply to it.
     DataError
         For data that cannot be fetched or read.
     MissingExtraError
-        For a dataset that needs a package which is not installed.
+        If the dataset needs a package that is not installed.
     """
     name = os.fspath(name_or_path)
     source = _kind(name)
@@ -290,7 +290,7 @@ def _load(
     variations: int,
     pictures: dict[str, Any],
 ) -> Dataset:
-    """Load a dataset of a kind; `reading` has the options that have been checked, `pictures` more for a folder."""
+    """Load a dataset of a kind; `reading` has the checked options, `pictures` more arguments for a folder."""
     if kind in SOURCES:
         return load_source(SOURCES[kind], data_dir, download, progress)
     if kind in CIFAR:
@@ -326,29 +326,29 @@ def _whole_size(size: Sequence[int]) -> tuple[int, int]:
 
 
 def is_image_folder(name_or_path: PathLike) -> bool:
-    """Tell whether `load_dataset` would read a folder of images: the one kind that can be scaled to a size.
+    """Return whether `load_dataset` would read a folder of images, the only kind that can be scaled to a size.
 
     Raises
     ------
     UsageError
-        For a name or path that is not there.
+        For a name or path that does not exist.
     """
     return _kind(os.fspath(name_or_path)) == IMAGES
 
 
 def may_be_pictures(name_or_path: PathLike) -> bool:
-    """Tell whether `load_dataset` would read what may be photographs: a folder of images, or a dataset of them.
+    """Return whether `load_dataset` would read possible photographs: a folder of images, or a dataset of them.
 
     Raises
     ------
     UsageError
-        For a name or path that is not there.
+        For a name or path that does not exist.
     """
     return _kind(os.fspath(name_or_path)) in (IMAGES, CIFAR_FILES, *CIFAR)
 
 
 def _kind(name: str) -> str:
-    """Return what a name or path is: auto, a dataset's name, or one of the kinds of files above."""
+    """Return the kind of a name or path: auto, a dataset's name, or one of the kinds of files above."""
     if name == AUTO or name in dataset_names():
         return name
     path = Path(name)

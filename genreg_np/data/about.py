@@ -1,4 +1,4 @@
-"""What there is to say of a table before anything is trained on it: a line for each column, and its labels."""
+"""A summary of a table before training: a line for each column, and its labels."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from genreg_np.data.labels import short_name
 from genreg_np.data.table import apart, dataset_of, read_table
 from genreg_np.infer_table import is_missing
 
-MOST_WORDS = 6  # that are shown of a column
-MOST_CLASSES = 12
+MOST_WORDS = 6  # shown per column
+MOST_CLASSES = 12  # shown
 
 
 def about_table(path: str, reading: Mapping[str, Any]) -> list[str]:
-    """Return lines about a table, read as the options of `load_dataset` say.
+    """Return lines about a table, read with the options of `load_dataset`.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def about_table(path: str, reading: Mapping[str, Any]) -> list[str]:
 
 
 def _about(found: Found) -> str:
-    """Return what a column is, and what is in it."""
+    """Return a column's kind and a summary of its values."""
     series, column = found.series, found.described
     missing = int(series.missing().sum())
     lacking = f", {missing:,} missing" if missing else ""
@@ -66,7 +66,7 @@ def _about(found: Found) -> str:
 
 
 def _labels(dataset: Dataset, targets: Sequence[str]) -> list[str]:
-    """Return what is to be predicted."""
+    """Return lines about the labels."""
     parts = np.concatenate([dataset.split(name).labels for name in SPLITS])
     if dataset.of_numbers:
         return [
@@ -84,6 +84,6 @@ def _labels(dataset: Dataset, targets: Sequence[str]) -> list[str]:
 
 
 def _notes(dataset: Dataset) -> list[str]:
-    """Return what else a user should know, without what the lines above say."""
+    """Return the remaining notes of a dataset, without those that the lines above repeat."""
     told = ("label column", "left out: ", "columns: ", "split ")
     return [note for note in dataset.note.split("; ") if note and not note.startswith(told)]

@@ -1,4 +1,4 @@
-"""Pictures that are the same, pixel by pixel: what a class can hardly be learned by, and accuracy not be measured on.
+"""Find pictures that are identical, pixel by pixel, which hinder both learning and measuring accuracy.
 
 Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1.
 """
@@ -18,13 +18,13 @@ from genreg_np.data.split import Split
 
 
 def alike_notes(inputs: NDArray[np.generic], files: Sequence[tuple[Path, str]], names: Sequence[str]) -> list[str]:
-    """Return what should be known of pictures that are alike, a line for each kind.
+    """Return notes on identical pictures, one for each kind of problem.
 
     Parameters
     ----------
     inputs : (N, *input_shape) ndarray
     files : sequence of N pairs
-        Where each lies, and its class.
+        The path and class of each.
     names : sequence of str
         All classes.
     """
@@ -34,7 +34,7 @@ def alike_notes(inputs: NDArray[np.generic], files: Sequence[tuple[Path, str]], 
     notes = []
     if single := [name for name in names if counts[name] == 1]:
         notes.append(
-            f"{listed(single)} with one image{' each' if len(single) > 1 else ''}: there is none to measure accuracy by"
+            f"{listed(single)} with one image{' each' if len(single) > 1 else ''}: none is left to measure accuracy"
         )
     if same := [name for name in names if counts[name] > 1 and different[name] == 1]:
         notes.append(f"{listed(same)}: all {'images of each' if len(same) > 1 else 'its images'} are the same")
@@ -51,7 +51,7 @@ def alike_notes(inputs: NDArray[np.generic], files: Sequence[tuple[Path, str]], 
 
 
 def not_told_apart(parts: Sequence[Split]) -> tuple[int, int] | None:
-    """Return a class of which every picture is also one of another class, and such a one; None where there is none."""
+    """Return a class all of whose pictures are also in other classes, and one of these; None if there is none."""
     classes: dict[bytes, set[int]] = {}
     for part in parts:
         for one, label in zip(fingerprints(part.inputs), part.labels.tolist(), strict=True):
@@ -64,5 +64,5 @@ def not_told_apart(parts: Sequence[Split]) -> tuple[int, int] | None:
 
 
 def fingerprints(inputs: NDArray[np.generic]) -> list[bytes]:
-    """Return a number for each input that only equal ones share."""
+    """Return a hash of each input, shared only by equal inputs."""
     return [hashlib.blake2b(np.ascontiguousarray(one).data, digest_size=16).digest() for one in inputs]

@@ -1,8 +1,8 @@
-"""Files out of a .tar.gz, without unpacking anything to the disk.
+"""Read files from a .tar.gz without unpacking anything to the disk.
 
-The archive is read once, from front to back. Only regular files that were asked for by their whole names are kept, each
-up to its limit. All that is unpacked together has a limit as well, so that neither a bomb nor a header that claims
-gigabytes takes more memory or time than the real archive would.
+The archive is read once, from front to back. Only regular files requested by their full names are kept, each up to its
+limit. The total that is decompressed is limited as well, so that neither a bomb nor a header that claims gigabytes
+takes more memory or time than the real archive.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from genreg_np.errors import DataError
 from genreg_np.files import open_regular
 
 CHUNK_BYTES = 1 << 20
-SPARE_BYTES = 1 << 20  # for headers and for files that are not wanted
-GZIP = 31  # for zlib: a gzip header, and the largest window
+SPARE_BYTES = 1 << 20  # for headers and other files
+GZIP = 31  # zlib's code for a gzip header and the largest window
 
 
 class _Refused(Exception):
-    """What is wrong with an archive, as the end of a sentence."""
+    """Why an archive is refused, as the end of a sentence."""
 
 
 class _Unpacked:
@@ -33,7 +33,7 @@ class _Unpacked:
         self.unpacker = zlib.decompressobj(wbits=GZIP)
 
     def read(self, count: int) -> bytes:
-        """Return up to `count` of the next bytes; none at the end."""
+        """Return up to `count` of the next bytes, or b"" at the end."""
         unpacked = b""
         while not unpacked and not self.unpacker.eof:
             packed = self.unpacker.unconsumed_tail or self.raw.read(CHUNK_BYTES)
@@ -47,26 +47,26 @@ class _Unpacked:
 
 
 def read_archive(path: PathLike, limits: Mapping[str, int], md5: str | None = None) -> dict[str, bytes]:
-    """Return files of a .tar.gz.
+    """Return some of the files in a .tar.gz.
 
     Parameters
     ----------
     path : path-like
         The archive.
     limits : mapping
-        The name of each file that is wanted, with its folders: how many bytes it may have.
+        The full name of each requested file: its largest size in bytes.
     md5 : str, optional
         Hexadecimal MD5 that the archive must have.
 
     Returns
     -------
     dict
-        Name: content, of all that are wanted.
+        Name: content, for each requested file.
 
     Raises
     ------
     DataError
-        For an archive that is missing, unreadable, damaged or another one, or lacks a file.
+        For an archive that is missing, unreadable, damaged, not the expected one, or lacks a file.
     """
     try:
         with open_regular(path) as raw:
@@ -80,13 +80,13 @@ def read_archive(path: PathLike, limits: Mapping[str, int], md5: str | None = No
     except _Refused as reason:
         raise DataError(f"{path}: {reason}; delete it and fetch it again") from None
     if missing := [name for name in limits if name not in found]:
-        raise DataError(f"{path}: has no {missing[0]} in it; delete it and fetch it again")
+        raise DataError(f"{path}: contains no {missing[0]}; delete it and fetch it again")
     return found
 
 
 def _files_of(raw: BinaryIO, limits: Mapping[str, int]) -> dict[str, bytes]:
-    """Return the files among those wanted that are in a .tar.gz."""
-    import tarfile  # here: it takes longer to import than all else that reading other data needs
+    """Return those of the requested files that are in a .tar.gz."""
+    import tarfile  # imported here: it takes longer than all imports that other data need
 
     unpacked = _Unpacked(raw, sum(limits.values()) + SPARE_BYTES)
     found: dict[str, bytes] = {}
@@ -101,17 +101,17 @@ def _files_of(raw: BinaryIO, limits: Mapping[str, int]) -> dict[str, bytes]:
                 content = archive.extractfile(member)
                 found[name] = content.read() if content else b""
     except (tarfile.TarError, zlib.error, EOFError, ValueError, OverflowError, RecursionError):
-        raise _Refused("is cut short, damaged or no .tar.gz") from None
+        raise _Refused("is cut short, damaged or not a .tar.gz") from None
     return found
 
 
 def check_md5(raw: BinaryIO, where: PathLike, md5: str) -> None:
-    """Refuse an open file of another MD5, which tells damage rather than forgery; it is read and put back to its start.
+    """Refuse an open file with another MD5, which detects damage, not forgery; the file is rewound after reading.
 
     Raises
     ------
     DataError
-        With both sums.
+        With both checksums.
     """
     digest = hashlib.md5(usedforsecurity=False)
     while chunk := raw.read(CHUNK_BYTES):

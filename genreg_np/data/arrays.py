@@ -1,12 +1,12 @@
 """Arrays (.npz): inputs and labels, with or without splits.
 
-Names are taken as Keras, MedMNIST and scikit-learn users write them, in any case, both ways round:
+Names are those that users of Keras, MedMNIST and scikit-learn write, in upper or lower case and in either order:
 
     x, y                                                    split 70/15/15 by class
     x_train, y_train, x_test, y_test, x_validation, ...     given splits; train_images, train_labels, ... too
 
 with x | images | inputs, y | labels | targets, and validation | valid | val; `class_names` and `feature_names` (of
-the columns of x) are optional. What the arrays may be is said in checked.py.
+the columns of x) are optional. checked.py describes what the arrays may contain.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
     path : path-like
         The file.
     limit_bytes : int
-        What all its arrays may take.
+        Limit for all its arrays together.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
     Raises
     ------
     DataError
-        For a file that cannot be read or is not what the names say.
+        For a file that cannot be read, or whose arrays do not match their names.
     """
     try:
         stored = read_arrays(path, limit_bytes=limit_bytes)
@@ -70,7 +70,7 @@ def load_npz(path: PathLike, limit_bytes: int = LIMIT_BYTES) -> Dataset:
 
 
 def _pair(path: PathLike, arrays: dict[str, Array], aliases: tuple[str, ...]) -> tuple[Array, Array] | None:
-    """Return the inputs and labels of one split, or None where the file has neither."""
+    """Return the inputs and labels of one split, or None if the file has neither."""
 
     def pick(kinds: tuple[str, ...]) -> Array | None:
         for alias in aliases:

@@ -1,4 +1,4 @@
-"""Datasets that are made on the spot, without a download: one file each, one line here."""
+"""Registry of the built-in datasets, which need no download: each has a file, and a line here."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ REGISTRY = {
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A dataset that is made on the spot."""
+    """A dataset that needs no download."""
 
     description: str  # in a few words, for `data list`
-    load: Callable[..., Dataset]  # load(); that of letters also takes how many views each has
-    module: str = "numpy"  # that must be there
-    package: str = "numpy"  # which brings the module
-    extra: str = "train"  # of genreg-np, which brings the package
+    load: Callable[..., Dataset]  # load(); for letters, load(variations)
+    module: str = "numpy"  # the module it needs
+    package: str = "numpy"  # the package with the module
+    extra: str = "train"  # the extra of genreg-np that installs the package
 
     @property
     def is_here(self) -> bool:
@@ -32,7 +32,7 @@ class BuiltIn:
         return importlib.util.find_spec(self.module) is not None
 
     def check_here(self, name: str) -> None:
-        """Refuse where what it needs is missing.
+        """Raise an error if what it needs is missing.
 
         Raises
         ------

@@ -1,8 +1,8 @@
-"""Where the IDX datasets are: looking for them on this machine, and fetching them from a mirror.
+"""Find the IDX datasets on this machine, or fetch them from a mirror.
 
-A dataset is looked for in these folders, in this order: --data-dir, $GENREG_DATA, the user's cache, Debian's
-/usr/share/datasets; in each of them under NAME/, under the folders that torchvision makes, and directly. Every file
-counts as the right one by the SHA-256 of its decompressed bytes, for mirrors and packages compress differently.
+These folders are searched in this order: --data-dir, $GENREG_DATA, the user's cache, Debian's /usr/share/datasets; in
+each of them NAME/, the folders that torchvision makes, and the folder itself. Files are identified by the SHA-256 of
+their decompressed bytes, since mirrors and packages compress differently.
 """
 
 from __future__ import annotations
@@ -19,53 +19,53 @@ from genreg_np.data.idx import PathLike, parse_idx, read_idx
 from genreg_np.errors import DataError, UsageError
 from genreg_np.files import user_cache_dir
 
-LIMIT_BYTES = 128 << 20  # of one file: a mirror cannot fill the memory
+LIMIT_BYTES = 128 << 20  # of one file, so that a mirror cannot exhaust memory
 DEBIAN_FOLDER = Path("/usr/share/datasets")
 
 
 @dataclass(frozen=True)
 class Source:
-    """An IDX dataset: what its files are called, what is in them, and where they can be had."""
+    """An IDX dataset: the names of its files, their contents and sources."""
 
     name: str  # as on the command line
     description: str  # one line
     class_names: tuple[str, ...]
     files: Mapping[str, str]  # file name without .gz: SHA-256 of the decompressed bytes; images and labels in turn
     mirrors: tuple[str, ...]  # base URLs, tried in this order
-    folders: tuple[str, ...] = ()  # other folders it is known to lie in
-    held_out: int = 5000  # training images, from the end, that are validation
+    folders: tuple[str, ...] = ()  # other folders that may hold it
+    held_out: int = 5000  # training images at the end used for validation
 
 
 def search_folders(data_dir: PathLike | None = None) -> list[Path]:
-    """Return the folders in which datasets are looked for, in order; all but $GENREG_DATA need not exist.
+    """Return the folders that are searched for datasets, in order; only $GENREG_DATA must exist.
 
     Parameters
     ----------
     data_dir : path-like, optional
-        The user's own choice, the first.
+        The user's choice, searched first.
 
     Raises
     ------
     UsageError
-        Where GENREG_DATA is set and names no folder.
+        If GENREG_DATA is set but is not a folder.
     """
     variable = os.environ.get("GENREG_DATA")
     if variable and not os.path.isdir(os.path.expanduser(variable)):
-        raise UsageError(f"GENREG_DATA={variable} names no folder; correct it or unset it")
+        raise UsageError(f"GENREG_DATA={variable} is not a folder; correct it or unset it")
     named = [folder for folder in (data_dir, variable) if folder]
     folders = [Path(os.path.expanduser(folder)) for folder in named]
-    with contextlib.suppress(RuntimeError):  # a user without a home
+    with contextlib.suppress(RuntimeError):  # a user without a home folder
         folders.append(user_cache_dir())
     return [*folders, DEBIAN_FOLDER]
 
 
 def locate(folder: Path, file: str) -> Path | None:
-    """Return the path of one of a dataset's files in a folder: gzipped or not, with its last dash or a dot.
+    """Return the path of one of a dataset's files in a folder: gzipped or not, with -idx or .idx in its name.
 
     Parameters
     ----------
     folder : Path
-        The folder, existing or not.
+        The folder, which need not exist.
     file : str
         The official name without .gz.
     """
@@ -77,14 +77,14 @@ def locate(folder: Path, file: str) -> Path | None:
 
 
 def is_intact(path: Path, sha256: str) -> bool:
-    """Tell whether a file is a whole IDX array with the right decompressed bytes.
+    """Return whether a file is a complete IDX array with the right decompressed bytes.
 
     Parameters
     ----------
     path : Path
         The file, gzipped or not.
     sha256 : str
-        Of the decompressed bytes.
+        Hash of the decompressed bytes.
     """
     try:
         read_idx(path, LIMIT_BYTES, sha256=sha256)
@@ -94,14 +94,14 @@ def is_intact(path: Path, sha256: str) -> bool:
 
 
 def is_whole(source: Source, folder: Path) -> bool:
-    """Tell whether a folder has all files of a dataset, each of them intact.
+    """Return whether a folder has all files of a dataset, each of them intact.
 
     Parameters
     ----------
     source : Source
         The dataset.
     folder : Path
-        The folder, existing or not.
+        The folder, which need not exist.
     """
     paths = {file: locate(folder, file) for file in source.files}
     return all(path is not None and is_intact(path, source.files[file]) for file, path in paths.items())
@@ -117,8 +117,8 @@ def find(source: Source, data_dir: PathLike | None = None, others: Sequence[Sour
     data_dir : path-like, optional
         Where to look first.
     others : sequence of Source
-        Datasets with the same file names: files in a folder not named after a dataset may be theirs, and are then
-        passed over. The test labels, ten kilobytes, tell.
+        Datasets with the same file names, whose files are skipped in a folder that is not named after a dataset. They
+        are recognised by the test labels, ten kilobytes.
     """
     for base in search_folders(data_dir):
         nameless = (base / "raw", base)
@@ -140,21 +140,21 @@ def download_folder(name: str, data_dir: PathLike | None = None) -> Path:
     Parameters
     ----------
     name : str
-        The dataset's.
+        The dataset's name.
     data_dir : path-like, optional
-        The user's own choice.
+        The user's choice.
 
     Raises
     ------
     DataError
-        For a user without a home folder who named none.
+        If none is given and the user has no home folder.
     """
     if data_dir:
         return Path(os.path.expanduser(data_dir)) / name
     try:
         return user_cache_dir() / name
     except RuntimeError:
-        raise DataError(f"{name}: no home folder to keep it in; name a folder with --data-dir") from None
+        raise DataError(f"{name}: no home folder to store it in; name a folder with --data-dir") from None
 
 
 def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Path:
@@ -165,9 +165,9 @@ def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Pat
     source : Source
         The dataset and its mirrors.
     folder : Path
-        Where the files go, under their official names with .gz; made if need be.
+        Where to store the files, with their official names and .gz; created if necessary.
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all or 0) as they come.
+        Called with (file name, bytes so far, total bytes or 0) as they arrive.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Pat
     Raises
     ------
     DataError
-        Where no mirror answers within PROBE_SECONDS, none has the right bytes, or the folder cannot be written.
+        If no mirror answers within PROBE_SECONDS, none has the right bytes, or the folder cannot be written to.
     MissingExtraError
         Without pooch.
     """
@@ -193,7 +193,7 @@ def fetch(source: Source, folder: Path, progress: Progress | None = None) -> Pat
 
 
 def _is_array(sha256: str) -> Check:
-    """Return what refuses other bytes than a gzipped IDX array of this hash."""
+    """Return a check that refuses anything but an IDX array with this hash."""
 
     def check(stream: BinaryIO) -> None:
         parse_idx(stream, "it", LIMIT_BYTES, sha256=sha256)

@@ -1,7 +1,7 @@
-"""Arrays of inputs and labels, checked and made the fields of a dataset, whether a file or a program holds them.
+"""Check arrays of inputs and labels from a file or a program, and make them the fields of a dataset.
 
-uint8 inputs range over 0 .. 255, booleans over 0 .. 1, other integers over the training data's minimum and maximum,
-floats are features. Labels are classes by their values, or the positions of given names.
+uint8 inputs range over 0 .. 255, booleans over 0 .. 1, other integers from the training data's minimum to its maximum;
+floats are features. Labels are classes by value, or positions in the given class names.
 
 Shapes: inputs (N, *input_shape), labels (N,) or (N, 1) integers or text; (N,) int64 afterwards.
 """
@@ -23,7 +23,7 @@ from genreg_np.infer import checked_range
 from genreg_np.layers.targets import check_targets
 
 TASKS = AUTO, CLASSES, VALUES = "auto", "classes", "values"  # what labels are
-LARGEST_LABEL = 2**53  # of a float: beyond it, neighbouring whole numbers are one
+LARGEST_LABEL = 2**53  # beyond it, floats cannot represent neighbouring whole numbers
 
 Array = NDArray[np.generic]
 
@@ -40,31 +40,31 @@ def fields_of_arrays(
     value_names: tuple[str, ...] = (),
     weights: Array | None = None,
 ) -> dict[str, Any]:
-    """Return the fields of a Dataset of arrays, wherever they come from.
+    """Return the fields of a Dataset made of arrays from any source.
 
     Parameters
     ----------
     where : str
-        What errors call their origin.
+        The origin of the arrays, for errors.
     given : dict
-        Inputs and labels of train, and of validation and test where they are not to be held out of it.
+        Inputs and labels of train, and of validation and test unless these are to be held out of it.
     name : str
-        The dataset's.
+        The dataset's name.
     class_names, feature_names : ndarray, optional
         As in a file.
     input_range : tuple of float, optional
-        Smallest and largest raw value; by default what the type of the training inputs says.
+        Smallest and largest raw value; by default determined by the type of the training inputs.
     task : str
-        One of TASKS: whether labels are classes, or numbers to predict; auto: what they look like.
+        One of TASKS: labels are classes, or values (numbers to predict), or auto, which decides by the labels.
     value_names : tuple of str
-        Of the numbers to predict, where they are some.
+        Names of the numbers to predict, if any.
     weights : ndarray, optional
         How much each training sample counts, (N,).
 
     Raises
     ------
     DataError
-        For arrays that are no inputs or no labels, or do not fit together.
+        For arrays that are not inputs or labels, or do not fit together.
     """
     labels = {split: pair[1] for split, pair in given.items()}
     classes, names_of_values, encoded, note = _targets(where, labels, class_names, task, value_names)
@@ -86,7 +86,7 @@ def fields_of_arrays(
 
 
 def range_of(value: Any, name: str) -> tuple[float, float]:
-    """Return the smallest and the largest raw value of inputs, of any pair of numbers that float32 tells apart.
+    """Return the smallest and largest raw value of inputs from a pair of numbers that differ in float32.
 
     Raises
     ------
@@ -99,15 +99,13 @@ def range_of(value: Any, name: str) -> tuple[float, float]:
             return found
     except (TypeError, ValueError, OverflowError):  # ModelError is a ValueError
         pass
-    raise UsageError(
-        f"{name} = {short_name(repr(value), 60)} must be the smallest and the largest raw value, as (0, 255)"
-    )
+    raise UsageError(f"{name} = {short_name(repr(value), 60)} must be the smallest and largest raw value, as (0, 255)")
 
 
 def inputs_of_array(where: str, array: Array) -> Array:
     """Return inputs as integers or float32."""
     if array.ndim < 2 or not array.size:
-        raise DataError(f"{where}: an array of shape {array.shape}; (samples, ...) with something in it is needed")
+        raise DataError(f"{where}: an array of shape {array.shape}; a non-empty array (samples, ...) is needed")
     if array.dtype.kind == "b":
         return array.astype(np.uint8)
     if array.dtype.kind in "iu":
@@ -123,7 +121,7 @@ def inputs_of_array(where: str, array: Array) -> Array:
 
 
 def input_range_of(where: str, array: Array) -> tuple[float, float] | None:
-    """Return the raw range of training inputs as they were stored."""
+    """Return the raw range of training inputs by the type in which they were stored; None for floats."""
     if array.dtype.kind == "f":
         return None
     if array.dtype.kind == "b":
@@ -141,7 +139,7 @@ def input_range_of(where: str, array: Array) -> tuple[float, float] | None:
 
 
 def _text(where: str, array: Array | None) -> tuple[str, ...]:
-    """Return an optional array of names."""
+    """Return the names in an optional array."""
     if array is None:
         return ()
     if array.ndim != 1 or array.dtype.kind != "U":
@@ -152,7 +150,7 @@ def _text(where: str, array: Array | None) -> tuple[str, ...]:
 def _targets(
     where: str, labels: dict[str, Array], class_names: Array | None, task: str, value_names: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, NDArray[Any]], str]:
-    """Return names of classes or else of numbers, what is to be predicted of each split, and a note."""
+    """Return the class names or else the names of numbers, the targets of each split, and a note."""
     if task not in TASKS:
         raise UsageError(f"task = {task!r}: must be one of {', '.join(TASKS)}")
     train = labels["train"]
@@ -160,21 +158,20 @@ def _targets(
     sure = task == VALUES or (task == AUTO and (value_names or (train.dtype.kind == "f" and not _are_whole(train))))
     if task == AUTO and columns > 1 and _are_one_hot(train):
         raise DataError(
-            f"{where}, train labels: rows of a single 1, of which there is one for each class: of one-hot rows take "
-            "labels.argmax(axis=1)"
+            f"{where}, train labels: rows of zeros with a single 1: for one-hot rows, pass labels.argmax(axis=1)"
         )
     why = ""
     found: dict[str, NDArray[Any]]
     if not sure:
         classes, encoded, note = _classes(where, class_names, labels)
-        known = (encoded["train"] >= 0) & (encoded["train"] < len(classes))  # others are refused with their line later
+        known = (encoded["train"] >= 0) & (encoded["train"] < len(classes))  # others are refused later
         counts = np.bincount(encoded["train"][known], minlength=len(classes)).astype(np.int64)
         why = quantity(classes, counts) if task == AUTO and class_names is None else ""
         if not why:
             found = dict(encoded)
             return classes, (), found, note
     if class_names is not None:
-        raise UsageError(f"{where}: class_names go with classes, and these labels are numbers to predict")
+        raise UsageError(f"{where}: class_names are for classes, but these labels are numbers to predict")
     names = value_names or (("y",) if columns == 1 else tuple(f"y{number}" for number in range(1, columns + 1)))
     found = {split: _numbers(f"{where}, {split} labels", array, names) for split, array in labels.items()}
     check_names(where, names)
@@ -182,7 +179,7 @@ def _targets(
 
 
 def _are_one_hot(labels: Array) -> bool:
-    """Whether labels (N, K) are 1 for one class and 0 for all others."""
+    """Return whether labels (N, K) are 1 for one class and 0 for all others."""
     if labels.ndim != 2 or labels.dtype.kind not in "biuf":
         return False
     numbers = labels.astype(np.float64)
@@ -190,7 +187,7 @@ def _are_one_hot(labels: Array) -> bool:
 
 
 def _are_whole(labels: Array) -> bool:
-    """Whether labels (N,) or (N, 1) are whole numbers: as well classes as not."""
+    """Return whether labels (N,) or (N, 1) are whole numbers, which may be classes or not."""
     return math.prod(labels.shape[1:]) == 1 and bool((np.isfinite(labels) & (np.rint(labels) == labels)).all())
 
 
@@ -204,12 +201,12 @@ def _numbers(where: str, array: Array, names: tuple[str, ...]) -> NDArray[np.flo
 
 
 def check_names(where: str, names: tuple[str, ...]) -> None:
-    """Refuse names of numbers to predict that are not all different.
+    """Refuse names of numbers to predict that are not all distinct.
 
     Raises
     ------
     UsageError
-        With one that is there twice.
+        With a name that occurs twice.
     """
     twice = [name for index, name in enumerate(names) if name in names[:index]]
     if twice:
@@ -231,14 +228,14 @@ def _classes(
 ) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]], str]:
     """Return the class names, the class number of each label of each split, and a note."""
     flat = {split: _flat_labels(f"{where}, {split} labels", array) for split, array in labels.items()}
-    distinct = {split: np.unique(array, return_inverse=True) for split, array in flat.items()}  # as text, few are small
+    distinct = {split: np.unique(array, return_inverse=True) for split, array in flat.items()}  # saves memory as text
     texts = {split: [label_text(value) for value in values.tolist()] for split, (values, _) in distinct.items()}
     note = ""
     if stored_names is None:
         for split, values in texts.items():
             if missing := [text for text in values if text.lower() in ("", "nan")]:
                 raise DataError(
-                    f"{where}, {split} labels: some are {missing[0]!r}, which is no label; add them or leave those "
+                    f"{where}, {split} labels: some are {missing[0]!r}, which is not a label; add them or leave those "
                     "samples out"
                 )
         merged = merge_numbers(text for split in texts.values() for text in split)
@@ -247,7 +244,7 @@ def _classes(
     else:
         class_names = tuple(str(name).strip() for name in stored_names.reshape(-1).tolist())
         if len(set(class_names)) != len(class_names):
-            raise DataError(f"{where}: a name twice in class_names; give each class its own")
+            raise DataError(f"{where}: a name occurs twice in class_names; give each class its own")
         if all(array.dtype.kind != "U" for array in flat.values()):  # numbers are positions in class_names
             return class_names, {split: array.astype(np.int64) for split, array in flat.items()}, note
     try:
@@ -262,8 +259,8 @@ def _flat_labels(where: str, array: Array) -> Array:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        hint = ": of one-hot rows take labels.argmax(axis=1)" if array.ndim == 2 else ""
-        raise DataError(f"{where}: an array of shape {array.shape}; one label a sample, (samples,), is needed{hint}")
+        hint = ": for one-hot rows, pass labels.argmax(axis=1)" if array.ndim == 2 else ""
+        raise DataError(f"{where}: an array of shape {array.shape}; one label per sample, (samples,), is needed{hint}")
     if array.dtype.kind == "f":
         whole = np.isfinite(array) & (np.rint(array) == array)
         if not whole.all():
@@ -280,7 +277,7 @@ def _flat_labels(where: str, array: Array) -> Array:
         try:
             return np.char.decode(array.astype(np.bytes_), "utf-8")
         except UnicodeDecodeError:
-            raise DataError(f"{where}: bytes that are no UTF-8; store labels as integers or text") from None
+            raise DataError(f"{where}: bytes that are not UTF-8; store labels as integers or text") from None
     if array.dtype.kind not in "iuU":
         raise DataError(f"{where}: of type {array.dtype}; integers or text are needed")
     return array

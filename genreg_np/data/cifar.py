@@ -1,9 +1,9 @@
 """CIFAR-10 and CIFAR-100: 50,000 training and 10,000 test pictures each, 32 x 32 in colour.
 
-The last 5,000 training pictures are validation here, so that nothing is ever chosen by the test pictures. CIFAR-100 has
-its 100 fine classes. Both of the authors' archives are read, packed or unpacked: see cifar_files.py.
+The last 5,000 training pictures are used for validation, so that no choice is ever made by the test pictures. CIFAR-100
+has its 100 fine classes. Both of the authors' archives are read, packed or unpacked: see cifar_files.py.
 
-Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009), and its page of the data,
+Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009), and the page of the data,
 https://www.cs.toronto.edu/~kriz/cifar.html.
 
 Shapes: images (N, 3, 32, 32) uint8, red, green and blue; labels (N,) int64.
@@ -90,10 +90,11 @@ SOURCES = {source.name: source for source in (CIFAR_10, CIFAR_100)}
 
 
 def find_cifar(source: Cifar, data_dir: PathLike | None = None) -> Place | None:
-    """Return where a dataset lies on this machine, or None; the files are not checked.
+    """Return where a dataset is on this machine, or None; the files are not checked.
 
-    It is looked for where MNIST is (see cache.py), and where Keras keeps it; in each of these under NAME/ and directly;
-    in the folder of the archive, where torchvision also has it, in that of the name Keras 3 gives it, or packed.
+    The search covers the same folders as for MNIST (see cache.py) and that of Keras; in each of these, NAME/ and the
+    folder itself; and there the folder of the archive, as torchvision has it, the one that Keras 3 makes, and the
+    archive itself.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def find_cifar(source: Cifar, data_dir: PathLike | None = None) -> Place | None:
 
 
 def cifar_at(path: Path) -> tuple[Cifar, Place] | None:
-    """Return what a path is, if it is the folder of one of the archives, the folder around it, or an archive."""
+    """Return the dataset at a path: the folder of one of the archives, its parent, or an archive; else None."""
     for source in SOURCES.values():
         for form in source.forms:
             for place in (path, path / form.folder):
@@ -123,13 +124,13 @@ def cifar_at(path: Path) -> tuple[Cifar, Place] | None:
 
 
 def _keras_folder() -> Iterator[Path]:
-    """Yield the folder in which Keras keeps datasets."""
-    with contextlib.suppress(RuntimeError):  # a user without a home
+    """Yield the folder in which Keras stores datasets."""
+    with contextlib.suppress(RuntimeError):  # a user without a home folder
         yield Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
 
 
 def _holds(place: Path, form: Form) -> bool:
-    """Tell whether a place is an archive of a form, or a folder with all of its files."""
+    """Return whether a path is an archive of a form, or a folder with all of its files."""
     if place.name == form.archive and os.path.isfile(place):
         return True
     return all(os.path.isfile(place / file) for file in form.files)
@@ -148,11 +149,11 @@ def load_cifar(
     source : Cifar
         Which dataset.
     data_dir : path-like, optional
-        Where to look first, and where a download goes.
+        Where to look first and where to download to.
     download : bool
-        False: a dataset that is not here is an error.
+        If False, a dataset that is not on this machine is an error.
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all or 0) during a download.
+        Called with (file name, bytes so far, total bytes or 0) during a download.
 
     Returns
     -------
@@ -162,9 +163,10 @@ def load_cifar(
     Raises
     ------
     DataError
-        For a dataset that is not here and cannot be fetched, or files that are damaged or another dataset's.
+        For a dataset that is neither on this machine nor can be fetched, or files that are damaged or from another
+        dataset.
     MissingExtraError
-        Where it has to be downloaded and pooch is missing.
+        If it has to be downloaded and pooch is missing.
     """
     place = find_cifar(source, data_dir)
     if place is None and not download:
@@ -174,12 +176,12 @@ def load_cifar(
 
 
 def fetch_cifar(source: Cifar, data_dir: PathLike | None = None, progress: Progress | None = None) -> Path:
-    """Make sure that a dataset is on this machine, whole; return the folder or archive that has it.
+    """Make sure that a dataset is on this machine and complete; return the folder or archive that holds it.
 
     Raises
     ------
     DataError, MissingExtraError
-        As `load_cifar`; a damaged archive where downloads go is replaced.
+        As `load_cifar`; a damaged archive in the download folder is replaced.
     """
     place = find_cifar(source, data_dir)
     if place is not None:

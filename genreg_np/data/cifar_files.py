@@ -1,11 +1,11 @@
 """The files of CIFAR-10 and CIFAR-100, in either of the authors' archives, packed or unpacked.
 
-    binary    a file is records of one label byte (CIFAR-100: coarse, fine) and 3072 pixels
+    binary    a file is records of one label byte (CIFAR-100: two, coarse and fine) and 3072 pixels
     Python    a file is a pickle of {data: (N, 3072) uint8, labels or fine_labels: N numbers}, read by plain_pickle.py
 
-The pixels of a picture are its red, its green and its blue ones, each row by row. An archive must have the MD5 that the
-authors publish. Of unpacked files no sums are published: they must have the right sizes, and as many pictures of each
-class as the authors say.
+The pixels of a picture are all red, then all green, then all blue ones, each row by row. An archive must have the MD5
+that the authors publish. Unpacked files have no published checksums: they must have the right sizes, and as many
+pictures of each class as the authors say.
 
 Source: A. Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html.
 
@@ -30,14 +30,14 @@ from genreg_np.files import open_regular
 
 PICTURE = (3, 32, 32)
 PIXELS = 3 * 32 * 32
-NAMES_BYTES = 1 << 16  # of the file with the names of the classes
-PICKLED_BYTES = 3400  # of one picture with its label and file name, at most
-SPARE_BYTES = 4096  # of a pickle, for what is not pictures
+NAMES_BYTES = 1 << 16  # limit for the file with the names of the classes
+PICKLED_BYTES = 3400  # limit for one pickled picture with its label and file name
+SPARE_BYTES = 4096  # for everything else in a pickle
 
 
 @dataclass(frozen=True)
 class Form:
-    """One of the archives that a dataset is published as."""
+    """One of the archives in which a dataset is published."""
 
     archive: str
     md5: str | None  # of the archive
@@ -45,9 +45,9 @@ class Form:
     train: tuple[str, ...]  # files
     test: str
     names: str  # the file with the names of the classes
-    labels: str = ""  # of a pickle: what its labels are called, and the names of the classes
-    label_names: str = ""
-    label_bytes: int = 0  # of a record, before its pixels; the last is the class
+    labels: str = ""  # key of the labels in a pickle
+    label_names: str = ""  # key of the names of the classes in a pickle
+    label_bytes: int = 0  # of a record, before its pixels; the last byte is the class
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -65,11 +65,11 @@ class Cifar:
     forms: tuple[Form, ...]  # looked for in this order; the first is downloaded
     train_images: int = 50_000
     test_images: int = 10_000
-    held_out: int = 5000  # training pictures, from the end, that are validation
+    held_out: int = 5000  # training pictures at the end used for validation
     mirrors: tuple[str, ...] = ()  # base URLs, tried in this order
 
     def limits(self, form: Form) -> dict[str, int]:
-        """Return how many bytes each file may have."""
+        """Return the largest size in bytes of each file."""
         each, spare = (PICKLED_BYTES, SPARE_BYTES) if form.labels else (form.label_bytes + PIXELS, 0)
         counts = {**dict.fromkeys(form.train, self.train_images // len(form.train)), form.test: self.test_images}
         return {**{file: count * each + spare for file, count in counts.items()}, form.names: NAMES_BYTES}
@@ -84,7 +84,7 @@ def read_cifar(source: Cifar, place: Place) -> Dataset:
     Raises
     ------
     DataError
-        For files that are missing, damaged or another dataset's.
+        For files that are missing, damaged or from another dataset.
     """
     form, path = place
     contents = _contents(source.limits(form), form, path)
@@ -118,14 +118,14 @@ def _contents(limits: dict[str, int], form: Form, path: Path) -> dict[str, bytes
         except OSError as error:
             raise DataError(f"{path / file}: cannot be read ({error.strerror}); check the file") from None
         if len(contents[file]) > limit:
-            raise DataError(f"{path / file}: has more than {limit:,} bytes; it is not the dataset's: unpack that again")
+            raise DataError(f"{path / file}: has more than {limit:,} bytes, too many; unpack the archive again")
     return contents
 
 
 def _split(
     source: Cifar, form: Form, files: tuple[str, ...], count: int, contents: dict[str, bytes], path: Path
 ) -> Split:
-    """Return the pictures of some files, which are given away, checked against what is published of them."""
+    """Return the pictures of some files, checked against the published numbers; their contents are consumed."""
     images, labels = np.empty((count, *PICTURE), np.uint8), np.empty(count, np.int64)
     each = count // len(files)
     for number, file in enumerate(files):
@@ -156,11 +156,11 @@ def _of_pickle(content: bytes, form: Form, count: int, where: Path) -> tuple[NDA
     held = read_plain_pickle(content, where)
     pixels, labels = held.get("data"), held.get(form.labels)
     if not isinstance(pixels, np.ndarray) or pixels.shape != (count, PIXELS):
-        raise DataError(f"{where}: its data are no {count:,} pictures of {PIXELS:,} bytes; fetch the dataset again")
+        raise DataError(f"{where}: its data are not {count:,} pictures of {PIXELS:,} bytes; fetch the dataset again")
     if not isinstance(labels, list) or len(labels) != count or not all(type(one) is int for one in labels):
-        raise DataError(f"{where}: its {form.labels} are no {count:,} numbers; fetch the dataset again")
+        raise DataError(f"{where}: its {form.labels} are not {count:,} numbers; fetch the dataset again")
     if not all(0 <= one < 256 for one in labels):  # type: ignore[operator]
-        raise DataError(f"{where}: its {form.labels} are no numbers of classes; fetch the dataset again")
+        raise DataError(f"{where}: its {form.labels} are not class numbers; fetch the dataset again")
     return pixels, np.array(labels, np.int64)
 
 
@@ -174,4 +174,4 @@ def _names(form: Form, content: bytes, where: Path) -> tuple[str, ...]:
     try:
         return tuple(text for name in names if (text := name.decode("ascii").strip()))
     except UnicodeDecodeError:
-        raise DataError(f"{where}: the names of the classes are no plain text; fetch the dataset again") from None
+        raise DataError(f"{where}: the names of the classes are not plain text; fetch the dataset again") from None

@@ -1,13 +1,13 @@
-"""What the columns of a table are: numbers, words, yes or no, dates; and which tell nothing and are left out.
+"""The kinds of a table's columns: numbers, words, yes or no, dates; and uninformative columns, which are left out.
 
-    constant      one value in all rows, or none at all
-    counting      0, 1, 2, ... or 1, 2, 3, ...: the rows' own numbers, which give a sorted label away
-    identifiers   words of which hardly any recurs, or whole numbers that all differ in a column called id
+    constant      one value in all rows, or no value
+    counting      0, 1, 2, ... or 1, 2, 3, ...: row numbers, which give away the label of a sorted table
+    identifiers   words that hardly ever recur, or distinct whole numbers in a column called id
 
-The user decides otherwise: keep=("id",), drop=("name",), kind=("zip=words",).
+The user can override this: keep=("id",), drop=("name",), kind=("zip=words",).
 
-A column of words has a place for each word that two training rows have, and one in five hundred, 64 at most; all others
-are one place together, as are words that first come at prediction.
+In a column of words, each word that occurs in at least two training rows and in one of five hundred has an input of its
+own, up to 64 words; all other words share one, including those first seen at prediction.
 
 Shapes: N rows.
 """
@@ -31,21 +31,21 @@ from genreg_np.infer_table import ORDERS, PARTS, Fields, date_of, flag_of, is_mi
 KINDS = NUMBERS, WORDS, FLAGS, DATES = "numbers", "words", "flags", "dates"
 MOST_WORDS = 64  # of a column
 LEAST_OF_WORD, SHARE_OF_WORD = 2, 0.002  # rows, and share of the rows, that a word needs
-LEAST_COUNTING = 10  # rows of which a column counts: fewer may count by chance
-IDENTIFIER_SHARE, LEAST_IDENTIFIERS = 0.5, 20  # of a column's rows that different words fill, and how many at least
-NUMBER_SHARE = 0.8  # of different texts that are numbers: a few words among them are mistakes
+LEAST_COUNTING = 10  # rows: fewer may be 0, 1, 2, ... by chance
+IDENTIFIER_SHARE, LEAST_IDENTIFIERS = 0.5, 20  # distinct words as a share of the rows, and their least number
+NUMBER_SHARE = 0.8  # of the distinct texts that are numbers: the few words among them are mistakes
 IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|uuid|guid|key))|.*[a-z]I[dD]", re.ASCII)
-EXACT = 1 << 24  # whole numbers below this are all told apart by float32
+EXACT = 1 << 24  # float32 represents all whole numbers below this exactly
 EMPTY = "empty"
-BLURRED = 0.01  # of a column's deviation: float32 tells its values apart by steps no larger
-MOST_NOTES = 8  # of columns, in a line
+BLURRED = 0.01  # of a column's standard deviation: the largest acceptable float32 step
+MOST_NOTES = 8  # about columns, in a line
 
-Description = dict[str, Any]  # of a column, as a model's header has it
+Description = dict[str, Any]  # of a column, as in a model's header
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user says of columns."""
+    """The user's choices about columns."""
 
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
@@ -53,12 +53,12 @@ class Asked:
 
     @classmethod
     def of(cls, keep: Sequence[str], drop: Sequence[str], kind: Sequence[str], *others: str) -> Asked:
-        """Read the options; `others` are kinds beside KINDS that whoever asks knows of.
+        """Read the options; `others` are kinds that the caller accepts besides KINDS.
 
         Raises
         ------
         UsageError
-            For a kind that is none.
+            For an unknown kind.
         """
         kinds: dict[str, str] = {}
         able = (*KINDS, *others)
@@ -72,37 +72,37 @@ class Asked:
         return cls(tuple(keep), tuple(drop), kinds)
 
     def check(self, path: object, names: Sequence[str], others: Iterable[str | None] = ()) -> None:
-        """Refuse columns that are not there, or that are no features: `others`, labels and weights.
+        """Refuse columns that do not exist or are not features: `others` are the labels and weights.
 
         Raises
         ------
         UsageError
-            With the nearest that is.
+            With the closest name that exists.
         """
         for name in (*self.keep, *self.drop, *(self.kinds or ())):
             if name not in names:
                 raise UsageError(f"{path}: no column {name!r}{did_you_mean(name, names)}")
         if both := {*self.keep, *self.drop, *(self.kinds or ())} & set(others):
             raise UsageError(
-                f"{path}: column {min(filter(None, both))!r} is no feature: it is what is learned, or a "
-                "weight; keep, drop and kind go with features"
+                f"{path}: column {min(filter(None, both))!r} is a label or a weight; keep, drop and kind are for "
+                "features"
             )
         if both := set(self.keep) & set(self.drop):
-            raise UsageError(f"{path}: column {min(both)!r} cannot be kept and dropped")
+            raise UsageError(f"{path}: column {min(both)!r} cannot be both kept and dropped")
 
 
 @dataclass(frozen=True)
 class Found:
-    """A column, and what is to be done with it."""
+    """A column and how it is used."""
 
     series: Series
-    described: Description | None  # None where it is left out
-    why: str = ""  # it is left out
-    note: str = ""  # what else to know of it
+    described: Description | None  # None if it is left out
+    why: str = ""  # the reason for leaving it out
+    note: str = ""  # a remark for the user
 
 
 def describe(path: object, series: Series, train: NDArray[np.int64], asked: Asked, rows: NDArray[np.int64]) -> Found:
-    """Tell what a column is, by all rows, and which words it has, by those of the training split.
+    """Describe a column: its kind by all rows, its words by those of the training split.
 
     Raises
     ------
@@ -123,8 +123,8 @@ def describe(path: object, series: Series, train: NDArray[np.int64], asked: Aske
         order = date_order(_known(series))
         if order is None:
             raise DataError(
-                f"{path}, column {short_name(name)!r}: not all are dates of one kind, as 2024-12-31 or 31.12.2024: "
-                "name another kind"
+                f"{path}, column {short_name(name)!r}: not all are dates of one format, such as 2024-12-31 or "
+                "31.12.2024: name another kind"
             )
         described |= {"order": order, "parts": date_parts(_known(series), order)}
     _check(path, series, described)
@@ -132,21 +132,21 @@ def describe(path: object, series: Series, train: NDArray[np.int64], asked: Aske
 
 
 def _note(series: Series, described: Description, guessed: bool) -> str:
-    """Return what a user should know of a column, because it may be meant otherwise; mostly nothing."""
+    """Return a remark on a column that may have been misread; usually an empty one."""
     name = short_name(series.name)
     if described["kind"] == DATES and described["order"] != "ymd":
         fitting = [order for order in ORDERS if all(date_of(text, order) for text in _known(series))]
         if len(fitting) > 1:
-            return f"{name!r}: dates could be day-month or month-day and are taken as {order_in_words(described)}"
+            return f"{name!r}: dates could be day-month or month-day and are read as {order_in_words(described)}"
     if described["kind"] == NUMBERS:
         each = np.array([number_of(text) for text in _known(series)], np.float64)
         values: NDArray[Any] = each if series.numbers is None else series.numbers
         step = np.spacing(np.float32(max(abs(np.nanmin(values)), abs(np.nanmax(values)))))
         if step > BLURRED * np.nanstd(values) and (series.numbers is not None or len(each) > 1):
             middle = np.nanmedian(values)
-            return f"{name!r}: float32 tells its numbers apart in steps of {step:g} only: subtract {middle:.0f} first"
+            return f"{name!r}: float32 resolves its numbers only in steps of {step:g}: subtract {middle:.0f} first"
         if guessed and any(re.fullmatch("0[0-9]+", text) for text in series.texts):
-            return f"{name!r}: taken as numbers, without the zeros before them (--kind {name}=words if they are names)"
+            return f"{name!r}: read as numbers, without their leading zeros (--kind {name}=words if they are names)"
     return ""
 
 
@@ -156,7 +156,7 @@ def order_in_words(described: Description) -> str:
 
 
 def _known(series: Series) -> list[str]:
-    """Return the different texts that say something."""
+    """Return the distinct texts that are not missing."""
     return [text for text in series.texts if not is_missing(text)]
 
 
@@ -184,9 +184,9 @@ def _kind(path: object, series: Series) -> str:
     if (numbers >= NUMBER_SHARE * len(texts) or odd in infinite) and len(texts) > 1:
         raise _odd(
             path, series, odd,
-            f"mend it, leave it empty where the value is missing, or say --kind {short_name(series.name)!r}=words"
+            f"fix it, leave it empty if the value is missing, or say --kind {short_name(series.name)!r}=words"
             if not odd.lower().lstrip("+-").startswith(("inf", "1e"))
-            else "mend it, or remove the line or column",
+            else "fix it, or remove the line or column",
         )  # fmt: skip
     return DATES if date_order(texts) is not None else WORDS
 
@@ -197,7 +197,7 @@ def _odd(path: object, series: Series, text: str, way_out: str) -> DataError:
 
 
 class Odd(DataError):
-    """A field that is not what its column is; the line is put before it by who knows lines."""
+    """A field that does not fit its column; the caller adds the line number."""
 
     def __init__(self, words: str, row: int) -> None:
         super().__init__(words)
@@ -205,7 +205,7 @@ class Odd(DataError):
 
 
 def _tells_nothing(series: Series, kind: str, places: NDArray[np.int64]) -> str:
-    """Return why a column is left out; nothing where it is not. `places` are the rows' in the file, from 0."""
+    """Return why a column is left out, or ""; `places` are the positions of the rows in the file, from 0."""
     rows = len(series)
     if series.numbers is None and len(series.texts) <= 1:
         return "the same in all rows" if _known(series) else EMPTY
@@ -218,9 +218,9 @@ def _tells_nothing(series: Series, kind: str, places: NDArray[np.int64]) -> str:
             return "counts the rows"
         named = IDENTIFIER.fullmatch(series.name) is not None
         whole = named and rows >= LEAST_COUNTING and bool((numbers == np.rint(numbers)).all())
-        blurred = series.numbers is not None and np.abs(numbers).max() >= EXACT  # of thousands of different texts
+        blurred = series.numbers is not None and np.abs(numbers).max() >= EXACT  # and thousands of distinct texts
         return "identifies the rows" if whole and (blurred or len(np.unique(numbers)) == rows) else ""
-    if series.numbers is not None:  # of another kind, as the user says
+    if series.numbers is not None:  # of another kind at the user's request
         return ""
     texts = _known(series)
     if not texts:
@@ -232,7 +232,7 @@ def _tells_nothing(series: Series, kind: str, places: NDArray[np.int64]) -> str:
 
 
 def words_of(series: Series) -> list[str]:
-    """Return the words of training rows that have a place of their own, in alphabetical order."""
+    """Return the words of training rows that have an input of their own, in alphabetical order."""
     counts: dict[str, int] = {}
     for text, count in zip(series.texts, series.counts().tolist(), strict=True):
         if not is_missing(text):
@@ -243,7 +243,7 @@ def words_of(series: Series) -> list[str]:
 
 
 def date_order(texts: Iterable[str]) -> str | None:
-    """Return the order of year, month and day in which all texts are dates; None where there is none."""
+    """Return the order of year, month and day in which all texts are dates; None if there is none."""
     known = list(texts)
     if not known:
         return None
@@ -251,13 +251,13 @@ def date_order(texts: Iterable[str]) -> str | None:
 
 
 def date_parts(texts: Iterable[str], order: str) -> list[str]:
-    """Return which parts of dates differ."""
+    """Return the parts in which dates differ."""
     found = [parts for text in texts if (parts := date_of(text, order))]
     return [part for part in PARTS if len({parts[part] for parts in found}) > 1] or [PARTS[0]]
 
 
 def _check(path: object, series: Series, described: Description) -> None:
-    """Refuse a column of a kind that the user named, and that it is not."""
+    """Refuse a column that does not fit the kind that the user named."""
     read = Fields(described)
     if described["kind"] == FLAGS and series.numbers is not None:
         odd = ~(np.isin(series.numbers, (0, 1)) | np.isnan(series.numbers))
@@ -273,7 +273,7 @@ def _check(path: object, series: Series, described: Description) -> None:
 
 
 def encode(found: Sequence[Found], rows: int) -> NDArray[np.float32]:
-    """Return all rows of the columns that are not left out, (N, I) float32, NaN where a field is missing."""
+    """Return all rows of the columns that are kept, (N, I) float32, NaN where a field is missing."""
     parts: list[NDArray[np.float32]] = []
     for one in found:
         if one.described is None:
@@ -288,22 +288,22 @@ def encode(found: Sequence[Found], rows: int) -> NDArray[np.float32]:
 
 
 def described_notes(found: Sequence[Found]) -> list[str]:
-    """Return what to say of columns that may be meant otherwise, of the first few."""
+    """Return the remarks on columns that may have been misread, up to MOST_NOTES."""
     return [one.note for one in found if one.note][:MOST_NOTES]
 
 
 def left_out_note(found: Sequence[Found]) -> str:
-    """Return what to say of columns that are left out; nothing where there are none."""
+    """Return a note on the columns that are left out; "" if there are none."""
     reasons: dict[str, list[str]] = {}
     for one in found:
         if one.described is None and one.why != "dropped":
             reasons.setdefault(one.why, []).append(one.series.name)
     said = [f"{quoted(names)} ({why})" for why, names in reasons.items()]
-    return f"left out: {', '.join(said)} (--keep takes one in)" if said else ""
+    return f"left out: {', '.join(said)} (--keep keeps one)" if said else ""
 
 
 def kinds_note(described: Sequence[Description]) -> str:
-    """Return what columns there are; nothing where all are numbers."""
+    """Return a note on the kinds of columns; "" if all are numbers."""
     counts = {kind: sum(column["kind"] == kind for column in described) for kind in KINDS}
     if counts[NUMBERS] == len(described):
         return ""

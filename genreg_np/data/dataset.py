@@ -1,4 +1,4 @@
-"""What every loader returns: three splits of inputs and labels, and the names of the classes."""
+"""The dataset that every loader returns: three splits of inputs and labels, and the names of the classes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from genreg_np.layers.targets import Targets, check_spread, check_targets
 
 __all__ = ["MOST_CLASSES", "SPLITS", "Dataset", "Split"]
 
-LARGEST = float(np.finfo(np.float32).max) / 2  # so that the difference of two features is finite in float32
+LARGEST = float(np.finfo(np.float32).max) / 2  # keeps the difference of two features finite in float32
 
 
 @dataclass(frozen=True)
 class Dataset:
     """Train, validation and test data with class names.
 
-    `load_dataset` makes it of what has a name or lies in files, `Dataset.from_arrays` of arrays and tables, and this
-    constructor of splits whose labels are numbers of classes already.
+    Use `load_dataset` for named datasets and files, `Dataset.from_arrays` for arrays and tables, and this constructor
+    for splits whose labels are already class numbers.
 
     Integer inputs are raw values in `input_range`, which the network maps to 0 .. 1; float inputs are features,
     used as they are (the network standardises them).
@@ -35,37 +35,37 @@ class Dataset:
     Parameters
     ----------
     name : str
-        What messages and models call it.
+        The dataset's name in messages and models.
     train, validation, test : Split
-        What is learned from, what choices are made by, and what is looked at once, at the end of a run.
+        The samples to learn from, to make choices by, and to evaluate once, at the end of a run.
     class_names : tuple of str
         K names.
     input_range : tuple of float or None
         Smallest and largest raw value of integer inputs; None for float features.
     note : str
-        What a user should know, one line.
+        What the user should know, in one line.
     feature_names : tuple of str
-        Of the columns of a table, one each; none where inputs have no names.
+        One for each column of a table; empty if the inputs have no names.
     origin : mapping or None
-        What load_dataset was given to read it: `source` (name or absolute path), `data_dir` and options, as they were
-        decided where they were not given; None for arrays that are only in memory.
+        The arguments of load_dataset: `source` (name or absolute path), `data_dir` and options, including those that
+        were decided automatically; None for arrays that are only in memory.
     picture : mapping or None
-        How pictures become inputs, for who predicts: `fit` (crop, pad or stretch), and `range` where they have more
-        than 8 bits; None for data that are no folder of images.
+        How pictures become inputs, also at prediction: `fit` (crop, pad or stretch), and `range` if they have more
+        than 8 bits; None for data other than pictures.
     value_names : tuple of str
-        Of what is to be predicted where that are numbers, not classes: then labels are (N, K) float64.
+        Names of the numbers to predict, if labels are numbers instead of classes: labels are then (N, K) float64.
     columns : tuple of mapping
-        What the columns of a table are, as a model's header describes them (infer_table.py), where they are not all
-        numbers without a missing one. Inputs may then be NaN.
+        The columns of a table as described in a model's header (infer_table.py), unless all are numbers without
+        missing values. Inputs may then be NaN.
     label : str
-        The name of a table's label column, of classes.
+        The name of the column that holds a table's classes.
 
     Raises
     ------
     DataError
-        For splits that disagree in shape or type, labels out of range, feature names that are not one for each
-        input, or values that are not finite or beyond half of float32's range. A split may be empty and a class may
-        have no samples: what training needs beyond this is asked by `check_trainable`.
+        For splits that disagree in shape or type, labels out of range, a number of feature names other than that of
+        the inputs, or values that are not finite or beyond half of float32's range. A split may be empty and a class
+        may have no samples: `check_trainable` checks what training needs beyond this.
     """
 
     name: str
@@ -97,46 +97,46 @@ class Dataset:
         task: str = "auto",
         weights: Any = None,
     ) -> Dataset:
-        """Make a dataset of arrays, lists or tables, as `load_dataset` does of an .npz file.
+        """Make a dataset from arrays, lists or tables, as `load_dataset` does from an .npz file.
 
         Parameters
         ----------
         inputs : (N, ...) array-like, or a DataFrame
             Floats are features, standardised by the network; whole numbers and booleans are raw values, mapped from
-            `input_range` to 0 .. 1. A table's columns are features, whatever their types, as those of a .csv file, and
-            their names become `feature_names`. What is not split is not copied: leave the arrays as they are.
+            `input_range` to 0 .. 1. A table's columns are features of any type, as in a .csv file, and their names
+            become `feature_names`. Arrays that are not split are not copied: do not modify them afterwards.
         labels : (N,) or (N, 1) array-like, or (N, K)
-            A class each: whole numbers, text or booleans; or numbers to predict, K of them for each sample.
+            Classes, as whole numbers, text or booleans; or K numbers to predict for each sample.
         validation, test : pair of inputs and labels, optional
-            Where they are left out, 15 % of each class of the training data is held out for each, the same samples
-            every time. A table's columns may stand in another order.
+            If left out, 15 % of each class of the training data is held out for each, always the same samples. The
+            columns of a table may be in another order.
         class_names : sequence of str, optional
-            K names, of which labels are the positions or the words; by default the labels that occur, in order.
+            K names; labels are their positions or the names themselves. By default the labels that occur, in order.
         feature_names : sequence of str, optional
-            A name for each column of inputs (N, columns) that are no table.
+            A name for each column of inputs (N, columns) that are not a table.
         input_range : tuple of float, optional
             Smallest and largest raw value of whole numbers; by default 0 .. 255 for uint8, 0 .. 1 for booleans, and
-            else what the training inputs run from and to.
+            otherwise the range of the training inputs.
         name : str
-            What messages and models call it.
+            The dataset's name in messages and models.
         task : str
-            classes or values (numbers to predict); auto: values where labels are fractions, or several for each sample,
-            or whole numbers of which hardly any recurs.
+            classes, values (numbers to predict), or auto: values if labels are fractions, several per sample, or whole
+            numbers that hardly ever recur.
         weights : (N,) array-like, optional
-            How much each training sample counts; by default all alike.
+            How much each training sample counts; by default all count the same.
 
         Returns
         -------
         Dataset
-            Its `note` says how it was split, and what else should be known.
+            Its `note` says how it was split, and what else the user should know.
 
         Raises
         ------
         DataError
-            For inputs and labels that do not pair up, NaN, infinite or missing values, labels that are no classes,
-            splits that are not alike.
+            For inputs and labels that do not pair up, NaN, infinite or missing values, labels that are not classes,
+            or splits of different kinds.
         UsageError
-            For another argument that cannot be.
+            For other invalid arguments.
 
         Examples
         --------
@@ -144,7 +144,7 @@ class Dataset:
         >>> data.class_names, len(data.train), len(data.validation), len(data.test)
         (('rain', 'sun'), 28, 6, 6)
         """
-        from genreg_np.data.in_memory import fields_of  # here: who only measures or predicts need not load it
+        from genreg_np.data.in_memory import fields_of  # imported here: not needed to evaluate or predict
 
         fields = fields_of(
             inputs, labels, validation=validation, test=test, class_names=class_names, feature_names=feature_names,
@@ -159,28 +159,28 @@ class Dataset:
 
     @property
     def of_numbers(self) -> bool:
-        """Whether numbers are to be predicted, not classes."""
+        """Whether labels are numbers to predict instead of classes."""
         return bool(self.value_names)
 
     @property
     def outputs(self) -> int:
-        """K, how many classes there are to tell apart, or numbers to predict."""
+        """The number K of classes, or of numbers to predict."""
         return len(self.value_names or self.class_names)
 
     @property
     def counted(self) -> str:
-        """What is to be predicted, in words: "3 classes"."""
+        """The number of outputs in words: "3 classes"."""
         if not self.of_numbers:
             return f"{self.outputs} classes"
         return f"{self.outputs} number{'s' if self.outputs > 1 else ''} to predict"
 
     @functools.cached_property
     def targets(self) -> Targets:
-        """How the numbers to predict are scaled for networks, by the training split."""
+        """The scaling of the numbers to predict for networks, computed on the training split."""
         return Targets.of(self.value_names, self.train.labels)
 
     def wanted(self, name: str) -> NDArray[Any]:
-        """Return what networks are to give for a split: classes (N,) int64, or scaled numbers (N, K) float32."""
+        """Return the networks' targets for a split: classes (N,) int64, or scaled numbers (N, K) float32."""
         labels = self.split(name).labels
         return self.targets.scaled(labels) if self.of_numbers else labels
 
@@ -193,18 +193,18 @@ class Dataset:
 
     @property
     def everything(self) -> Split:
-        """All samples, each once: the three splits end to end (letters without variations have one for all)."""
+        """All samples, each once: the concatenated splits (letters without variations have one split for all)."""
         parts = list({id(part): part for part in map(self.split, SPLITS)}.values())
         return Split(np.concatenate([part.inputs for part in parts]), np.concatenate([part.labels for part in parts]))
 
     def check_trainable(self) -> None:
-        """Refuse data that no classes can be learned from; they may still be good to measure a model on.
+        """Refuse data that cannot be trained on; they may still do to evaluate a model.
 
         Raises
         ------
         DataError
-            For an empty split, fewer than two classes or more than 4,096, a class without a
-            training sample, or one of which every picture is in another class, too.
+            For an empty split, fewer than two classes or more than 4,096, a class without a training sample, or a
+            class all of whose pictures are in another class, too.
         """
         if self.of_numbers:
             self._check_numbers()
@@ -212,7 +212,7 @@ class Dataset:
         classes = len(self.class_names)
         if classes < 2:
             read = f" (as it was read: {self.note})" if self.note else ""
-            raise DataError(f"{self.name}: {classes} class; at least two are needed to learn a difference{read}")
+            raise DataError(f"{self.name}: {classes} class; at least two are needed{read}")
         check_classes(self.name, self.class_names)
         for name in SPLITS:
             if not len(self.split(name)):
@@ -227,12 +227,12 @@ class Dataset:
         if self.picture and (found := not_told_apart([self.split(name) for name in SPLITS])):
             one, other = (short_name(self.class_names[label]) for label in found)
             raise DataError(
-                f"{self.name}: every image of class {one} is in another class, too, such as {other}: nothing "
-                "tells them apart; put each image into one class"
+                f"{self.name}: every image of class {one} is in another class, too, such as {other}: put each image "
+                "into one class"
             )
 
     def _check_numbers(self) -> None:
-        """Refuse numbers that there is nothing to learn of."""
+        """Refuse numbers to predict that are constant, or too few."""
         for name in SPLITS:
             if not len(self.split(name)):
                 raise DataError(f"{self.name}: too few samples, nothing would be left for {name}; add some")
@@ -252,9 +252,9 @@ class Dataset:
         if weights is None:
             return
         if weights.shape != (len(split),) or not (np.isfinite(weights) & (weights >= 0)).all():
-            raise DataError(f"{where}: weights must be one number from 0 on for each of the {len(split)} samples")
+            raise DataError(f"{where}: weights must be a number of at least 0 for each of the {len(split)} samples")
         if len(split) and not weights.any():
-            raise DataError(f"{where}: all weights are 0, so that nothing counts")
+            raise DataError(f"{where}: all weights are 0; give some samples a weight above 0")
 
     def __post_init__(self) -> None:
         classes = len(self.class_names)
@@ -284,18 +284,15 @@ class Dataset:
                 check_labels(where, labels, classes)
             self._check_weights(where, self.split(name))
         if self.of_numbers and self.class_names:
-            raise DataError(f"{self.name}: class_names and value_names: what is to be predicted are one or the other")
+            raise DataError(f"{self.name}: class_names and value_names cannot both be given; leave one out")
         try:
             "".join(self.class_names).encode("utf-8")
         except UnicodeEncodeError:
-            raise DataError(f"{self.name}: a class name is no Unicode text: {self.class_names!a}; rename it") from None
+            raise DataError(f"{self.name}: a class name is not Unicode: {self.class_names!a}; rename it") from None
         named = self.feature_names
         if named and (len(self.input_shape) != 1 or len(named) != self.input_shape[0]):
             raise DataError(
-                f"{self.name}: {len(named)} feature names for inputs of shape {self.input_shape}; one each is needed"
+                f"{self.name}: {len(named)} feature names for inputs of shape {self.input_shape}; give one per input"
             )
         if repeated := [name for name, count in Counter(named).items() if count > 1]:
-            raise DataError(
-                f"{self.name}: more than one column is called {repeated[0]!r}, so that they cannot be told apart by "
-                "name; give each its own"
-            )
+            raise DataError(f"{self.name}: more than one column is called {repeated[0]!r}; give each its own name")

@@ -1,11 +1,11 @@
-"""Images of more than 8 bits: what range their values have, from what the file says and from the values themselves.
+"""Images of more than 8 bits: find their range of values from the file, or else from the values.
 
     grey = 255 (value - low) / (high - low)
 
-TIFF says how many bits a sample has, PGM its largest value, PNG (sBIT) how many of its 16 bits are significant. Where
-nothing is said, 16 bits range over 0 .. 65535 if values use them; values that would fit 8, 10, 12 or 14 bits may be
-those of such a camera or just dark, and are refused unless the user says the range. Floats in 0 .. 1 range over that.
-Who reads many images decides over all of them: a dark one among others is then no riddle.
+TIFF gives the bits per sample, PGM the largest value, PNG (sBIT) the number of significant bits of 16. Otherwise, 16
+bits range over 0 .. 65535 if values use them; values that would fit in 8, 10, 12 or 14 bits may come from such a camera
+or just be dark, and are refused unless the user gives the range. Floats in 0 .. 1 have that range. With many images,
+the decision is made over all of them, so that a dark one among others is not ambiguous.
 
 Shapes: values (H, W) of any type, grey (H, W) uint8.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Range = tuple[float, float]  # low, high: black and white
-Ranges = Mapping[str, Range]  # by kind; that of ANY is the user's, and counts before all else
+Ranges = Mapping[str, Range]  # by kind; ANY is the user's choice and overrides all others
 
 ANY = "any"
 SIXTEEN, COLOUR, WHOLE, FLOATS = "16 bits", "16 bits a colour", "32 bits", "floats"
@@ -35,26 +35,26 @@ FULL = (0.0, 65535.0)
 CAMERA_BITS = (8, 10, 12, 14)
 BLOCK_PIXELS = 1 << 20  # scaled at a time
 PNG_HEADER_BYTES = 33
-MOST_CHUNKS = 64  # of a PNG, before its pixels, that are looked at
+MOST_CHUNKS = 64  # of a PNG, searched before its pixels
 PGM = re.compile(rb"P[2356](?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+(\d+)")
 
 
 @dataclass(frozen=True)
 class Depth:
-    """What is known of the values of an image of more than 8 bits."""
+    """What is known about the values of an image of more than 8 bits."""
 
-    kind: str  # SIXTEEN, COLOUR (of which the upper 8 bits are left), WHOLE or FLOATS
+    kind: str  # SIXTEEN, COLOUR (of which only the upper 8 bits are left), WHOLE or FLOATS
     low: float  # smallest value
     high: float  # largest value
-    said: Range | None  # by the file
+    said: Range | None  # given by the file
 
     def decide(self, where: str, ranges: Ranges) -> Range:
-        """Return black and white: as a user gave it, else as said, else that of the kind, else what this image tells.
+        """Return black and white as given by the user, else by the file, else for the kind, else guessed.
 
         Raises
         ------
         DataError
-            Where it cannot be told.
+            If the range cannot be determined.
         """
         if self.kind == COLOUR and ranges.get(ANY, FULL) != FULL:
             raise _lost(where)
@@ -62,12 +62,12 @@ class Depth:
 
 
 def _lost(where: str) -> DataError:
-    """Word the refusal of colours of which too little can be read."""
-    return DataError(f"{where}: of 16 bits a colour only the upper 8 can be read, too few here; convert it to 8 bits")
+    """Return the error for colours of which too few bits can be read."""
+    return DataError(f"{where}: of 16 bits per colour only the upper 8 can be read, too few here; convert it to 8 bits")
 
 
 def check_range(value_range: Range) -> Range:
-    """Return a range that a user gave.
+    """Check and return a range given by the user.
 
     Raises
     ------
@@ -81,12 +81,12 @@ def check_range(value_range: Range) -> Range:
 
 
 def guess(where: str, kind: str, low: float, high: float) -> Range:
-    """Return the range of values that run from `low` to `high`, where no file says it.
+    """Guess the range of values that lie between `low` and `high`, if no file gives it.
 
     Raises
     ------
     DataError
-        Where it cannot be told; the message names --range.
+        If it is ambiguous; the message names --range.
     """
     if low >= 0:
         if high == 0 or (kind == FLOATS and high <= 1):
@@ -100,13 +100,13 @@ def guess(where: str, kind: str, low: float, high: float) -> Range:
     fitting = [bits for bits in CAMERA_BITS if high < 2**bits]
     usual = f"--range 0 {2 ** fitting[0] - 1}" if fitting and low >= 0 else f"--range {low:g} {high:g}"
     raise DataError(
-        f"{where}: values from {low:g} to {high:g} in {kind}, and nothing says which is white: say it with --range LOW "
-        f"HIGH, for example {usual}"
+        f"{where}: values from {low:g} to {high:g} in {kind}, and nothing says which is white: pass --range LOW HIGH, "
+        f"for example {usual}"
     )
 
 
 def to_grey(values: NDArray[Any], value_range: Range) -> NDArray[np.uint8]:
-    """Scale values to grey levels; what lies outside the range is black or white."""
+    """Scale values to grey levels; values outside the range become black or white."""
     low, high = value_range
     grey = np.empty(values.shape, np.uint8)
     rows = max(1, BLOCK_PIXELS // max(1, values.shape[1]))
@@ -117,14 +117,14 @@ def to_grey(values: NDArray[Any], value_range: Range) -> NDArray[np.uint8]:
 
 
 def bits_said(image: Image.Image, raw: BinaryIO) -> int | None:
-    """Return how many bits a sample of an opened image has, as its file says: None for 8 or fewer, or unsaid.
+    """Return the bits per sample of an opened image according to its file; None if at most 8 or not given.
 
     Parameters
     ----------
     image : PIL.Image.Image
         Opened, not yet decoded.
     raw : binary file
-        Where it was opened from; its position is kept.
+        The file it was opened from; its position is preserved.
     """
     place = raw.tell()
     raw.seek(0)
@@ -143,7 +143,7 @@ def bits_said(image: Image.Image, raw: BinaryIO) -> int | None:
 
 
 def _png_bits(raw: BinaryIO) -> int | None:
-    """Return the significant bits of a PNG of 16: those of its sBIT chunk, or 16."""
+    """Return the significant bits of a PNG of 16 bits: from its sBIT chunk, or 16."""
     if raw.read(PNG_HEADER_BYTES)[24:25] != b"\x10":
         return None
     for _ in range(MOST_CHUNKS):
@@ -158,14 +158,14 @@ def _png_bits(raw: BinaryIO) -> int | None:
 
 
 def measure(where: str, mode: str, file_format: str | None, bits: int | None, values: NDArray[Any]) -> Depth:
-    """Return what is known of the values of a decoded image of one channel and more than 8 bits.
+    """Return what is known about the values of a decoded image of one channel and more than 8 bits.
 
     Parameters
     ----------
     where : str
-        What errors call it.
+        Its name in errors.
     mode, file_format : str
-        Pillow's.
+        As Pillow reports them.
     bits : int or None
         From `bits_said`.
     values : (H, W) ndarray
@@ -194,7 +194,7 @@ def measure(where: str, mode: str, file_format: str | None, bits: int | None, va
 
 
 def _fills_sixteen(values: NDArray[Any], bits: int, high: float) -> bool:
-    """Tell whether values of so many significant bits were shifted up to fill 16, as PNG wants it."""
+    """Return whether values with this many significant bits were shifted to fill 16, as PNG requires."""
     if high >= 2**bits:
         return True
     whole = values.astype(np.int64)

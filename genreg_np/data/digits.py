@@ -1,7 +1,7 @@
-"""The digits embedded in scikit-learn: 1,797 real handwritten digits, 8x8, 17 grey levels, no download.
+"""The digits that come with scikit-learn: 1,797 real handwritten digits, 8x8, 17 grey levels, no download.
 
 Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository (1998),
-its test part. Split 70/15/15 by class.
+the test part. Split 70/15/15 by class.
 
 Shapes: images (N, 8, 8) uint8 in 0 .. 16, labels (N,) int64.
 """
@@ -47,8 +47,8 @@ def load_digits() -> Dataset:
 def _embedded() -> NDArray[np.float64]:
     """Return pixels and label of each digit, (1797, 65).
 
-    The package's file is read where it lies: importing scikit-learn takes two seconds, which is longer than a small
-    network takes to learn from them.
+    The package's file is read directly: importing scikit-learn takes two seconds, longer than a small network takes to
+    learn the digits.
     """
     spec = find_spec("sklearn")
     for place in (spec and spec.submodule_search_locations) or ():
@@ -56,7 +56,7 @@ def _embedded() -> NDArray[np.float64]:
         if file.is_file():
             return np.loadtxt(gzip.decompress(file.read_bytes()).decode("ascii").splitlines(), delimiter=",")
     try:
-        from sklearn.datasets import load_digits as embedded  # of a version, or an archive, that keeps it elsewhere
+        from sklearn.datasets import load_digits as embedded  # for versions or archives that keep the file elsewhere
     except ImportError:
         raise missing_extra("scikit-learn", "train", "load the digits dataset") from None
     digits = embedded()

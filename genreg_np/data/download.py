@@ -1,8 +1,8 @@
-"""Downloading a dataset's files from the first mirror that has the right bytes.
+"""Download a dataset's files from the first mirror that has the right bytes.
 
-A download is kept in memory until it has been checked, and then written whole: nothing broken, wrong or half done
-ever reaches the cache. Where no mirror's host answers within PROBE_SECONDS there is no network. That is found out in
-threads that nobody waits for, because a name server that does not answer cannot be interrupted.
+A download is kept in memory until it has been checked, and then written in one step: nothing broken, wrong or
+incomplete ever reaches the cache. If no mirror's host answers within PROBE_SECONDS, there is no network. This is tested
+in threads that are never joined, because waiting for a name server cannot be interrupted.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from urllib.parse import urlsplit
 from genreg_np.errors import DataError, missing_extra
 from genreg_np.files import write_atomic
 
-PROBE_SECONDS = 8.0  # no host answered by then: no network
-GRACE_SECONDS = 1.0  # what the other hosts get once one has answered
-TIMEOUT_SECONDS = (5.0, 15.0)  # connecting, and waiting for the next bytes
+PROBE_SECONDS = 8.0  # without an answer by then, there is no network
+GRACE_SECONDS = 1.0  # for the other hosts once one has answered
+TIMEOUT_SECONDS = (5.0, 15.0)  # for connecting, and for the next bytes
 
-Progress = Callable[[str, int, int], None]  # file name, bytes so far, bytes in all (0 where unknown)
-Check = Callable[[BinaryIO], None]  # refuses with a DataError what is not the file
+Progress = Callable[[str, int, int], None]  # file name, bytes so far, total bytes (0 if unknown)
+Check = Callable[[BinaryIO], None]  # raises a DataError for a wrong file
 
 
 def _connect(mirror: str, seconds: float) -> None:
     """Open and close a connection to a mirror's host, or to the proxy that leads there."""
-    import urllib.request  # takes longer to import than all that a prediction needs
+    import urllib.request  # takes longer to import than everything a prediction needs
 
     parts = urlsplit(mirror)
     proxies = urllib.request.getproxies()
@@ -47,25 +47,25 @@ def answering(
     grace: float = GRACE_SECONDS,
     connect: Callable[[str, float], None] = _connect,
 ) -> list[str]:
-    """Return the mirrors whose hosts take a connection, in the given order, asking all of them at once.
+    """Return the mirrors whose hosts accept a connection, in the given order, probing all of them at once.
 
     Parameters
     ----------
     mirrors : sequence of str
         Base URLs.
     seconds : float
-        When to give up on all.
+        When to give up on all of them.
     grace : float
-        How much longer to wait for the others once one has answered, in seconds.
+        How long to wait for the others once one has answered, in seconds.
     connect : callable
-        Connects to a mirror or raises OSError; a call that never returns is left behind.
+        Connects to a mirror or raises OSError; a call that never returns is abandoned.
     """
     answers: queue.SimpleQueue[tuple[str, bool]] = queue.SimpleQueue()
 
     def probe(mirror: str) -> None:
         try:
             connect(mirror, seconds)
-        except (OSError, ValueError):  # ValueError: a host name or proxy that is none
+        except (OSError, ValueError):  # ValueError: an invalid host name or proxy
             answers.put((mirror, False))
         else:
             answers.put((mirror, True))
@@ -86,7 +86,7 @@ def answering(
 
 
 class _Meter:
-    """What pooch takes for a progress bar: it learns the total here; the bytes are counted by _Sink."""
+    """A progress bar for pooch, which sets the total; _Sink counts the bytes."""
 
     total = 0
 
@@ -101,7 +101,7 @@ class _Meter:
 
 
 class _Sink(io.BytesIO):
-    """Where a download lands: in memory, up to a limit, reported to `progress`."""
+    """Stores a download in memory, up to a limit, and reports to `progress`."""
 
     def __init__(self, file: str, limit_bytes: int, meter: _Meter, progress: Progress | None) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class _Sink(io.BytesIO):
 
 
 def _download(url: str, check: Check, limit_bytes: int, progress: Progress | None) -> bytes:
-    """Return the bytes of a file behind a URL, checked; DataError says what is wrong with this mirror."""
+    """Return the checked bytes of a file at a URL; a DataError says what is wrong with this mirror."""
     import pooch
 
     meter = _Meter()
@@ -127,14 +127,14 @@ def _download(url: str, check: Check, limit_bytes: int, progress: Progress | Non
     )
     try:
         downloader(url, sink, None)
-    except OSError as error:  # all errors of requests are
+    except OSError as error:  # the base class of all errors of requests
         status = getattr(getattr(error, "response", None), "status_code", None)
         raise DataError(f"HTTP status {status}" if status else "the connection failed or broke off") from None
     sink.seek(0)
     try:
         check(sink)
     except DataError:
-        raise DataError("it sent something else than the dataset, or not all of it") from None
+        raise DataError("it sent something other than the dataset, or not all of it") from None
     return sink.getvalue()
 
 
@@ -146,27 +146,27 @@ def download_files(
     limit_bytes: int,
     progress: Progress | None = None,
 ) -> None:
-    """Download files into a folder, each whole and checked.
+    """Download files into a folder, each complete and checked.
 
     Parameters
     ----------
     name : str
-        The dataset's, for errors.
+        The dataset's name, for errors.
     needed : mapping
-        File name, on a mirror and in the folder: what refuses other bytes, called with a stream of them.
+        File name, on a mirror and in the folder: a check of its bytes, called with a stream.
     mirrors : sequence of str
         Base URLs, tried in this order.
     folder : Path
-        Made if need be.
+        Created if necessary.
     limit_bytes : int
-        Of one file: a mirror cannot fill the memory.
+        Limit for one file, so that a mirror cannot exhaust memory.
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all or 0) as they come.
+        Called with (file name, bytes so far, total bytes or 0) as they arrive.
 
     Raises
     ------
     DataError
-        Where no mirror answers within PROBE_SECONDS, none has the right bytes, or the folder cannot be written.
+        If no mirror answers within PROBE_SECONDS, none has the right bytes, or the folder cannot be written to.
     MissingExtraError
         Without pooch.
     """
@@ -174,7 +174,7 @@ def download_files(
         import pooch  # noqa: F401
     except ImportError:
         raise missing_extra("pooch", "train", f"download {name}") from None
-    way_out = f"go online, put its files into {folder}, or name the folder that has them with --data-dir"
+    way_out = f"go online, put its files into {folder}, or name their folder with --data-dir"
     alive = answering(mirrors)
     if not alive:
         hosts = ", ".join(str(urlsplit(mirror).hostname) for mirror in mirrors)
@@ -187,7 +187,7 @@ def download_files(
                 break
             except DataError as error:
                 failures.append(f"{urlsplit(mirror).hostname}: {error}")
-                alive.append(alive.pop(alive.index(mirror)))  # the other files ask it last
+                alive.append(alive.pop(alive.index(mirror)))  # it is tried last for the other files
         else:
             raise DataError(f"{name}, {file} cannot be downloaded ({'; '.join(failures)}): {way_out}")
         try:

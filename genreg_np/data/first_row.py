@@ -1,7 +1,7 @@
-"""The first row of a table: whether it names the columns, and which of them is the label's.
+"""The first row of a table: whether it names the columns, and which column is the label.
 
-A line at the top that begins with # is the header where it has a name for each column of the row directly below, as
-numpy.savetxt writes it; else a comment. What only the rows below can tell is told by header.py.
+A line at the top that begins with # is the header if it has a name for each column of the row directly below, as
+numpy.savetxt writes it, and otherwise a comment. Decisions that need the rows below are made in header.py.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from genreg_np.data.rows import Row, is_number
 from genreg_np.data.stored import Series
 from genreg_np.errors import DataError, UsageError, did_you_mean
 
-MOST_TOLD = 100_000  # rows by which a header is told
+MOST_TOLD = 100_000  # rows used to detect a header
 LABEL_NAMES = ("label", "class", "target")
 
 
 def first_row(
     path: PathLike, rows: Iterator[Row], label: str | None, header: bool | None
 ) -> tuple[Row, Iterator[Row], bool | None]:
-    """Return the first row past comments, the rows after it, and whether it is a header, as far as that is known."""
+    """Return the first row after comments, the rows after it, and whether it is a header (None if not yet known)."""
     comment: Row = 0, []
     for line, fields in rows:
         if fields[0].startswith("#"):
@@ -44,7 +44,7 @@ def first_row(
 
 
 def _names(fields: list[str]) -> bool:
-    """Tell whether the fields of a comment are names of columns: all different, words or numbers that count."""
+    """Return whether the fields of a comment are column names: all distinct, words or numbers that count up."""
     numbers = [field for field in fields if is_number(field)]
     return all(fields) and len(set(fields)) == len(fields) and (not numbers or counts(numbers))
 
@@ -67,13 +67,13 @@ def label_column(path: PathLike, first: list[str], label: str | None, header: bo
         return number
     if header is False or label.isdecimal() or all(map(is_number, first)):
         raise UsageError(
-            f"{path}: no column {label!r}; without a header, a number from 1 to {width} names the label column"
+            f"{path}: no column {label!r}; without a header, name the label column by a number from 1 to {width}"
         )
     raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, first)}")
 
 
 def told(path: PathLike, first: list[str], column: int, label: str | None, series: Sequence[Series]) -> bool:
-    """Tell whether the first row is a header, by all others."""
+    """Return whether the first row is a header, judged by all others."""
     features = [one.of(slice(MOST_TOLD)) for one in (*series[:column], *series[column + 1 :])]
     numbers = [one.as_numbers() for one in features]
     below = series[column]
@@ -100,8 +100,8 @@ def _filled(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _ask(path: PathLike, what: str, fields: list[str], otherwise: str = "a sample") -> DataError:
-    """Word the refusal of a row or comment that may be a header."""
+    """Return the error for a row or comment that may be a header."""
     shown = ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")
     return DataError(
-        f"{path}: it cannot be told whether {what} ({shown}) is a header or {otherwise}: say --header or --no-header"
+        f"{path}: unclear whether {what} ({shown}) is a header or {otherwise}: pass --header or --no-header"
     )

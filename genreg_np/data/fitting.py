@@ -1,12 +1,12 @@
-"""Pictures of any size to one size: which part of a picture is taken, and the means of its squares.
+"""Bring pictures of any size to one size: which part of a picture is used, and the means of its squares.
 
     step    crop: min(H / R, W / C)    pad: max(H / R, W / C)       pixels of the picture for one of R x C squares
-    start   (H - R step) / 2 down, (W - C step) / 2 across          so that the middle is taken
-    level   floor(mean over the square + 1/2)                       parts of pixels in part, black outside the picture
+    start   (H - R step) / 2 down, (W - C step) / 2 across          so that the middle is used
+    level   floor(mean over the square + 1/2)                       counting parts of pixels, black outside the picture
 
-The same squares and means as those of a page's photographs (export/page/photograph.js and colours.js). A unit in which
-all edges of squares are whole makes the sums whole numbers: equal on every machine, in whatever order they are added.
-`stretch` is Pillow's bilinear scaling, height and width each for itself, which averages where it shrinks.
+Squares and means are the same as for photographs on the HTML page (export/page/photograph.js and colours.js). In a unit
+in which all edges of squares are whole, the sums are whole numbers: equal on every machine and in any order. `stretch`
+is Pillow's bilinear scaling of height and width independently, which averages when shrinking.
 
 Shapes: levels (H, W) or (H, W, channels) uint8; size R, C; the result (R, C) or (R, C, channels) uint8.
 """
@@ -35,12 +35,12 @@ MAX_PIXELS = 1 << 26  # of one file, about 8192 x 8192
 
 
 def check_pixels(where: object, size: Size) -> None:
-    """Refuse a size of which one image would have more than MAX_PIXELS.
+    """Refuse a size of more than MAX_PIXELS.
 
     Raises
     ------
     DataError
-        If it would.
+        If it is larger.
     """
     if size[0] * size[1] > MAX_PIXELS:
         raise DataError(
@@ -55,10 +55,10 @@ def fitted(levels: Levels, size: Size, fit: str) -> Levels:
     ----------
     levels : (H, W) or (H, W, channels) uint8
     size : tuple of int
-        Height and width; a picture that has them already is returned as it is.
+        Height and width; a picture of this size is returned unchanged.
     fit : str
-        crop: as large as the picture covers the size, its middle; pad: all of it, with black beside it; stretch: all of
-        it, whatever becomes of its shape.
+        crop: the largest middle part with the shape of the size; pad: the whole picture, with black beside it; stretch:
+        the whole picture, ignoring its aspect ratio.
 
     Returns
     -------
@@ -77,11 +77,11 @@ def fitted(levels: Levels, size: Size, fit: str) -> Levels:
 
         return np.array(stretched(Image.fromarray(levels), size), np.uint8)
     (height, width), (rows, columns) = levels.shape[:2], size
-    if rows * width > 4 * height * columns:  # sums of columns first take less room
+    if rows * width > 4 * height * columns:  # summing columns first takes less memory
         return np.ascontiguousarray(fitted(levels.swapaxes(0, 1), (columns, rows), fit).swapaxes(0, 1))
     by_height = (height * columns <= width * rows) == (fit == CROP)
     extent, count = (height, rows) if by_height else (width, columns)
-    step, unit = 2 * extent, 2 * count  # of a square, and of a pixel, in the unit that makes all edges whole
+    step, unit = 2 * extent, 2 * count  # sides of a square and of a pixel in a unit that makes all edges whole
     flat = np.ascontiguousarray(levels).reshape(height, -1)
     narrow = _sums(flat, rows, step, unit).reshape(rows, width, -1)
     sums = _sums(np.ascontiguousarray(narrow.transpose(1, 0, 2)).reshape(width, -1), columns, step, unit)
@@ -92,7 +92,7 @@ def fitted(levels: Levels, size: Size, fit: str) -> Levels:
 
 
 def stretched(image: Image.Image, size: Size) -> Image.Image:
-    """Return an image of Pillow's scaled to a height and width.
+    """Return a Pillow image scaled to a height and width.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def stretched(image: Image.Image, size: Size) -> Image.Image:
 def _sums(values: NDArray[np.generic], count: int, step: int, unit: int) -> NDArray[np.int64]:
     """Return the weighted sums of (N, n) values over `count` intervals in the middle of N, (count, n).
 
-    A value is `unit` long, an interval `step`; a value counts as often as it has of these lengths in the interval.
+    Values have a length of `unit`, intervals of `step`; a value is weighted by the length it shares with the interval.
     """
     extent = len(values)
     start = (extent * unit - count * step) // 2  # both are even
@@ -129,19 +129,19 @@ def _sums(values: NDArray[np.generic], count: int, step: int, unit: int) -> NDAr
 
 
 class Remembered(NamedTuple):
-    """How the pictures that a model was trained on became its inputs."""
+    """How the pictures on which a model was trained became its inputs."""
 
     fit: str
     ranges: Ranges  # of more than 8 bits, by kind
 
 
 def remembered(header: Mapping[str, Any]) -> Remembered | None:
-    """Return how the pictures that a model was trained on were taken; None where its header does not say.
+    """Return how the pictures on which a model was trained became its inputs; None if its header does not say.
 
     Parameters
     ----------
     header : mapping
-        Of a model file. Its entry `picture` may be anybody's: what is not as it should be says nothing.
+        The header of a model file. Its entry `picture` is not trusted: invalid values are ignored.
     """
     picture, shape = header.get("picture"), header["network"]["input_shape"]
     if not isinstance(picture, dict) or picture.get("fit") not in FITS or len(shape) not in (2, 3):
@@ -151,7 +151,7 @@ def remembered(header: Mapping[str, Any]) -> Remembered | None:
 
 
 def _plain(ranges: dict[str, object]) -> Ranges:
-    """Return the ranges among what should be ranges."""
+    """Return the valid ranges."""
     return {
         kind: (float(value[0]), float(value[1]))
         for kind, value in ranges.items()

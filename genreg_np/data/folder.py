@@ -1,9 +1,9 @@
 """A folder of images, one subfolder for each class.
 
     DIR/cat/1.png  DIR/cat/sub/2.png  DIR/dog/1.png ...             split 70/15/15 by class
-    DIR/train/cat/1.png ...  DIR/test/cat/1.png ...                 given splits; what is missing is held out of train
+    DIR/train/cat/1.png ...  DIR/test/cat/1.png ...                 given splits; missing ones are held out of train
 
-Folders inside a class folder belong to the class. What is left out, hidden files excepted, is counted and said.
+Folders inside a class folder belong to the class. Files that are left out, except hidden ones, are counted in a note.
 
 Shapes: images (N, H, W) uint8, or (N, 3, H, W) in colour, labels (N,) int64.
 """
@@ -36,15 +36,15 @@ SPLIT_FOLDERS = {
 
 @dataclass
 class _LeftOut:
-    """What is passed over in a folder."""
+    """What is left out of a folder."""
 
     loose: int = 0  # images outside class folders
-    endings: Counter[str] = field(default_factory=Counter)  # of files that are no images read here
-    links: int = 0  # to folders, which may lead back here
+    endings: Counter[str] = field(default_factory=Counter)  # extensions of files that are not images
+    links: int = 0  # to folders, which may be circular
     notes: list[str] = field(default_factory=list)
 
     def note(self) -> str:
-        """Return all of it in one line."""
+        """Return a one-line summary."""
         parts = [
             _count(self.loose, "image", "outside the class folders"),
             not_read(self.endings),
@@ -73,37 +73,37 @@ def load_folder(
     Parameters
     ----------
     path : path
-        A folder with one subfolder for each class, or with train/ and test/ or validation/ that have them.
+        A folder with one subfolder for each class, or with train/ and test/ or validation/ that have these.
     size : tuple of int, optional
-        Height and width of every image; without it their own where that is one, of at most 64 x 64, else 32 x 32.
+        Height and width of every image; by default their own if all share one of at most 64 x 64, else 32 x 32.
     value_range : tuple of float, optional
-        Black and white of images of more than 8 bits; by default what the files say, or what can be told from all of
-        them together (see depth.py).
+        Black and white of images of more than 8 bits; by default read from the files, or guessed from all of them
+        together (see depth.py).
     color : str
-        auto: in colour where one image in ten has some (see pictures.py), else in grey; grey; rgb.
+        auto (in colour if one image in ten has some, else in grey; see pictures.py), grey or rgb.
     fit : str
-        How images of another size are brought to it: crop, pad or stretch (see fitting.py).
+        How images are brought to `size`: crop, pad or stretch (see fitting.py).
     skip_bad : bool
-        Whether images that cannot be read are left out.
+        Whether to leave out images that cannot be read.
     ranges : mapping, optional
-        By kind, what counts after what files say: that of a model's training.
+        Ranges by kind for files that do not say theirs, from a model's training.
     told : callable, optional
-        Called with how many images are read, and of how many.
+        Called with the number of images read so far, and the number of all.
 
     Returns
     -------
     Dataset
-        Images uint8; class names are the subfolders', by value if they are numbers, else alphabetical. Its `origin` has
-        size, color and fit as they were decided, its `note` how many images are in more than one split.
+        Images uint8; class names are those of the subfolders, in order of value if they are numbers, else alphabetical.
+        Its `origin` has the decided size, color and fit; its `note` says how many images are in more than one split.
 
     Raises
     ------
     DataError
-        For a folder without classes, a class without images that can be read, images that together are too large,
-        values whose range cannot be told, and, unless they are skipped, images that cannot be read; the message names
+        For a folder without classes, a class without readable images, images that are too large together, values
+        whose range cannot be determined, and, unless they are skipped, images that cannot be read; the message names
         the file.
     UsageError
-        For a range of values where no image has more than 8 bits.
+        For a range of values if no image has more than 8 bits.
     MissingExtraError
         Without Pillow.
     """
@@ -125,7 +125,7 @@ def load_folder(
     left = {(split, name) for split, _, name in kept}
     for split, _, name in pairs:
         if (split, name) not in left:
-            raise DataError(f"{splits[split] / name}: none of its images can be read; mend some, or remove this class")
+            raise DataError(f"{splits[split] / name}: none of its images can be read; fix some, or remove this class")
     loaded: dict[str, Split] = {}
     start = 0
     for split in splits:
@@ -148,7 +148,7 @@ def load_folder(
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    """Return the visible subfolders, sorted by name, but for links that lead back here."""
+    """Return the visible subfolders, sorted by name, except links that lead back here."""
     try:
         found = [item for item in folder.iterdir() if item.is_dir() and not is_hidden(item.name)]
         return sorted(item for item in found if not _leads_back(item, folder))
@@ -157,17 +157,17 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _leads_back(item: Path, folder: Path) -> bool:
-    """Tell whether what lies in a folder is a link to that folder, or to one that it lies in."""
+    """Return whether an item of a folder is a link to that folder or to one of its parents."""
     return item.is_symlink() and item.is_dir() and folder.resolve().is_relative_to(item.resolve())
 
 
 def _loose(folder: Path) -> int:
-    """Return how many images lie in a folder itself."""
+    """Return the number of images directly in a folder."""
     return sum(_is_image(item.name) and item.is_file() for item in folder.iterdir())
 
 
 def _split_folders(folder: Path, left_out: _LeftOut) -> dict[str, Path]:
-    """Return the folders of given splits, or nothing where the subfolders are classes."""
+    """Return the folders of given splits; empty if the subfolders are classes."""
     subfolders = _subfolders(folder)
     named = {item.name.lower(): item for item in subfolders}
     splits = {split: named[alias] for split, aliases in SPLIT_FOLDERS.items() for alias in aliases if alias in named}
@@ -178,7 +178,7 @@ def _split_folders(folder: Path, left_out: _LeftOut) -> dict[str, Path]:
         return {}
     if others:
         raise DataError(
-            f"{folder}: {others[0].name} lies beside {_listed(splits)}, which look like splits with folders of "
+            f"{folder}: {others[0].name} is next to {_listed(splits)}, which look like splits with folders of "
             "classes; move it away, or name the folder of one split"
         )
     if "train" not in splits:
@@ -215,7 +215,7 @@ def _classes(folder: Path, left_out: _LeftOut) -> dict[str, list[Path]]:
             raise DataError(
                 f"{subfolder}: no images ({', '.join(SUFFIXES)}) in this class folder"
                 + (
-                    f", but {there}; convert them to JPEG, say, or remove the folder"
+                    f", but {there}; convert them, for example to JPEG, or remove the folder"
                     if there
                     else "; add some or remove it"
                 )
@@ -229,7 +229,7 @@ def _classes(folder: Path, left_out: _LeftOut) -> dict[str, list[Path]]:
 
 
 def _images(folder: Path, left_out: _LeftOut) -> list[Path]:
-    """Return all images in a folder and in the folders in it, sorted."""
+    """Return all images in a folder and its subfolders, sorted."""
     files, links = files_below(folder)
     left_out.links += links
     left_out.endings.update(ending_of(file) for file in files if not _is_image(file.name))

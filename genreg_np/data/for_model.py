@@ -1,7 +1,7 @@
-"""Rows of a table for a model that was trained on one like it: matched by name, or by place where there are no names.
+"""Rows of a table as inputs of a model trained on a similar one, matched by name, or by position without names.
 
-Columns that the model does not know are no fault: they are carried through. A model of numbers alone, trained where
-none was missing, gets the training mean for one that is.
+Columns that the model does not know are allowed and carried through. For a model trained on numbers of which none was
+missing, missing values are filled in with the training mean.
 
 Shapes: N rows, I inputs.
 """
@@ -24,18 +24,18 @@ from genreg_np.data.stored import Table
 from genreg_np.errors import DataError, UsageError
 from genreg_np.infer_table import Fields
 
-CHUNK_FIELDS = 1 << 18  # that become numbers at a time
+CHUNK_FIELDS = 1 << 18  # converted at a time
 
 Columns = list[dict[str, Any]]  # as a model's header describes them
 
 
 def columns_of(model: infer.Model) -> Columns:
-    """Return a model's columns as its header describes them; numbers, by their names or places, where it does not.
+    """Return a model's columns as described in its header; by default numbers, with their names or positions.
 
     Raises
     ------
     UsageError
-        For a model whose inputs are no rows of a table.
+        For a model whose inputs are not rows of a table.
     """
     described = model.header.get("columns")
     if described:
@@ -47,12 +47,12 @@ def columns_of(model: infer.Model) -> Columns:
 
 
 def is_for_tables(model: infer.Model) -> bool:
-    """Whether a model's inputs may be rows of a table."""
+    """Return whether a model's inputs may be rows of a table."""
     return len(model.input_shape) == 1 and model.input_range is None and model.trained("gan") is None
 
 
 def _fill(model: infer.Model) -> NDArray[np.float32] | None:
-    """Return what stands for a missing number, (I,), where the model itself has no place for one; else None."""
+    """Return the replacements for missing numbers, (I,), if the model itself cannot take them; else None."""
     first = model.header["network"]["layers"][0]
     if first["kind"] == "columns":
         return None
@@ -61,33 +61,33 @@ def _fill(model: infer.Model) -> NDArray[np.float32] | None:
 
 
 class Reader:
-    """Rows of text to inputs of a model.
+    """Converts rows of text to inputs of a model.
 
     Parameters
     ----------
     model : infer.Model
     path : path-like
-        Of the table, for messages.
+        Path of the table, for messages.
     names : sequence of str or None
-        Of its columns; None where there are none, and they are taken as they stand.
+        Names of its columns; None if there are none, and columns are matched by position.
     width : int
-        How many columns it has.
+        The number of columns.
 
     Raises
     ------
     UsageError
-        Where columns are lacking, or it cannot be told which is which.
+        If columns are missing or ambiguous.
     """
 
     def __init__(self, model: infer.Model, path: PathLike, names: Sequence[str] | None, width: int) -> None:
         self._columns, self._path, self._fill = columns_of(model), path, _fill(model)
         self.filled = 0  # missing numbers so far
-        self._rows, self._strange = 0, np.zeros(len(self._columns), np.int64)  # rows so far, and of words not known
+        self._rows, self._strange = 0, np.zeros(len(self._columns), np.int64)  # rows so far; those with unknown words
         wanted = [column["name"] for column in self._columns]
         if names is None:
             if width != len(wanted):
                 raise UsageError(
-                    f"{path}: {width} columns without names, and the model takes {len(wanted)} ({quoted(wanted)}): "
+                    f"{path}: {width} columns without names, but the model takes {len(wanted)} ({quoted(wanted)}): "
                     "give the table a header"
                 )
             self.places = list(range(width))
@@ -98,13 +98,13 @@ class Reader:
             if lacking:
                 raise UsageError(
                     f"{path}: lacks {quoted(lacking)}, which the model was trained on (it takes {quoted(wanted)}); "
-                    "more columns may be there"
+                    "add them; extra columns are allowed"
                 )
             self.places = [names.index(name) for name in wanted]
         self._fields = [Fields(column) for column in self._columns]
 
     def __call__(self, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> NDArray[np.float32]:
-        """Return inputs (n, I) of n rows; raises DataError for a field that is not what its column is."""
+        """Return inputs (n, I) of n rows; raises DataError for a field that does not fit its column."""
         values = np.empty((len(rows), sum(field.width for field in self._fields)), np.float32)
         place = 0
         for number, (field, column) in enumerate(zip(self._fields, self.places, strict=True)):
@@ -130,18 +130,18 @@ class Reader:
                 raise DataError(f"{self._path}, line {line}, column {field.name!r}: {error}") from None
 
     def note(self) -> str:
-        """Return what to say of missing values that the model has no place for, and of words; mostly nothing."""
+        """Return a note on missing values that were filled in and on unknown words; usually an empty one."""
         told = []
         if self.filled:
             values = f"{self.filled:,} missing value{'s were' if self.filled > 1 else ' was'}"
-            told.append(f"{values} filled in with the training mean: the model was trained where none was missing")
+            told.append(f"{values} filled in with the training mean: none was missing in the training data")
         strange = [
             column["name"]
             for column, count in zip(self._columns, self._strange.tolist(), strict=True)
             if count == self._rows and column.get("words")
         ]
         if self._rows and strange:
-            told.append(f"the model knows no word of column{'s' if len(strange) > 1 else ''} {quoted(strange)}")
+            told.append(f"the model knows no words of column{'s' if len(strange) > 1 else ''} {quoted(strange)}")
         return "; ".join(told)
 
 
@@ -150,22 +150,22 @@ class Batch:
     """Some rows of a table."""
 
     lines: list[int]  # of the file, from 1
-    rows: list[list[str]]  # as they are in the file
+    rows: list[list[str]]  # as in the file
     inputs: NDArray[np.float32]  # (n, I)
 
 
 @dataclass
 class Stream:
-    """A table that is read a part at a time, however long it is."""
+    """A table of any length that is read in batches."""
 
-    names: list[str] | None  # of its columns, where it has a header
+    names: list[str] | None  # of its columns, if it has a header
     reader: Reader
     path: PathLike
     _rows: Iterator[Row]
 
     @classmethod
     def open(cls, model: infer.Model, path: PathLike, header: bool | None, separator: str | None) -> Stream:
-        """Open a table; its first row is a header where it has the names of the model's columns.
+        """Open a table; its first row is a header if it has the names of the model's columns.
 
         Raises
         ------
@@ -187,14 +187,14 @@ class Stream:
             )
             if not model.feature_names and not _may_be_data(model, fields):
                 header = True
-        if header and not model.feature_names:  # names that the model does not know
+        if header and not model.feature_names:  # the model has no names to match
             return cls(fields, Reader(model, path, None, len(fields)), path, rows)
         names = fields if header else None
         reader = Reader(model, path, names, len(fields))
         return cls(names, reader, path, rows if header else chain([first], rows))
 
     def batches(self) -> Iterator[Batch]:
-        """Yield all rows; raises DataError for one of another length, or a field that cannot be."""
+        """Yield all rows; raises DataError for a row of another length or an invalid field."""
         width = 0
         lines: list[int] = []
         rows: list[list[str]] = []
@@ -202,7 +202,7 @@ class Stream:
             width = width or len(self.names or fields)
             if len(fields) != width:
                 raise DataError(
-                    f"{self.path}, line {line}: {len(fields)} fields, but {width} in the first row; mend the line"
+                    f"{self.path}, line {line}: {len(fields)} fields, but {width} in the first row; fix the line"
                 )
             lines.append(line)
             rows.append(fields)
@@ -216,7 +216,7 @@ class Stream:
 
 
 def _past_comments(rows: Iterator[Row]) -> tuple[list[str], Row | None]:
-    """Return the fields of the last line that begins with # at the top, and the row after it."""
+    """Return the fields of the last comment at the top, and the row after it."""
     comment: list[str] = []
     for line, fields in rows:
         if not fields[0].startswith("#"):
@@ -227,7 +227,7 @@ def _past_comments(rows: Iterator[Row]) -> tuple[list[str], Row | None]:
 
 
 def _may_be_data(model: infer.Model, fields: Sequence[str]) -> bool:
-    """Whether a row can be one of the model's, by place."""
+    """Return whether a row fits the model's columns by position."""
     columns = columns_of(model)
     if len(fields) != len(columns):
         return False
@@ -240,9 +240,9 @@ def _may_be_data(model: infer.Model, fields: Sequence[str]) -> bool:
 
 
 def inputs_of_table(model: infer.Model, table: Table, targets: Sequence[str] = ()) -> tuple[NDArray[np.float32], str]:
-    """Return a table that was read as a model's inputs (N, I), and what to say of missing values; raises as Reader.
+    """Return a table as a model's inputs (N, I), and a note on missing values; raises as Reader.
 
-    Where columns have no names to go by, all but the targets are taken as they stand.
+    If columns have no names to match, all but the targets are matched by position.
     """
     named = table.named and bool(model.feature_names)
     columns = [column for column in table.columns if named or column.name not in targets]
@@ -273,12 +273,12 @@ def inputs_of_table(model: infer.Model, table: Table, targets: Sequence[str] = (
 
 
 def classes_of_table(model: infer.Model, table: Table, name: str) -> NDArray[np.int64]:
-    """Return the class of each row of a table, by the names a model knows, (N,).
+    """Return the class of each row of a table by the model's class names, (N,).
 
     Raises
     ------
     UsageError
-        For classes that it does not know.
+        For classes that the model does not know.
     """
     series = table.column(name)
     if series.numbers is not None:
@@ -293,14 +293,14 @@ def classes_of_table(model: infer.Model, table: Table, name: str) -> NDArray[np.
     if unknown:
         raise UsageError(
             f"{table.path} has {listed(unknown)}, which the model does not know; it knows {listed(model.class_names)}: "
-            "name its own data with --dataset, or another column with --label"
+            "name the model's own data with --dataset, or another column with --label"
         )
     numbers = np.array([known.get(text, known.get(_plain(text), 0)) for text in texts], np.int64)
     return numbers[codes]
 
 
 def _plain(text: str) -> str:
-    """Return a number as it is written shortest, anything else as it is: 1.50 is 1.5."""
+    """Return a number in its shortest form (1.50 as 1.5), and any other text unchanged."""
     try:
         return repr(float(text)) if "_" not in text else text
     except ValueError:

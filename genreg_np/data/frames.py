@@ -1,6 +1,6 @@
-"""Tables in memory (pandas, polars) that are not all numbers: their columns are read as those of a .csv file would be.
+"""Tables in memory (pandas, polars) with columns other than numbers, which are read like those of a .csv file.
 
-All columns are taken, whatever they tell: who has a table in memory has chosen them.
+All columns are kept, informative or not, since the user has chosen them.
 
 Shapes: N rows.
 """
@@ -21,11 +21,11 @@ from genreg_np.data.stored import Series, Stored
 from genreg_np.errors import DataError
 from genreg_np.infer_table import inputs_of, text_of
 
-STRIDE = 2  # of the numbers that stand for rows, so that they are not taken for a column that counts
+STRIDE = 2  # of the row numbers, so that they are not taken for a column that counts the rows
 
 
 def is_mixed(frame: Any) -> bool:
-    """Whether a table has columns of other things than numbers, or values that are missing."""
+    """Return whether a table has columns other than numbers, or missing values."""
     array = np.asarray(frame)
     if array.dtype.kind not in "biuf":
         return True
@@ -33,23 +33,23 @@ def is_mixed(frame: Any) -> bool:
 
 
 def fields_of_frames(name: str, pairs: Mapping[str, tuple[Any, Array]], label: str, **told: Any) -> dict[str, Any]:
-    """Return the fields of a Dataset of tables and their labels.
+    """Return the fields of a Dataset made of tables and their labels.
 
     Parameters
     ----------
     name : str
-        What errors and models call it.
+        The dataset's name in errors and models.
     pairs : mapping
-        A table and labels of train, and of validation and test where they are not to be held out of it.
+        A table and labels of train, and of validation and test unless these are to be held out of it.
     label : str
-        What the labels are called, or "".
+        The name of the labels, or "".
     **told
-        What `checked.fields_of_arrays` is told of them.
+        Further arguments of `checked.fields_of_arrays`.
 
     Raises
     ------
     DataError
-        As that, and for tables of other columns than the training table's, or a column that cannot be.
+        As `checked.fields_of_arrays`, and for tables whose columns differ from those of train, or an invalid column.
     """
     numbers: dict[str, tuple[Array, Array]] = {}
     count = 0
@@ -77,7 +77,7 @@ def fields_of_frames(name: str, pairs: Mapping[str, tuple[Any, Array]], label: s
 
 
 def _series(name: str, frames: list[Any]) -> list[Series]:
-    """Return the columns of tables, one below the other, in the order of the first."""
+    """Return the columns of tables concatenated, in the order of the first table."""
     names = [str(column) for column in frames[0].columns]
     if twice := [column for column in names if names.count(column) > 1]:
         raise DataError(f"{name}: more than one column is called {twice[0]!r}; give each its own name")
@@ -85,7 +85,7 @@ def _series(name: str, frames: list[Any]) -> list[Series]:
     for frame in frames:
         theirs = {str(column): column for column in frame.columns}
         if set(theirs) != set(names) or len(theirs) != len(list(frame.columns)):
-            raise DataError(f"{name}: a table has other columns than that of train: name them alike")
+            raise DataError(f"{name}: a table has other columns than that of train: use the same names")
         for column, one in stored.items():
             texts = [text_of(value).strip() for value in frame[theirs[column]]]
             one.extend(texts, partial(_where, name, column), range(len(texts)))

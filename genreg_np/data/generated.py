@@ -1,6 +1,6 @@
-"""Images from a generator that was saved: noise of the kind that it was trained with goes in, images come out.
+"""Images from a saved generator, fed with the kind of noise it was trained on.
 
-Shapes: N images, Z noise, K classes that can be asked for, C, H, W of an image.
+Shapes: N images, Z noise, K classes of a conditional generator, C, H, W of an image.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from genreg_np.model import Float32
 from genreg_np.settings import names_of, whole_numbers
 from genreg_np.streams import Purpose, Stream, normal_table, scale_words, unit_floats
 
-NARROWEST, WIDEST = 1e-3, 1e3  # spreads that are taken
+NARROWEST, WIDEST = 1e-3, 1e3  # accepted spreads
 KINDS = ("normal", "uniform", "truncated")
-COLUMNS = 10  # of a sheet where there are no classes
+COLUMNS = 10  # of a sheet without classes
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What generators are fed with.
+    """The noise fed to a generator.
 
     Parameters
     ----------
     size : int
         Z.
     kind : str
-        normal, uniform (-1 .. 1), or truncated: normal, but nothing beyond a cut.
+        normal, uniform (-1 .. 1), or truncated: normal without values beyond a cut.
     spread : float
-        Deviation of `normal`; the cut of `truncated`.
+        Standard deviation of `normal`; the cut of `truncated`.
     """
 
     size: int
@@ -43,7 +43,7 @@ class Noise:
     spread: float = 1.0
 
     def drawn(self, words: NDArray[np.uint32]) -> Float32:
-        """Return noise, a number for each random word."""
+        """Return noise, one number for each random word."""
         if self.kind == "uniform":
             return unit_floats(words) * np.float32(2) - np.float32(1)
         table = normal_table()
@@ -57,7 +57,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Generator:
-    """A generator.
+    """A generator of images.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Generator:
     shape : tuple of int
         C, H, W of an image.
     class_names : tuple of str
-        That it can be asked for.
+        Classes on which it is conditioned; empty if it is not conditional.
     """
 
     model: infer.Model
@@ -76,21 +76,21 @@ class Generator:
 
     @classmethod
     def of(cls, model: infer.Model, where: str) -> Generator:
-        """Return the generator that a model is; `where` it came from is for errors.
+        """Return a model as a generator; `where` names it in errors.
 
         Raises
         ------
         UsageError
-            If it is none.
+            If it is not a generator.
         """
         found = cls.found(model)
         if found is None:
-            raise UsageError(f"{where}: is no generator of images; search gan finds one")
+            raise UsageError(f"{where}: not a generator of images; search gan finds one")
         return found
 
     @classmethod
     def found(cls, model: infer.Model) -> Generator | None:
-        """Return the generator that a model is; None of another model."""
+        """Return a model as a generator; None if it is not one."""
         said = model.trained("generator")
         read = _read(said) if isinstance(said, Mapping) else None
         if read is None:
@@ -101,22 +101,22 @@ class Generator:
 
     @property
     def size(self) -> str:
-        """Its images' size in words."""
+        """The size of its images in words."""
         channels, height, width = self.shape
         return f"{width} x {height} pixels" + (" in colour" if channels == 3 else "")
 
     @property
     def grouped(self) -> int:
-        """How many images stand side by side on a sheet: the classes, so that each has a column."""
+        """The number of columns of a sheet: one for each class."""
         return len(self.class_names) or COLUMNS
 
     def drawn(self, count: int, seed: int, class_name: str | None = None) -> Float32:
-        """Return images (N, C, H, W) of 0 .. 1; if no class is named, the classes are asked for in turn.
+        """Return images (N, C, H, W) of 0 .. 1; without a class name, the classes take turns.
 
         Raises
         ------
         UsageError
-            For a class that it cannot be asked for.
+            For a class that it cannot generate.
         """
         words = Stream(seed).words(Purpose.PAIR, 0, 0, self.noise.size * count)
         inputs = self.noise.drawn(words).reshape(count, self.noise.size)
@@ -124,7 +124,7 @@ class Generator:
         if class_name is not None:
             if not self.class_names:
                 raise UsageError(
-                    "this generator cannot be asked for a class: search gan --conditional makes one that can"
+                    "this generator cannot generate a given class: search gan --conditional makes one that can"
                 )
             if class_name not in self.class_names:
                 hint = did_you_mean(class_name, self.class_names)
@@ -136,13 +136,13 @@ class Generator:
 
 
 def channels_of(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return C, H, W of images of a shape."""
+    """Return C, H, W of images of a shape (H, W) or (C, H, W)."""
     channels = (1, *shape) if len(shape) == 2 else shape
     return channels[0], channels[1], channels[2]
 
 
 def _read(said: Mapping[str, Any]) -> tuple[Noise, tuple[int, int, int], tuple[str, ...]] | None:
-    """Return noise, shape and class names as a model's file says them; None of what is damaged."""
+    """Return noise, shape and class names as stored in a model's file; None if they are damaged."""
     try:
         noise = Noise(said["noise"]["size"], said["noise"]["kind"], float(said["noise"]["spread"]))
         shape, names = whole_numbers(said["image"], "image", least=1), names_of(said["classes"], "classes")

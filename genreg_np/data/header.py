@@ -1,11 +1,11 @@
-"""Whether the first row of a table names its columns: by what the rows below it look like.
+"""Detect whether the first row of a table is a header, by comparing it with the rows below.
 
-Features are numbers, so a row with a word among them is no sample. What is left are names that look like numbers, as
-pandas gives them to columns without names (0, 1, 2, ...): they are told by the label, whose name occurs in no other
-row, and by counting. Where a label occurs in the first row only though other labels recur, or numbers are of another
-kind than all below them, it cannot be told, and the user is asked.
+Features are numbers, so a row with a word among them is not a sample. The difficult case is names that look like
+numbers, as pandas gives them to unnamed columns (0, 1, 2, ...): these are recognised by the label, whose name occurs in
+no other row, and by counting up. If the first row's label occurs nowhere else although other labels recur, or its
+numbers are of another kind than all those below, the case is undecided and the user is asked.
 
-Shapes: inputs (N, I) float32, of the N rows below the first.
+Shapes: inputs (N, I) float32, the N rows below the first.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from genreg_np.data.rows import is_number
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
-LEAST_ROWS = 5  # below the first: fewer show no range
-USUAL_LABELS = 10  # times as many as occur once: that yet another occurs once is then odd
-LEAST_SAMPLES = 3  # for a class on the average: in smaller tables classes of one sample are usual
+LEAST_ROWS = 5  # below the first: fewer do not show a range
+USUAL_LABELS = 10  # times as many labels as occur once: a further label that occurs once is then unusual
+LEAST_SAMPLES = 3  # per class on average: in smaller tables, classes of one sample are common
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Others:
 
     labels: Mapping[str, int]  # how often each occurs
     inputs: NDArray[np.float32]  # (N, I)
-    whole: bool  # whether some of the features, among the first rows at least, is written as a whole number: 1, not 1.0
+    whole: bool  # whether any feature, at least among the first rows, is written as a whole number: 1, not 1.0
 
     @property
     def recurring(self) -> bool:
@@ -43,17 +43,17 @@ class Others:
 
     @property
     def tiny(self) -> bool:
-        """Whether the table is so small that classes of one sample are usual."""
+        """Whether the table is so small that classes of one sample are common."""
         return len(self.inputs) < LEAST_SAMPLES * len(self.labels)
 
     def continued_by(self, label: str) -> bool:
-        """Whether a number is among those of the labels or next to them, as a class is that happens to be rare."""
+        """Return whether a number lies among or next to the numeric labels, as that of a rare class would."""
         numbers = [float(other) for other in self.labels if is_number(other)]
         return bool(numbers) and min(numbers) - 1 <= float(label) <= max(numbers) + 1
 
 
 def names_columns(first: Sequence[str], column: int, others: Others) -> bool | None:
-    """Tell whether a first row is a header; None where it cannot be told.
+    """Return whether a first row is a header; None if undecided.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def names_columns(first: Sequence[str], column: int, others: Others) -> bool | N
     Returns
     -------
     bool or None
-        False also for a faulty row of data, whose fault is then reported as such.
+        Also False for a faulty row of data, so that the fault is reported as one.
     """
     features, label = [*first[:column], *first[column + 1 :]], first[column]
     numbers = [field for field in features if is_number(field)]
@@ -83,19 +83,19 @@ def names_columns(first: Sequence[str], column: int, others: Others) -> bool | N
 
 
 def first_is_header(first: Sequence[str], below: Sequence[Collection[str]], rows: int) -> bool | None:
-    """Tell whether a first row is a header, of a table some of whose features are words; None where it cannot be told.
+    """Return whether a first row is a header, for a table in which some features are words; None if undecided.
 
-    A word above numbers is a name, and so is one that no row has where the words of the rows recur. A row of data has a
-    label and words that others have, too.
+    A word above numbers is a name, and so is a word found in no other row of a column whose words recur. A row of data
+    shares its label and words with other rows.
 
     Parameters
     ----------
     first : sequence of str
         Fields of the first row.
     below : sequence of collections of str
-        The different fields of each column in all other rows.
+        The distinct fields of each column in all other rows.
     rows : int
-        How many these are.
+        The number of these rows.
     """
     if len(set(first)) < len(first):
         return False
@@ -120,8 +120,8 @@ def first_is_header(first: Sequence[str], below: Sequence[Collection[str]], rows
 def _word_names(
     label: str, features: Sequence[str], numbers: Sequence[str], recurs: bool, others: Others
 ) -> bool | None:
-    """Tell whether numbers and a label that is a word are a header."""
-    some_recur = len(others.inputs) > len(others.labels)  # so one of its own may be a name
+    """Return whether a row of numbers with a word as label is a header."""
+    some_recur = len(others.inputs) > len(others.labels)  # so a label that does not may be a name
     counting = counts(numbers) and (len(numbers) > 2 or len(features) > len(numbers) or _wholly_new(features, others))
     if recurs:
         return None if counting or _foreign(features, others) else False
@@ -133,12 +133,12 @@ def _word_names(
 
 
 def _numbers_name(first: Sequence[str], features: Sequence[str], label: str, others: Others) -> bool | None:
-    """Tell whether numbers, the label among them, are a header."""
+    """Return whether a row of numbers, including the label, is a header."""
     some_recur, recurs = len(others.inputs) > len(others.labels), label in others.labels
     usual = recurs or not others.recurring or (others.tiny and others.continued_by(label))
     filled = [field for field in first if field]
     if counts(filled):
-        unnamed = len(filled) < len(first)  # pandas leaves the index without a name
+        unnamed = len(filled) < len(first)  # pandas does not name the index
         named = len(features) > 1 and (not (usual or others.tiny) or _wholly_new(features, others))
         return True if unnamed or named else None
     regular = evenly_spaced(filled) or (len(features) > 2 and counts(features))
@@ -147,12 +147,12 @@ def _numbers_name(first: Sequence[str], features: Sequence[str], label: str, oth
 
 
 def counts(fields: Sequence[str]) -> bool:
-    """Tell whether fields are 0, 1, 2, ... or 1, 2, 3, ..., at least two."""
+    """Return whether fields, at least two, are 0, 1, 2, ... or 1, 2, 3, ..."""
     return len(fields) > 1 and _whole(fields) and float(fields[0]) in (0, 1) and _steps(fields) == {1}
 
 
 def evenly_spaced(fields: Sequence[str]) -> bool:
-    """Tell whether fields are four numbers or more in equal steps, as years and wavelengths are."""
+    """Return whether fields are at least four numbers in equal steps, like years and wavelengths."""
     steps = _steps(fields) if len(fields) > 3 and all(map(is_number, fields)) else set()
     return len(steps) == 1 and 0 not in steps
 
@@ -167,25 +167,25 @@ def _steps(fields: Sequence[str]) -> set[float]:
 
 
 def _wholly_new(features: Sequence[str], others: Others) -> bool:
-    """Tell whether the first row has a whole number in all feature columns, and no other row in any: 1 above 2.5."""
+    """Return whether all features of the first row are whole numbers and none below is: 1 above 2.5."""
     return len(others.inputs) > 0 and not others.whole and all(field.isdecimal() for field in features)
 
 
 def _foreign(features: Sequence[str], others: Others) -> bool:
-    """Tell whether numbers are unlike those below: whole above fractions, or all far out of their range."""
+    """Return whether numbers are unlike those below: whole above fractions, or all far outside their range."""
     if len(others.inputs) < LEAST_ROWS or not all(map(is_number, features)):
         return False
     low, high = others.inputs.min(axis=0).astype(np.float64), others.inputs.max(axis=0).astype(np.float64)
     values = np.array([float(field) for field in features])
     apart = np.maximum(low - values, values - high)
     steps = np.diff(others.inputs[:LEAST_ROWS], axis=0) * np.where(values > high, -1, 1)
-    ordered = bool((steps > 0).all())  # the rows below come ever closer to the rest: the first row begins a series
+    ordered = bool((steps > 0).all())  # the rows below move steadily away from the first: it begins a series
     far_out = bool((apart > 0).all() and (apart > high - low).any()) and not ordered
     return far_out or (len(features) > 1 and _wholly_new(features, others))
 
 
 def _within(features: Sequence[str], others: Others) -> bool:
-    """Tell whether all features lie in the range of those below."""
-    with np.errstate(over="ignore"):  # what overflows is in no range
+    """Return whether all features lie in the range of those below."""
+    with np.errstate(over="ignore"):  # overflows to infinity, which is outside any range
         values = np.array([float(field) if is_number(field) else np.nan for field in features]).astype(np.float32)
     return bool((values >= others.inputs.min(axis=0)).all() and (values <= others.inputs.max(axis=0)).all())

@@ -1,14 +1,13 @@
-"""Train, validation and test parts of data that come without them: 70/15/15, class by class.
+"""Split data that come without train, validation and test parts: 70/15/15, class by class.
 
 For a class of n samples
 
     cut_1 = max(1, floor(0.15 n + 1/2)),   cut_2 = max(2, floor(0.30 n + 1/2))          (n >= 3)
     validation = up to cut_1,   test = cut_1 to cut_2,   train = the rest
 
-in an order drawn for the class. A class of two samples gives one to validation and one to train, a class of one only
-trains: every class can be learned. The order is drawn from Stream(0), independent of the training seed, and for each
-class alone: another class's samples do not disturb it. A split may be left empty; who trains on one is told by
-`Dataset.check_trainable`.
+in a random order of the class. A class of two samples gives one to validation and one to train, and a class of one
+gives it to train, so that every class can be learned. The order is drawn from Stream(0), independently of the training
+seed and of the other classes. A split may be empty, which `Dataset.check_trainable` refuses before training.
 
 Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1, index arrays (n,) int64.
 """
@@ -24,8 +23,8 @@ from genreg_np.data.quantities import quantity_note
 from genreg_np.data.split import Split, check_classes, check_labels
 from genreg_np.streams import Purpose, Stream
 
-BY_CLASS, AT_RANDOM = "by class: ", "at random: "  # in the note of data of which a split was made here
-HELD_OUT_PERCENT = 15  # of a class, for validation, and the same for test
+BY_CLASS, AT_RANDOM = "by class: ", "at random: "  # in the note of data that were split here
+HELD_OUT_PERCENT = 15  # of a class, for validation, and again for test
 
 Indices = NDArray[np.int64]
 
@@ -33,7 +32,7 @@ Indices = NDArray[np.int64]
 def split_indices(
     labels: Indices, parts: int, percent: float = HELD_OUT_PERCENT, stream: Stream | None = None
 ) -> list[Indices]:
-    """Hold out `parts` parts of so many percent of each class.
+    """Hold out `parts` parts, each `percent` of every class.
 
     Parameters
     ----------
@@ -43,12 +42,12 @@ def split_indices(
         1 (say, validation) or 2 (validation and test).
     percent : float
     stream : Stream, optional
-        What the order is drawn from; by default that of seed 0.
+        The stream for the order; by default that of seed 0.
 
     Returns
     -------
     list of ndarray
-        The indices of the rest, then of each part; disjoint, together all of 0 .. N-1, each in mixed order.
+        The indices of the rest, then of each part; disjoint, together all of 0 .. N-1, each in random order.
     """
     stream = stream or Stream(0)
     keys = np.empty(len(labels), np.float64)
@@ -61,7 +60,7 @@ def split_indices(
         start = 0
         for part in range(1, 1 + parts):
             stop = max(part, int((percent * part * len(members) + 50) // 100))
-            stop = min(stop, len(members) - 1)  # one sample stays to be trained on
+            stop = min(stop, len(members) - 1)  # one sample remains for training
             chosen[part].append(mixed[start:stop])
             start = stop
         chosen[0].append(mixed[start:])
@@ -69,7 +68,7 @@ def split_indices(
 
 
 def _in_order_of(keys: NDArray[np.float64], groups: list[Indices]) -> Indices:
-    """Join index arrays and mix the classes, by the keys already drawn."""
+    """Concatenate index arrays and shuffle them by the keys already drawn."""
     indices = np.concatenate([np.empty(0, np.int64), *groups]).astype(np.int64)
     ordered: Indices = indices[np.argsort(keys[indices], kind="stable")]
     return ordered
@@ -84,20 +83,20 @@ def completed(
     name: str,
     note: str,
 ) -> dict[str, Any]:
-    """Take the splits that are not given from the training data.
+    """Hold out the missing splits from the training data.
 
     Parameters
     ----------
     train : Split
         Training data, from which a missing validation or test split is held out, 15 % of each class.
     validation, test : Split or None
-        What came with the data, used as it is.
+        Splits that came with the data, used unchanged.
     class_names : tuple of str
         K names.
     name : str
-        What errors call the data.
+        The name of the data in errors.
     note : str
-        What else the user should know; what was split here is put after it.
+        What else the user should know; a description of the split is appended.
 
     Returns
     -------
@@ -107,7 +106,7 @@ def completed(
     Raises
     ------
     DataError
-        Before a split is made, for labels that are no class, or so many classes that nothing could be done with it.
+        Before splitting, for labels that are not classes, or too many classes.
     """
     check_classes(name, class_names)
     note = "; ".join(filter(None, [note, quantity_note(class_names)]))

@@ -7,9 +7,9 @@
 
 Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "File formats". Nothing
 is allocated before the declared size is known to be within the limit, and no more than that size plus one byte is
-ever unpacked from a .gz, so neither a damaged nor a hostile file can exhaust the memory.
+ever unpacked from a .gz, so neither a damaged nor a hostile file can exhaust memory.
 
-Shapes: images (N, H, W) uint8, labels (N,) uint8 in the files of MNIST; (...) elsewhere.
+Shapes: images (N, H, W) uint8, labels (N,) uint8 in MNIST's files; any shape elsewhere.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from genreg_np.errors import DataError
 from genreg_np.files import open_regular, write_atomic
 
 ELEMENT_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-LIMIT_BYTES = 1 << 30  # the largest array read unless the caller allows more
+LIMIT_BYTES = 1 << 30  # the largest array, unless the caller allows more
 MAX_RANK = 32  # NumPy 1's limit
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK_BYTES = 1 << 20
@@ -39,27 +39,27 @@ PathLike = str | os.PathLike[str]
 
 
 def read_idx(path: PathLike, limit_bytes: int = LIMIT_BYTES, *, sha256: str | None = None) -> NDArray[np.generic]:
-    """Read one array from an IDX file, gzipped (told by its first bytes, not by its name) or plain.
+    """Read one array from an IDX file, plain or gzipped (detected by its first bytes, not by its name).
 
     Parameters
     ----------
     path : path-like
         The file.
     limit_bytes : int
-        An array declared larger than this many bytes is refused before any memory is taken.
+        An array declared larger than this is refused before any memory is allocated.
     sha256 : str, optional
         Hexadecimal SHA-256 that the decompressed bytes must have.
 
     Returns
     -------
     ndarray
-        The elements in native byte order, with the shape that the file declares.
+        The elements in native byte order, with the shape declared in the file.
 
     Raises
     ------
     DataError
         For a file that is missing, unreadable, empty, not IDX, of an unknown element type, truncated, followed by
-        more bytes, too large, corrupt as gzip, or not the one with `sha256`.
+        more bytes, too large, corrupt as gzip, or not the one with this `sha256`.
     """
     try:
         with open_regular(path) as raw:
@@ -73,14 +73,14 @@ def read_idx(path: PathLike, limit_bytes: int = LIMIT_BYTES, *, sha256: str | No
 def parse_idx(
     raw: BinaryIO, where: PathLike, limit_bytes: int = LIMIT_BYTES, *, sha256: str | None = None
 ) -> NDArray[np.generic]:
-    """Read one array from an open, seekable IDX stream, gzipped or plain: `read_idx` for bytes not on a disk.
+    """Read one array from an open, seekable IDX stream, gzipped or plain: `read_idx` for bytes in memory.
 
     Parameters
     ----------
     raw : binary file
         Positioned at its start.
     where : path-like
-        What the errors call it.
+        Its name in errors.
     limit_bytes, sha256
         As for `read_idx`.
 
@@ -128,7 +128,7 @@ def _read_array(
     if len(sizes) < 4 * rank:
         raise DataError(f"{path}: the header breaks off after {4 + len(sizes)} bytes; fetch the file again")
     shape = struct.unpack(f">{rank}I", sizes)
-    # A zero among absurd dimensions makes the array empty but not representable: it counts as 1 here.
+    # A zero among huge dimensions makes an array that is empty but cannot be represented: it counts as 1 here.
     if math.prod(max(size, 1) for size in shape) * dtype.itemsize > limit_bytes:
         described = "x".join(map(str, shape))
         raise DataError(
@@ -162,7 +162,7 @@ def read_idx_pair(
     *,
     sha256: tuple[str | None, str | None] = (None, None),
 ) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
-    """Read the images and the labels of one split and check that they belong together.
+    """Read the images and labels of one split and check that they belong together.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def read_idx_pair(
     limit_bytes : int
         As for `read_idx`, for each file.
     sha256 : tuple of two str or None
-        What the decompressed images and labels must hash to.
+        Hashes that the decompressed images and labels must have.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def read_idx_pair(
     Raises
     ------
     DataError
-        As `read_idx`, and where the two files disagree or the labels are not a list of integers.
+        As `read_idx`, and if the two files disagree or the labels are not a list of integers.
     """
     pixels = read_idx(images, limit_bytes, sha256=sha256[0])
     classes = read_idx(labels, limit_bytes, sha256=sha256[1])
@@ -200,7 +200,7 @@ def read_idx_pair(
 
 
 def write_idx(path: PathLike, array: NDArray[np.generic]) -> None:
-    """Write an array as an IDX file, gzipped (with no time stamp, so reproducibly) if the name ends in .gz.
+    """Write an array as an IDX file, gzipped (reproducibly, without a time stamp) if the name ends in .gz.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def write_idx(path: PathLike, array: NDArray[np.generic]) -> None:
     Raises
     ------
     DataError
-        For an array of rank 0 or above 32, or of a type that IDX does not know.
+        For an array of rank 0 or above 32, or of a type that IDX does not support.
     """
     big_endian = array.dtype.newbyteorder(">")
     codes = {np.dtype(text): code for code, text in ELEMENT_TYPES.items()}

@@ -1,17 +1,17 @@
-"""One image file to one array, grey or in colour, safely.
+"""Read one image file as one array, grey or in colour, safely.
 
     grey = 0.299 R + 0.587 G + 0.114 B      (first frame; more than 8 bits to 8 by depth.py; to a size by fitting.py)
 
-Transparent parts lie on white, or on black where most of the strokes could hardly be seen on white. A picture in which
-nothing can be seen on either is refused as empty. An opaque picture of one colour is taken: a dataset may hold blank
-ones, and it is what its maker drew.
+Transparent parts are put on white, or on black if most of the strokes could hardly be seen on white. A picture in which
+nothing can be seen on either is refused as empty. An opaque picture of one colour is accepted, since a dataset may
+contain blank images.
 
-Image files come from anywhere: only regular files are opened, only formats decoded by Pillow itself, the size is looked
-at before the pixels are unpacked (1.2 GB for the largest), and whatever a decoder raises ends as one line that
+Image files are not trusted: only regular files are opened, only formats decoded by Pillow itself, the size is checked
+before the pixels are decoded (1.2 GB for the largest), and any error of a decoder becomes a one-line message that
 names the file.
 
-A large JPEG file is unpacked at a half, a quarter or an eighth of its size, which its format makes quick, where COARSE
-times as many pixels each way are left as are wanted: each is then the mean of 2 x 2, 4 x 4 or 8 x 8.
+A large JPEG file is decoded at a half, a quarter or an eighth of its size, which the format makes fast, as long as
+COARSE times as many pixels as needed remain along each side: each is the mean of 2 x 2, 4 x 4 or 8 x 8.
 
 Shapes: grey image (H, W) uint8; colours (3, H, W) uint8, red, green and blue.
 """
@@ -41,17 +41,17 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 MAX_SIDE = 4096  # of a requested size
-LEAST_CONTRAST = 32  # grey levels between strokes and ground: below, strokes can hardly be seen
-LEAST_SEEN = 0.1  # of all strokes, by opacity: where less is seen on white, a transparent picture is tried on black
-COARSE = 8  # times as many pixels each way as are wanted
-ORIENTATION = 0x0112  # among the tags of EXIF
-SIDEWAYS = (5, 6, 7, 8)  # orientations of EXIF that swap height and width
+LEAST_CONTRAST = 32  # grey levels between strokes and background, below which strokes can hardly be seen
+LEAST_SEEN = 0.1  # of all strokes, by opacity: if less is visible on white, a transparent picture is tried on black
+COARSE = 8  # times as many pixels along each side as needed
+ORIENTATION = 0x0112  # EXIF tag
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 T = TypeVar("T")
 
 
 def parse_size(text: str) -> Size:
-    """Read a size such as 28x28.
+    """Parse a size such as 28x28.
 
     Parameters
     ----------
@@ -76,27 +76,27 @@ def parse_size(text: str) -> Size:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image that is unpacked and upright, but not yet levels: a range of values may be decided over many."""
+    """A decoded, upright image, not yet converted to levels: the range of values may depend on many images."""
 
-    where: str  # what errors call it
-    size: Size  # as its file has it, upright; what is unpacked may be less
+    where: str  # its name in errors
+    size: Size  # of the file, upright; the decoded image may be smaller
     image: Image.Image = field(repr=False)
     depth: Depth | None  # None for 8 bits and fewer
     values: NDArray[Any] | None = field(repr=False)  # (H, W), of more than 8 bits in one channel
     inverted: bool = False  # 0 is white
 
     def opaque(self, ranges: Ranges) -> Image.Image:
-        """Return an image of 8 bits without transparent parts, in any mode that becomes grey or RGB.
+        """Return an image of 8 bits without transparent parts, in any mode that can be converted to grey or RGB.
 
         Parameters
         ----------
         ranges : mapping
-            Black and white of more than 8 bits, where the file does not say.
+            Black and white for more than 8 bits, if the file does not say.
 
         Raises
         ------
         DataError
-            Where the range cannot be told, or a transparent picture shows nothing.
+            If the range cannot be determined, or nothing can be seen in a transparent picture.
         """
         from PIL import Image
 
@@ -110,7 +110,7 @@ class Picture:
         return image.convert("RGB") if image.mode == "LAB" else image
 
     def levels(self, size: Size | None, fit: str, colour: bool, ranges: Ranges) -> Levels:
-        """Return grey levels (H, W), or colours (3, H, W), fitted to a size; None leaves it as it is.
+        """Return grey levels (H, W), or colours (3, H, W), fitted to a size, or unscaled for None.
 
         Raises
         ------
@@ -122,17 +122,17 @@ class Picture:
 
 
 def grey_of(image: Image.Image, size: Size | None, fit: str) -> Levels:
-    """Return an opaque image's grey levels, (H, W) uint8, fitted to a size; None leaves it as it is."""
+    """Return an opaque image's grey levels, (H, W) uint8, fitted to a size, or unscaled for None."""
     return _fitted(image.convert("L"), size, fit)
 
 
 def colours_of(image: Image.Image, size: Size | None, fit: str) -> Levels:
-    """Return an opaque image's red, green and blue, (3, H, W) uint8, fitted to a size; None leaves it as it is."""
+    """Return an opaque image's red, green and blue, (3, H, W) uint8, fitted to a size, or unscaled for None."""
     return np.ascontiguousarray(_fitted(image.convert("RGB"), size, fit).transpose(2, 0, 1))
 
 
 def _fitted(image: Image.Image, size: Size | None, fit: str) -> Levels:
-    """Return an image's levels at a size; one that is stretched needs no array of all its pixels."""
+    """Return an image's levels at a size; stretching needs no array of all its pixels."""
     if size is not None and fit == STRETCH:
         return np.array(stretched(image, size), np.uint8)
     levels = np.array(image, np.uint8)
@@ -147,9 +147,9 @@ def read_image(path: PathLike, size: Size | None = None, value_range: Range | No
     path : path-like
         PNG, JPEG, BMP, GIF, TIFF, WebP, PGM or PPM.
     size : tuple of int, optional
-        Height and width to stretch to (bilinear, averaging when it shrinks).
+        Height and width to stretch to (bilinear, averaging when shrinking).
     value_range : tuple of float, optional
-        Black and white of an image of more than 8 bits; by default what its file says, or what can be told.
+        Black and white of an image of more than 8 bits; by default read from the file or guessed.
 
     Returns
     -------
@@ -159,8 +159,8 @@ def read_image(path: PathLike, size: Size | None = None, value_range: Range | No
     Raises
     ------
     DataError
-        For a file that is missing, no regular one, empty, damaged, no image, larger than MAX_PIXELS, or of values whose
-        range cannot be told.
+        For a file that is missing, not regular, empty, damaged, not an image, larger than MAX_PIXELS, or with values
+        whose range cannot be determined.
     MissingExtraError
         Without Pillow.
     """
@@ -169,7 +169,7 @@ def read_image(path: PathLike, size: Size | None = None, value_range: Range | No
 
 
 def read_picture(path: PathLike, use: Callable[[Picture], T], least: Size | None = None) -> T:
-    """Unpack an image file and return what `use` makes of it: `read_image` for who must know more than grey levels.
+    """Decode an image file and return the result of `use`: `read_image` for callers that need more than grey levels.
 
     Parameters
     ----------
@@ -177,8 +177,8 @@ def read_picture(path: PathLike, use: Callable[[Picture], T], least: Size | None
     use : callable
         Called with the Picture while it is open.
     least : tuple of int, optional
-        Height and width that will be made of it by means of areas: a file of many times as many pixels is unpacked
-        smaller. By default all pixels are unpacked.
+        Height and width to which it will be reduced by averaging areas: a file of many times as many pixels is decoded
+        at a smaller size. By default all pixels are decoded.
 
     Raises
     ------
@@ -197,14 +197,14 @@ def read_picture(path: PathLike, use: Callable[[Picture], T], least: Size | None
 def decode_image(
     raw: BinaryIO, where: PathLike, size: Size | None = None, value_range: Range | None = None
 ) -> NDArray[np.uint8]:
-    """Read an image from an open, seekable stream as grey levels: `read_image` for bytes not on a disk.
+    """Read an image from an open, seekable stream as grey levels: `read_image` for bytes in memory.
 
     Parameters
     ----------
     raw : binary file
         Positioned at its start.
     where : path-like
-        What the errors call it.
+        Its name in errors.
     size, value_range
         As for `read_image`.
 
@@ -223,26 +223,26 @@ def decode_image(
 
 
 def decode_picture(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T], least: Size | None = None) -> T:
-    """Unpack an image from an open stream and return what `use` makes of it: `read_picture` for bytes not on a disk.
+    """Decode an image from an open stream and return the result of `use`: `read_picture` for bytes in memory.
 
     Raises
     ------
     DataError, MissingExtraError
-        As `read_image`; decoders may raise in unpacking as well as in `use`.
+        As `read_image`; decoders may raise on opening as well as in `use`.
     """
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise missing_extra("pillow", "images", "read images") from None
     log = logging.getLogger("PIL")
-    if not log.handlers:  # else what Pillow logs of damaged files would be printed beside our own line
+    if not log.handlers:  # else Pillow's log of damaged files would be printed besides our own message
         log.addHandler(logging.NullHandler())
     try:
         if not raw.read(1):
             raise DataError(f"{where}: the file is empty; remove or replace it")
         raw.seek(0)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own bomb warning, and what decoders say of odd metadata
+            warnings.simplefilter("ignore")  # Pillow's bomb warning, and decoders' warnings about odd metadata
             with Image.open(raw, formats=FORMATS) as image:
                 check_pixels(where, (image.height, image.width))
                 return use(_picture(image, raw, str(where), least))
@@ -254,13 +254,13 @@ def decode_picture(raw: BinaryIO, where: PathLike, use: Callable[[Picture], T], 
         ) from None
     except Image.DecompressionBombError:
         raise DataError(f"{where}: more than {MAX_PIXELS:,} pixels are not unpacked; scale it down first") from None
-    except Exception as error:  # decoders of damaged bytes raise almost anything
+    except Exception as error:  # decoders may raise almost anything for damaged bytes
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(f"{where}: damaged or unreadable image ({reason}); remove or replace it") from None
 
 
 def _picture(image: Image.Image, raw: BinaryIO, where: str, least: Size | None) -> Picture:
-    """Decode an opened image, coarsely where so many pixels are wanted of far more."""
+    """Decode an opened image, at a smaller size if only `least` of far more pixels are needed."""
     from PIL import ImageOps
 
     whole = None
@@ -274,14 +274,14 @@ def _picture(image: Image.Image, raw: BinaryIO, where: str, least: Size | None) 
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image)
         return Picture(where, size, image, depth.measure(where, image.mode, kind, bits, values), values, white)
-    if bits is not None and not (kind == "PPM" and bits < 16):  # Pillow keeps the upper 8 bits; it scales other PPMs
+    if bits is not None and not (kind == "PPM" and bits < 16):  # Pillow keeps the upper 8 bits, but scales other PPMs
         low, high = np.array(image.getextrema(), float).reshape(-1, 2)[:3].T
         return Picture(where, size, image, Depth(depth.COLOUR, 257 * low.min(), 257 * high.max(), None), None)
     return Picture(where, size, image, None, None)
 
 
 def _on_ground(image: Image.Image, where: str) -> Image.Image:
-    """Put a picture with transparent parts on white, or on black where little of it can be seen on white."""
+    """Put a picture with transparent parts on white, or on black if little of it can be seen on white."""
     from PIL import Image
 
     image = image.convert("RGBA")
@@ -301,5 +301,5 @@ def _on_ground(image: Image.Image, where: str) -> Image.Image:
         drawn.append((contrast > 0, seen, contrast, laid))
     shown, *_, laid = max(drawn, key=lambda entry: entry[:3])
     if not shown:
-        raise DataError(f"{where}: an empty picture: transparent, with nothing to be seen in it; remove or replace it")
+        raise DataError(f"{where}: an empty picture: transparent, with nothing visible in it; remove or replace it")
     return laid

@@ -1,7 +1,7 @@
-"""What a Python program holds, as a dataset: arrays, lists, tables with columns (pandas, polars).
+"""Datasets from data in memory: arrays, lists, tables with columns (pandas, polars).
 
-It goes through the checks of an .npz file's arrays (checked.py). A table is a table, as in a .csv file: its columns are
-features, float32 whatever their types, and are known by their names from then on.
+They are checked like the arrays of an .npz file (checked.py). The columns of a table are features, as in a .csv file:
+converted to float32 whatever their types, and identified by name from then on.
 
 Shapes: inputs (N, *input_shape), labels (N,) or (N, 1).
 """
@@ -33,7 +33,7 @@ def fields_of(
     task: str,
     weights: Any,
 ) -> dict[str, Any]:
-    """Return the fields of a Dataset; `Dataset.from_arrays` says what the parameters are."""
+    """Return the fields of a Dataset; `Dataset.from_arrays` describes the parameters."""
     pairs = {"train": (inputs, labels)}
     for split, pair in (("validation", validation), ("test", test)):
         if pair is not None:
@@ -48,7 +48,7 @@ def fields_of(
         if bool(_columns(one)) != bool(columns):
             raise UsageError(
                 f"{name}: only one of the train and the {split} inputs is a table with columns: pass tables for both, "
-                "or the arrays of both"
+                "or arrays for both"
             )
     told: dict[str, Any] = {
         "class_names": None if class_names is None else np.array(names_of(class_names, "class_names")),
@@ -58,7 +58,7 @@ def fields_of(
     }
     if columns and input_range is not None:
         raise UsageError(
-            f"input_range goes with arrays of whole numbers, but the inputs of {name} are a table, whose columns are "
+            f"input_range is for arrays of whole numbers, but the inputs of {name} are a table, whose columns are "
             "taken as features, without a range: leave it out, or pass the table's array"
         )
     if columns and any(is_mixed(one) for one, _ in pairs.values()):
@@ -79,13 +79,13 @@ def fields_of(
 
 
 def _columns(inputs: Any) -> list[str]:
-    """Return the names of a table's columns, as `infer.Model.columns` reads them; none of what is no table."""
+    """Return the names of a table's columns, as `infer.Model.columns` reads them; empty for anything else."""
     columns = getattr(inputs, "columns", None)
     return [] if columns is None else [str(name) for name in columns]
 
 
 def _value_names(labels: Any, task: str) -> tuple[str, ...]:
-    """Return the names that a table of several targets has, or a single one that is to be predicted as a number."""
+    """Return the names of a table of several targets, or of a single target that is a number to predict."""
     columns = _columns(labels)
     if len(columns) > 1 or (columns and task == VALUES):
         return tuple(columns)
@@ -111,10 +111,10 @@ def _inputs(where: str, inputs: Any, columns: list[str]) -> Array:
 
 
 def _numbers(where: str, name: str, column: Array) -> Array:
-    """Return a column of Python objects, (N,), as floats; text is none, whatever it says."""
+    """Return a column of Python objects, (N,), as floats; text is refused, even if it is a number."""
     if not any(isinstance(value, str) for value in column):
         try:
-            return column.astype(np.float64)  # None is NaN then, which Dataset refuses
+            return column.astype(np.float64)  # None becomes NaN, which Dataset refuses
         except (TypeError, ValueError):
             pass
     raise DataError(
@@ -123,9 +123,9 @@ def _numbers(where: str, name: str, column: Array) -> Array:
 
 
 def _labels(where: str, labels: Any) -> Array:
-    """Return labels as an array of numbers or text; among Python objects, what is neither is no label."""
+    """Return labels as an array of numbers or text; other Python objects are refused."""
     array = _array(where, labels)
-    if isinstance(labels, list | tuple) and array.dtype.kind in "biufU":  # NumPy made text of [1, "1"]
+    if isinstance(labels, list | tuple) and array.dtype.kind in "biufU":  # NumPy turns [1, "1"] into text
         _check_alike(where, np.array(labels, object).ravel().tolist())
     if array.dtype.kind not in "OT":
         return array
@@ -141,7 +141,7 @@ def _labels(where: str, labels: Any) -> Array:
 
 
 def _check_alike(where: str, labels: list[object]) -> None:
-    """Refuse labels of several types, which would be one class by their text, or by their value; NaN is none yet."""
+    """Refuse labels of several types, which could be one class by text or by value; NaN is ignored here."""
     kinds = {"text": str, "boolean": bool | np.bool_, "number": int | float | np.number}
     firsts: dict[str, object] = {}
     for label in labels:
@@ -154,23 +154,23 @@ def _check_alike(where: str, labels: list[object]) -> None:
 
 
 def _array(where: str, values: Any) -> Array:
-    """Return what NumPy makes of something."""
+    """Return values as a NumPy array."""
     if np.ma.is_masked(values):
         raise DataError(f"{where}: some are masked; fill them, or leave those samples out")
     try:
         array: Array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths; an array on a GPU
-        raise DataError(f"{where}: no array can be made of them ({' '.join(str(error).split())})") from None
+        raise DataError(f"{where}: cannot be converted to an array ({' '.join(str(error).split())})") from None
     return array
 
 
 def _checked_range(input_range: Any, name: str, given: dict[str, tuple[Array, Array]]) -> tuple[float, float]:
-    """Return a range that all inputs lie in."""
+    """Return an input range that contains all inputs."""
     low, high = range_of(input_range, "input_range")
     for split, (inputs, _) in given.items():
         if inputs.dtype.kind == "f":
             raise UsageError(
-                f"input_range goes with whole numbers, but the {split} inputs of {name} are floats, which are taken as "
+                f"input_range is for whole numbers, but the {split} inputs of {name} are floats, which are used as "
                 "they are: leave it out"
             )
         if inputs.dtype.kind in "biu" and inputs.size and not low <= inputs.min() <= inputs.max() <= high:
@@ -182,5 +182,5 @@ def _checked_range(input_range: Any, name: str, given: dict[str, tuple[Array, Ar
 
 
 def _shown(names: list[str]) -> str:
-    """Return the first of many names, for one line."""
+    """Return the first names of many, for a one-line message."""
     return ", ".join(map(short_name, names[:12])) + (", ..." if len(names) > 12 else "")

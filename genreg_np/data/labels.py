@@ -1,6 +1,6 @@
 """Class names from label values, and label numbers from class names.
 
-Class names are sorted: by value where all of them are numbers (so that "10" follows "9"), alphabetically otherwise.
+Class names are sorted by value if all of them are numbers (so that "10" follows "9"), and alphabetically otherwise.
 
 Shapes: labels (N,) int64 in 0 .. K-1, K class names.
 """
@@ -19,7 +19,7 @@ IDENTIFIER = re.compile(r"[+-]?0\d")
 
 
 def finite_number(text: str) -> float | None:
-    """Return the finite number that `text` writes, or None; 1_0 is one to Python alone."""
+    """Return `text` as a finite number, or None; 1_0, which Python accepts, is not a number."""
     try:
         value = float(text)
     except ValueError:
@@ -28,7 +28,7 @@ def finite_number(text: str) -> float | None:
 
 
 def label_text(value: object) -> str:
-    """Return one label as a class name: surrounding space gone, and 3.0 the same class as 3.
+    """Return one label as a class name: stripped, and 3.0 as 3.
 
     Parameters
     ----------
@@ -37,35 +37,35 @@ def label_text(value: object) -> str:
     """
     text = str(value).strip()
     number = finite_number(text)
-    # Below 2**53 a float is exactly the integer it prints; identifiers with leading zeros stay as they are.
+    # Below 2**53 a float is exactly the integer it prints; identifiers with leading zeros are unchanged.
     if number is not None and "." in text and number.is_integer() and abs(number) < 2**53:
         return str(int(number))
     return text
 
 
 def short_name(name: str, width: int = 24) -> str:
-    """Return a name as it can be printed on a line: no control characters, at most `width` long.
+    """Return a name in a form that can be printed on a line: no control characters, at most `width` long.
 
     Parameters
     ----------
     name : str
-        A class name, or any text that a file brought.
+        A class name, or any text from a file.
     width : int
-        The longest that may come back, 2 or more.
+        The greatest length of the result, 2 or more.
     """
     line = " ".join("".join(sign if sign.isprintable() else " " for sign in name).split()) or "?"
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def listed(names: Sequence[str], most: int = 12) -> str:
-    """Return names as a part of a sentence: class a; classes a, b, ...
+    """Return class names as part of a sentence: class a; classes a, b, ...
 
     Parameters
     ----------
     names : sequence of str
         Class names.
     most : int
-        How many are written out.
+        The number of names written out.
     """
     shown = ", ".join(short_name(name) for name in names[:most])
     if not names:
@@ -74,42 +74,41 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 
 
 def quoted(names: Sequence[str], most: int = 8) -> str:
-    """Return names of columns as a part of a sentence: 'a', 'b' and 3 more.
+    """Return column names as part of a sentence: 'a', 'b' and 3 more.
 
     Parameters
     ----------
     names : sequence of str
-        Any text that a file brought; a column may have no name.
+        Any text from a file; a column may have no name.
     most : int
-        How many are written out.
+        The number of names written out.
     """
     shown = ", ".join(repr(short_name(name)) if name else "one without a name" for name in names[:most])
     return shown + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def merge_numbers(texts: Iterable[str]) -> dict[str, str]:
-    """Return for each distinct label the class it is of: 1.50 and 1e0 are 1.5 and 1 where both ways are in use.
+    """Return the class of each distinct label, merging equal numbers: 1.50 with 1.5, and 1e0 with 1.
 
-    Words among them are classes as they are. Nothing is merged where a label has a leading zero, as identifiers do
-    (007 is not 7).
+    Words are classes as they are. Nothing is merged if any label has a leading zero, as identifiers do (007 is not 7).
 
     Parameters
     ----------
     texts : iterable of str
         Labels as `label_text` returns them, repeated or not.
     """
-    from decimal import Decimal  # here: infer, which only shortens names, must start soon
+    from decimal import Decimal  # imported here: infer, which only shortens names, must start quickly
 
     distinct = sorted(set(texts), key=lambda text: (len(text), text))
     if any(IDENTIFIER.match(text) for text in distinct):
         return {text: text for text in distinct}
     numbers = {text for text in distinct if NUMBER.fullmatch(text)}
-    shortest: dict[Decimal, str] = {}  # exact: neighbouring whole numbers beyond 2**53 are one float
+    shortest: dict[Decimal, str] = {}  # exact, unlike floats for neighbouring whole numbers beyond 2**53
     return {text: shortest.setdefault(Decimal(text), text) if text in numbers else text for text in distinct}
 
 
 def merged_note(classes: dict[str, str]) -> str:
-    """Return what to say of labels that `merge_numbers` made one class; nothing where it did not."""
+    """Return a note on labels that `merge_numbers` merged into one class; "" if there are none."""
     pairs = [f"{text} is {name}" for text, name in classes.items() if text != name]
     return f"equal numbers are one class: {', '.join(pairs[:3])}{', ...' if len(pairs) > 3 else ''}" if pairs else ""
 

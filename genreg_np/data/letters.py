@@ -1,8 +1,8 @@
-"""The alphabet: 26 rendered capital letters, as the seed trained on, or many varied views of each.
+"""The alphabet: 26 rendered capital letters, as used by the seed, or many varied views of each.
 
 Plain: white on black, 100x100, font size 64, the glyph's box centred at (50, 50); the same 26 images are train,
-validation and test. With V > 1 views, each is drawn from Stream(0) by (view, letter), so that view v is the same
-whatever V:
+validation and test. With V > 1 views, each is drawn from Stream(0) by (view, letter), so that view v does not depend on
+V:
 
     size      = max(16, floor(64 u)),  u ~ U(0.5, 1.5)
     rotation  ~ U(-25, 25) degrees;  offset ~ integer U[-15, 15] pixels on each axis
@@ -10,7 +10,7 @@ whatever V:
     luminance = 0.299 R + 0.587 G + 0.114 B;  grey = (R + G + B) / 3
 
 Source: the seed's alphabet environment (its variations are views in one font, not typefaces). The font is Pillow's
-embedded one, so that every machine draws the same letters.
+built-in one, so that every machine draws the same letters.
 
 Shapes: images (N, 100, 100) uint8, labels (N,) int64 in 0 .. 25.
 """
@@ -39,7 +39,7 @@ SMALLEST_FONT = 16  # pixels
 MAX_ROTATION = 25.0  # degrees
 MAX_OFFSET = 15  # pixels
 MIN_CONTRAST = 100.0  # luminance, 0 .. 255
-BACKGROUND_TRIES = 32  # one in three fails; none of 32 fitting is not to be expected
+BACKGROUND_TRIES = 32  # one in three fails; all 32 failing is not to be expected
 MAX_VARIATIONS = 4096  # 1 GB of images
 NOTE = "the same 26 images are train, validation and test: accuracies are on letters seen in training"
 
@@ -50,7 +50,7 @@ def load_letters(variations: int = 1) -> Dataset:
     Parameters
     ----------
     variations : int
-        1: the 26 plain letters, all three splits alike. 3 .. 4096: this many views per letter, split 70/15/15.
+        1: the 26 plain letters, with three identical splits. 3 .. 4096: this many views per letter, split 70/15/15.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def load_letters(variations: int = 1) -> Dataset:
 
 # deviation: letters
 def draw_letter(letter: str, size: int = FONT_SIZE) -> NDArray[np.uint8]:
-    """Draw one letter in white on black, its box centred.
+    """Draw one letter in white on black, with its box centred.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def draw_letter(letter: str, size: int = FONT_SIZE) -> NDArray[np.uint8]:
 
 
 def _glyph(letter: str, size: int, typeface: str | None = None) -> Image.Image:
-    """Draw the coverage of one letter, white on black, as an image of mode L."""
+    """Return the coverage of one letter, white on black, as an image of mode L."""
     try:
         from PIL import Image, ImageDraw, ImageFont
 
@@ -129,7 +129,7 @@ def draw_view(letter: int, view: int, typeface: str | None = None) -> NDArray[np
     view : int
         Which view, 0 .. 2**32 - 1.
     typeface : str, optional
-        The font file, by default Pillow's own.
+        The font file; by default Pillow's own.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """MNIST, Fashion-MNIST, and any folder with four IDX files of those names.
 
-Both datasets have 60,000 training and 10,000 test images; the last 5,000 training images are validation here, so
-that nothing is ever chosen by the test images.
+Both datasets have 60,000 training and 10,000 test images; the last 5,000 training images are used for validation, so
+that no choice is ever made by the test images.
 
 Sources: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits" (1998); H. Xiao, K. Rasul,
 R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms" (2017).
@@ -48,8 +48,8 @@ MNIST = Source(
     folders=("MNIST/raw",),
 )
 
-# Debian's package holds the official compressed streams under another gzip header: with the original header put back,
-# its files have the four MD5 sums that the authors publish. These are the hashes of what is inside.
+# Debian's package holds the official compressed streams under another gzip header: with the original header restored,
+# its files have the four MD5 sums that the authors publish. These are hashes of the decompressed data.
 FASHION_MNIST = Source(
     name="fashion-mnist",
     description="70,000 pictures of clothes, 28x28",
@@ -100,11 +100,11 @@ def load_source(
     source : Source
         Which dataset.
     data_dir : path-like, optional
-        Where to look first, and where a download goes.
+        Where to look first and where to download to.
     download : bool
-        False: a dataset that is not here is an error.
+        If False, a dataset that is not on this machine is an error.
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all or 0) during a download.
+        Called with (file name, bytes so far, total bytes or 0) during a download.
 
     Returns
     -------
@@ -114,9 +114,10 @@ def load_source(
     Raises
     ------
     DataError
-        For a dataset that is not here and cannot be fetched, or a file that is damaged or another dataset's.
+        For a dataset that is neither on this machine nor can be fetched, or a file that is damaged or from another
+        dataset.
     MissingExtraError
-        Where it has to be downloaded and pooch is missing.
+        If it has to be downloaded and pooch is missing.
     """
     folder = find(source, data_dir, tuple(SOURCES.values()))
     if folder is None and not download:
@@ -136,7 +137,7 @@ def load_source(
 
 
 def _read_pairs(folder: Path, files: Mapping[str, str | None]) -> tuple[Split, Split]:
-    """Read the training and the test split of a folder, checked against the hashes where there are any."""
+    """Read the training and test splits of a folder, checked against the hashes, if any."""
     found = [(locate(folder, file) or folder / file, sha256) for file, sha256 in files.items()]
     pairs = []
     for (images, images_hash), (labels, labels_hash) in (found[:2], found[2:]):
@@ -145,12 +146,12 @@ def _read_pairs(folder: Path, files: Mapping[str, str | None]) -> tuple[Split, S
 
 
 def is_idx_folder(folder: Path) -> bool:
-    """Tell whether a folder holds four IDX files under MNIST's names."""
+    """Return whether a folder holds four IDX files with MNIST's names."""
     return all(locate(folder, file) for file in FILES)
 
 
 def load_idx_folder(folder: Path) -> Dataset:
-    """Load the user's own four IDX files (KMNIST, say), whatever is in them.
+    """Load the user's own four IDX files, such as those of KMNIST.
 
     Parameters
     ----------
@@ -160,7 +161,7 @@ def load_idx_folder(folder: Path) -> Dataset:
     Returns
     -------
     Dataset
-        Classes are the label values; 15 % of each class of the training images are validation.
+        Classes are the label values; 15 % of each class of the training images are held out for validation.
 
     Raises
     ------

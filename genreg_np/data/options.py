@@ -1,6 +1,6 @@
-"""How files are read: the options that there are, what each applies to, and what it may be.
+"""Options for reading files: what each applies to and which values it accepts.
 
-A run folder keeps those that were given as its origin; the command line has one of its own for each.
+A run folder stores the options given as its origin; the command line has an option for each.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def _flag(value: Any) -> bool:
 
 
 NAMES, WORD, FLAG = 'a list of column names, as ["age"]', "a word", "True or False"
-READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool], str]] = {  # what it applies to, what it may be, in words
+READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool], str]] = {  # what it applies to, a check, accepted values
     "label": (
         TABLE,
         lambda value: _text(value) or _texts(value),
-        'the name of a column, as "class", or some',
+        'the name of a column, as "class", or a list of names',
     ),
     "task": (TABLE, _text, WORD),
     "keep": (TABLE, _texts, NAMES),
@@ -53,26 +53,26 @@ READER_OPTIONS: dict[str, tuple[str, Callable[[Any], bool], str]] = {  # what it
     "fit": (IMAGES, _text, WORD),
     "skip_bad": (IMAGES, _flag, FLAG),
 }
-CHOICES = {"color": COLOURS, "fit": FITS, "task": TASKS}  # of what an option is one
-TABLE_OPTIONS = ("header", "separator", "task", "keep", "drop", "kind", "weight")  # beside label
+CHOICES = {"color": COLOURS, "fit": FITS, "task": TASKS}
+TABLE_OPTIONS = ("header", "separator", "task", "keep", "drop", "kind", "weight")  # besides label
 
 
 def check_options(reading: Mapping[str, Any], source: str, name: str) -> None:
-    """Refuse options that do not apply to a source of data, or are of the wrong type.
+    """Refuse options that do not apply to a source of data or have the wrong type.
 
     Parameters
     ----------
     reading : mapping
-        All of READER_OPTIONS; None of those that were not given.
+        All of READER_OPTIONS, with None for those not given.
     source : str
-        What kind of data are read.
+        The kind of data.
     name : str
-        What errors call them.
+        The name of the data in errors.
 
     Raises
     ------
     UsageError
-        For the first that cannot be.
+        For the first option that does not apply or has a wrong value.
     """
     for option, (target, fits, said) in READER_OPTIONS.items():
         value = reading[option]
@@ -87,7 +87,7 @@ def check_options(reading: Mapping[str, Any], source: str, name: str) -> None:
 
 
 def reader_arguments(origin: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `load_dataset` that a run's origin keeps; TOML has lists for tuples.
+    """Return the arguments of `load_dataset` stored in a run's origin; TOML has lists instead of tuples.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""The pictures of a folder to one array: their size, whether in colour, and the range of values, decided over all.
+"""Read the pictures of a folder as one array, with one size, colour mode and range of values decided over all.
 
-    size      as given; without, their own where they all have one of at most 64 x 64, else 32 x 32
-    colour    auto: RGB where one picture in COLOUR_SHARE, or more, has colour that is seen at that size; else grey
+    size      as given; by default their own if they all share one of at most 64 x 64, else 32 x 32
+    colour    auto: RGB if at least one picture in COLOUR_SHARE has visible colour at that size, else grey
 
-Colour is looked for in what the network will see: a pixel has it whose channels lie COLOURED levels apart, a picture
-where at least one pixel in 500 does. Pictures are read one at a time, in the order they come in.
+Colour is judged by what the network will see: a pixel is coloured if its channels differ by at least COLOURED levels,
+and a picture if at least one pixel in 500 is. Pictures are read one at a time, in the order given.
 
 Shapes: images (N, H, W) uint8, or (N, 3, H, W) in colour: red, green, blue.
 """
@@ -25,26 +25,26 @@ from genreg_np.data.images import Picture, colours_of, grey_of, read_picture
 from genreg_np.errors import DataError, UsageError
 
 LIMIT_BYTES = 2 << 30  # all pixels together
-MAX_INPUT_PIXELS = 1 << 22  # of one image as a network takes it
-OWN_SIZE, SCALED_TO = 64, (32, 32)  # pixels each way up to which pictures of one size keep it; what others become
-COLOUR_SHARE = 10  # one image in so many has colour: worth three channels
-COLOURED, MANY_COLOURED = 48, 0.002  # levels between the channels of a pixel, and what part of all pixels counts
-MOST_NAMED = 5  # pictures that cannot be read, in one line
+MAX_INPUT_PIXELS = 1 << 22  # of one image, as an input of a network
+OWN_SIZE, SCALED_TO = 64, (32, 32)  # largest side up to which pictures of one size keep it; the size of all others
+COLOUR_SHARE = 10  # if one image in this many has colour, three channels are worth it
+COLOURED, MANY_COLOURED = 48, 0.002  # levels between the channels of a coloured pixel; their least share of all pixels
+MOST_NAMED = 5  # unreadable pictures named in a message
 
 Told = Callable[[int, int], None]
-Pixels = tuple[Levels, Levels | None]  # grey levels; and colours, of a picture that has some
+Pixels = tuple[Levels, Levels | None]  # grey levels, and the colours of a picture that has some
 
 
 @dataclass(frozen=True)
 class How:
-    """How pictures are to be read; None where that is to be decided."""
+    """How to read pictures; None for what is to be decided."""
 
     size: Size | None = None
-    value_range: Range | None = None  # black and white of more than 8 bits
+    value_range: Range | None = None  # black and white for more than 8 bits
     color: str = AUTO
     fit: str = CROP
-    skip_bad: bool = False  # leave out what cannot be read
-    ranges: Ranges = field(default_factory=dict)  # by kind, where files do not say
+    skip_bad: bool = False  # leave out unreadable pictures
+    ranges: Ranges = field(default_factory=dict)  # by kind, if files do not say
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Pictures:
     """Pictures that were read."""
 
     images: Levels  # (n, H, W) or (n, 3, H, W)
-    kept: list[int]  # which of all files those are
-    options: dict[str, Any]  # size, fit and color, as they were decided
-    ranges: Ranges  # of more than 8 bits, by kind, where files did not say
+    kept: list[int]  # indices of their files
+    options: dict[str, Any]  # size, fit and color, as decided
+    ranges: Ranges  # by kind, for more than 8 bits if files did not say
     notes: list[str]
 
 
@@ -64,17 +64,17 @@ def read_pictures(folder: Path, files: Sequence[Path], how: How, told: Told | No
     Parameters
     ----------
     folder : path
-        What errors call them all.
+        The folder, for errors.
     files : sequence of path
     how : How
     told : callable, optional
-        Called with how many are read, and of how many.
+        Called with the number of pictures read so far, and the number of all.
 
     Raises
     ------
     DataError
-        For pictures that cannot be read, unless they are to be skipped; for too many or too large ones, and for values
-        whose range cannot be told.
+        For pictures that cannot be read, unless they are to be skipped; for too many or too large ones; and for values
+        whose range cannot be determined.
     UsageError
         For a range of values where no picture has more than 8 bits.
     """
@@ -88,12 +88,12 @@ def read_pictures(folder: Path, files: Sequence[Path], how: How, told: Told | No
     if not kept or (reading.bad and not how.skip_bad):
         one = len(reading.bad) == 1
         raise DataError(
-            f"{folder}: {notes[0]}; mend or remove {'it' if one else 'them'}"
+            f"{folder}: {notes[0]}; fix or remove {'it' if one else 'them'}"
             + (f", or leave {'it' if one else 'them'} out with --skip-bad" if kept else "")
         )
     notes = [f"left out: {note}" for note in notes]
     if how.value_range and not reading.deep:
-        raise UsageError(f"{folder}: a range is for images of more than 8 bits, and these have no more; leave it out")
+        raise UsageError(f"{folder}: a range is for images of more than 8 bits, and none has more; leave it out")
     reading.decide_ranges()
     color = reading.decided_color(len(kept))
     notes += filter(None, [reading.size_note(), reading.colour_note(color, len(kept))])
@@ -106,7 +106,7 @@ def read_pictures(folder: Path, files: Sequence[Path], how: How, told: Told | No
 
 @dataclass
 class _Reading:
-    """Pictures at one size: that of the first where none is given."""
+    """Pictures read at one size: that of the first if none is given."""
 
     folder: Path
     files: Sequence[Path]
@@ -115,14 +115,14 @@ class _Reading:
     ranges: dict[str, Range]
     grey: Levels = field(default_factory=lambda: np.empty((0, 0, 0), np.uint8))
     colours: dict[int, Levels] = field(default_factory=dict)  # (3, H, W) of those that are not grey
-    coloured: int = 0  # of which colour is seen
-    deep: int = 0
-    undecided: dict[str, dict[int, Depth]] = field(default_factory=dict)
+    coloured: int = 0  # pictures with visible colour
+    deep: int = 0  # pictures of more than 8 bits
+    undecided: dict[str, dict[int, Depth]] = field(default_factory=dict)  # by kind and index
     sizes: Counter[Size] = field(default_factory=Counter)
-    bad: dict[int, str] = field(default_factory=dict)  # why each cannot be read
+    bad: dict[int, str] = field(default_factory=dict)  # reasons, by index
 
     def all(self, told: Told | None) -> bool:
-        """Read all pictures; return False at once where no size is given and they differ or are large."""
+        """Read all pictures; return False at once if no size is given and they are large or differ in size."""
         own = self.size is None
         if self.size is not None:
             self._make_room(self.size)
@@ -156,7 +156,7 @@ class _Reading:
         self.grey = np.zeros((len(self.files), *size), np.uint8)
 
     def _take(self, picture: Picture, own: bool) -> tuple[Size, Pixels | None, Depth | None] | None:
-        """Return a picture's size, levels where their range is known, and depth; None for one of another size."""
+        """Return a picture's size, levels (None if their range is undecided) and depth; None if its size differs."""
         if own and (max(picture.size) > OWN_SIZE or picture.size != (self.size or picture.size)):
             return None
         depth = picture.depth
@@ -164,7 +164,7 @@ class _Reading:
         return picture.size, self._levels(picture) if known else None, depth
 
     def _levels(self, picture: Picture) -> Pixels:
-        """Return grey levels, and colours where the picture has some and they may be wanted."""
+        """Return grey levels, and colours if the picture has some and they may be needed."""
         image = picture.opaque(self.ranges)
         grey = grey_of(image, self.size, self.how.fit)
         if self.how.color == GREY or image.mode in ("1", "L"):
@@ -180,7 +180,7 @@ class _Reading:
             self._check_memory(3, len(self.colours))
 
     def _check_memory(self, channels: int, count: int) -> None:
-        """Refuse images that are too large for a network, or that take too much memory together."""
+        """Refuse images that are too large for a network, or take too much memory together."""
         assert self.size is not None
         height, width = self.size
         each, total = height * width > MAX_INPUT_PIXELS, count * channels * height * width > LIMIT_BYTES
@@ -189,11 +189,11 @@ class _Reading:
             raise DataError(
                 f"{self.folder}: {len(self.files):,} images of {height}x{width} pixels (height x width)"
                 f"{' in colour' if channels > 1 else ''} are more than the limit of {limit}; scale them down, for "
-                f"example --size 32x32{', or read them with --color grey' if channels > 1 else ''}"
+                f"example with --size 32x32{', or read them with --color grey' if channels > 1 else ''}"
             )
 
     def decide_ranges(self) -> None:
-        """Decide the range of each kind of values over all pictures that do not say it, and read those."""
+        """Decide the range of each kind of values over all pictures that do not say it, and read these."""
         for kind, depths in self.undecided.items():
             low, high = min(depth.low for depth in depths.values()), max(depth.high for depth in depths.values())
             where = str(self.files[next(iter(depths))]) + (f" and {len(depths) - 1:,} more" if len(depths) > 1 else "")
@@ -208,7 +208,7 @@ class _Reading:
         return RGB if self.coloured and self.coloured * COLOUR_SHARE >= count else GREY
 
     def in_colour(self, kept: Sequence[int]) -> Levels:
-        """Return (n, 3, H, W); the channels of grey pictures are equal. Colours are given away."""
+        """Return (n, 3, H, W), with equal channels for grey pictures; the stored colours are consumed."""
         assert self.size is not None
         images = np.empty((len(kept), 3, *self.size), np.uint8)
         for place, index in enumerate(kept):
@@ -216,7 +216,7 @@ class _Reading:
         return images
 
     def bad_note(self) -> str:
-        """Say which pictures cannot be read, and why."""
+        """Return a note on the pictures that cannot be read, and why."""
         named = [
             f"{self.files[index].relative_to(self.folder)}: {why}" for index, why in list(self.bad.items())[:MOST_NAMED]
         ]
@@ -225,7 +225,7 @@ class _Reading:
         return f"{count}: {', '.join(named)}" + (f", and {more:,} more" if more else "")
 
     def size_note(self) -> str:
-        """Say what was scaled."""
+        """Return a note on what was scaled."""
         if set(self.sizes) == {self.size}:
             return ""
         assert self.size is not None
@@ -237,7 +237,7 @@ class _Reading:
         )
 
     def colour_note(self, color: str, count: int) -> str:
-        """Say what became of colours."""
+        """Return a note on how colours were read."""
         hint = {GREY: " (--color rgb reads all in colour)", RGB: " (--color grey reads all in grey)"}
         way_out = hint[color] if self.how.color == AUTO else ""
         some = f"{self.coloured:,} of {count:,} images have colours"
@@ -249,6 +249,6 @@ class _Reading:
 
 
 def has_colour(levels: Levels) -> bool:
-    """Tell whether colour can be seen in (3, H, W) levels."""
+    """Return whether (3, H, W) levels have visible colour."""
     apart = levels.max(axis=0).astype(np.int16) - levels.min(axis=0) >= COLOURED
     return bool(np.count_nonzero(apart) >= MANY_COLOURED * apart.size)

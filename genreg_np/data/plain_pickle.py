@@ -1,16 +1,16 @@
-"""Pickles of CIFAR's kind, read without running anything: a dict of whole numbers, strings, lists and uint8 arrays.
+"""Read pickles like CIFAR's without running anything: a dict of whole numbers, strings, lists and uint8 arrays.
 
-A pickle is a program for a small machine with a stack and a memory. Here it is read as data: the few instructions that
-Python 2 wrote for such a dict in protocol 2, and no others. Three names may occur in it; they are signs to be
-compared, and nothing is imported or called:
+A pickle is a program for a small machine with a stack and a memory. Here it is read as data: only the few instructions
+that Python 2 wrote for such a dict in protocol 2 are accepted. Three names may occur in it; they are only compared, and
+nothing is imported or called:
 
     numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), "b"), then its state (1, shape, dtype, Fortran order, bytes)
-    numpy.dtype("u1", 0, 1), then its state                           the array is made here, of those bytes
+    numpy.dtype("u1", 0, 1), then its state                           the array is made here from those bytes
 
 Values do not nest: lists hold numbers and strings, tuples what those two calls need, the dict neither dicts nor tuples.
-So nothing is walked through by recursion, and no small file becomes a large value. Strings are bytes, as in Python 2.
+So nothing recurses, and no small file becomes a large value. Strings are bytes, as in Python 2.
 
-Source of what each instruction means: CPython's Lib/pickletools.py.
+Source for the meaning of instructions: CPython's Lib/pickletools.py.
 
 Shapes: arrays (N,) or (N, D) uint8.
 """
@@ -36,11 +36,11 @@ Value = int | bytes | list[int | bytes] | NDArray[np.uint8]
 
 
 class _Refused(Exception):
-    """Why a pickle is not read, as a part of a sentence."""
+    """Why a pickle is refused, as part of a sentence."""
 
 
 class _Name(Enum):
-    """What may be named."""
+    """The names that may occur."""
 
     RECONSTRUCT = b"numpy.core.multiarray._reconstruct"
     NDARRAY = b"numpy.ndarray"
@@ -48,19 +48,19 @@ class _Name(Enum):
 
 
 class _Uint8:
-    """Stands for numpy.dtype("u1")."""
+    """Represents numpy.dtype("u1")."""
 
 
 @dataclass
 class _Array:
-    """Stands for an array of which the state is still to come."""
+    """Represents an array whose state is still to come."""
 
     value: NDArray[np.uint8] | None = None
 
 
 @dataclass
 class _Machine:
-    """What a pickle has been read to so far."""
+    """The state of reading a pickle."""
 
     content: bytes
     place: int = 0
@@ -69,7 +69,7 @@ class _Machine:
     memory: dict[int, Any] = field(default_factory=dict)
 
     def run(self) -> Any:
-        """Return what the pickle holds."""
+        """Return the value of the pickle."""
         for _ in range(MOST_INSTRUCTIONS):
             start = self.place
             (code,) = self.take(1)
@@ -91,7 +91,7 @@ class _Machine:
         return taken
 
     def number(self, count: int, signed: bool = False) -> int:
-        """Return the number that the next bytes are."""
+        """Return the number stored in the next bytes."""
         return int.from_bytes(self.take(count), "little", signed=signed)
 
     def line(self) -> bytes:
@@ -106,7 +106,7 @@ class _Machine:
         self.stack.append(value)
 
     def pop(self, count: int = 1) -> list[Any]:
-        """Return the uppermost values: those above the last mark, which stay where they are until they are read."""
+        """Pop and return the topmost values, none from below the last mark."""
         floor = self.marks[-1] if self.marks else 0
         if len(self.stack) - count < floor:
             raise _Refused("an instruction takes more values than there are")
@@ -115,7 +115,7 @@ class _Machine:
         return values
 
     def pop_to_mark(self) -> list[Any]:
-        """Return all values above the last mark, which goes, too."""
+        """Pop and return all values above the last mark, and remove the mark."""
         if not self.marks:
             raise _Refused("an instruction needs a mark, and there is none")
         values = self.pop(len(self.stack) - self.marks[-1])
@@ -123,20 +123,20 @@ class _Machine:
         return values
 
     def top(self, kind: type) -> Any:
-        """Return the uppermost value, which must be of a type."""
+        """Return the topmost value, which must be of the given type."""
         (value,) = self.pop()
         self.push(value)
         if type(value) is not kind:
-            raise _Refused(f"a {kind.__name__} is expected where a {type(value).__name__} is")
+            raise _Refused(f"it has a {type(value).__name__} instead of a {kind.__name__}")
         return value
 
     def protocol(self) -> None:
-        """Read the number of the protocol."""
+        """Read the protocol number."""
         if (number := self.number(1)) != 2:
-            raise _Refused(f"its protocol is {number}, and that of such files is 2")
+            raise _Refused(f"its protocol is {number} instead of 2")
 
     def put(self, index: int) -> None:
-        """Remember the uppermost value."""
+        """Remember the topmost value."""
         (value,) = self.pop()
         self.push(value)
         self.memory[index] = value
@@ -144,63 +144,63 @@ class _Machine:
     def get(self, index: int) -> None:
         """Put a remembered value on the stack."""
         if index not in self.memory:
-            raise _Refused(f"value {index:,} is asked for before there is one")
+            raise _Refused(f"value {index:,} is used before it is stored")
         self.push(self.memory[index])
 
     def append(self, values: list[Any]) -> None:
-        """Add to the list on top."""
+        """Extend the list on top."""
         if any(type(value) not in (int, bytes) for value in values):
-            raise _Refused("a list holds something else than numbers and strings")
+            raise _Refused("a list holds something other than numbers and strings")
         self.top(list).extend(values)
 
     def set_items(self, values: list[Any]) -> None:
-        """Add to the dict on top."""
+        """Update the dict on top."""
         names, held = values[::2], values[1::2]
         if len(names) != len(held) or any(type(name) is not bytes for name in names):
-            raise _Refused("a dict has something else than strings for names")
+            raise _Refused("a dict has keys other than strings")
         if any(type(value) not in (int, bytes, list, _Array) for value in held):
-            raise _Refused("a dict holds something else than numbers, strings, lists and arrays")
+            raise _Refused("a dict holds something other than numbers, strings, lists and arrays")
         self.top(dict).update(zip(names, held, strict=True))
 
     def make_tuple(self, values: list[Any]) -> None:
-        """Put a tuple on the stack."""
+        """Push a tuple."""
         for value in values:
             flat = type(value) is tuple and all(type(one) is int for one in value)
             if value is not None and not flat and type(value) not in (int, bool, bytes, _Name, _Uint8):
-                raise _Refused("a tuple holds something else than an array's state does")
+                raise _Refused("a tuple holds something other than an array's state")
         self.push(tuple(values))
 
     def name(self) -> None:
-        """Put the sign for a name on the stack."""
+        """Push the symbol for a name."""
         asked = self.line() + b"." + self.line()
         try:
             self.push(_Name(asked))
         except ValueError:
-            raise _Refused(f"it asks for {asked[:80]!r}, which is not what an array is made of") from None
+            raise _Refused(f"it asks for {asked[:80]!r}, which no array needs") from None
 
     def reduce(self) -> None:
-        """Read a call: one of an array's two."""
+        """Read one of the two calls that make an array."""
         called, arguments = self.pop(2)
         if called is _Name.RECONSTRUCT and arguments == (_Name.NDARRAY, (0,), b"b"):
             self.push(_Array())
         elif called is _Name.DTYPE and arguments in ((b"u1", 0, 1), (b"|u1", 0, 1)):
             self.push(_Uint8())
         else:
-            raise _Refused("it calls for something else than an array of bytes")
+            raise _Refused("it calls something that no array of bytes needs")
 
     def build(self) -> None:
-        """Read the state of an array, or of its type."""
+        """Read the state of an array or of its type."""
         made, state = self.pop(2)
         self.push(made)
         if type(state) is not tuple:
-            raise _Refused("a state is no tuple")
+            raise _Refused("a state is not a tuple")
         if type(made) is _Uint8 and all(one in (None, b"|", b"=") or type(one) is int for one in state):
             return
         if type(made) is not _Array or len(state) != 5 or state[0] != 1 or type(state[2]) is not _Uint8:
             raise _Refused("a state is not that of an array of bytes")
         _, shape, _, by_columns, raw = state
         if type(shape) is not tuple or not 1 <= len(shape) <= 2 or min(shape) < 0 or type(raw) is not bytes:
-            raise _Refused("an array has neither one nor two sides")
+            raise _Refused("an array has neither one nor two dimensions")
         if math.prod(shape) != len(raw):
             raise _Refused(f"an array of {'x'.join(map(str, shape))} has {len(raw):,} bytes")
         made.value = np.frombuffer(raw, np.uint8).reshape(shape, order="F" if by_columns else "C")
@@ -238,26 +238,26 @@ INSTRUCTIONS: dict[int, Callable[[_Machine], None]] = {
 
 
 def _finished(array: _Array) -> NDArray[np.uint8]:
-    """Return an array of which the state came."""
+    """Return a finished array; refuse one whose state is missing."""
     if array.value is None:
         raise _Refused("an array in it has no values")
     return array.value
 
 
 def read_plain_pickle(content: bytes, where: PathLike) -> dict[str, Value]:
-    """Return what a pickle of plain values holds.
+    """Return the dict in a pickle of plain values.
 
     Parameters
     ----------
     content : bytes
-        The whole file; no more memory is taken than a small multiple of its length.
+        The whole file; memory use is a small multiple of its length.
     where : path-like
-        What errors call it.
+        The file, for errors.
 
     Returns
     -------
     dict
-        Names: whole numbers, bytes, lists of both, and (N,) or (N, D) uint8 arrays, which cannot be written to.
+        By name: whole numbers, bytes, lists of both, and read-only (N,) or (N, D) uint8 arrays.
 
     Raises
     ------
@@ -273,4 +273,4 @@ def read_plain_pickle(content: bytes, where: PathLike) -> dict[str, Value]:
             held[name.decode("latin-1")] = _finished(one) if type(one) is _Array else one
         return held
     except _Refused as reason:
-        raise DataError(f"{where}: is not read as a pickle of arrays ({reason}); fetch the dataset again") from None
+        raise DataError(f"{where}: cannot be read as a pickle of arrays ({reason}); fetch the dataset again") from None

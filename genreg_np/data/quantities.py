@@ -1,9 +1,8 @@
-"""Whether labels are a quantity (prices, ages, lengths) and not classes: told by how often numbers recur.
+"""Detect labels that are a quantity (prices, ages, lengths) instead of classes, by how often numbers recur.
 
-Fractions, of more than 50 different values, and numbers of which hardly any recurs are numbers to predict unless the
-user says otherwise. Many whole numbers that fill their range may be either, as ages and the 62 characters of EMNIST
-are: they are classes, with a warning. Columns
-that only count the rows are warned of, too.
+Fractions with more than 50 distinct values, and numbers that hardly ever recur, are numbers to predict unless the user
+says otherwise. Many whole numbers that fill their range may be either, like ages and the 62 characters of EMNIST: they
+are taken as classes, with a warning. Columns that only count the rows cause a warning, too.
 
 Shapes: K class names, counts (K,) int64 samples of each.
 """
@@ -17,16 +16,16 @@ from numpy.typing import NDArray
 
 from genreg_np.data.labels import finite_number
 
-FEW_WHOLE, FEW_FRACTIONS = 20, 5  # different numbers as labels: fewer are classes however rare
-MANY_WHOLE = 100  # fewer whole numbers may be classes of which most are rare, as numbers of words are
-MANY_FRACTIONS = 50  # more different fractions are a quantity however often each occurs
-DOUBTFUL_WHOLE = 50  # whole numbers that fill their range: as many are warned of
-LEAST_COUNTING = 10  # rows of which a column counts: fewer may count by chance
-DENSE_STEP = 2  # median distance of neighbours, at most, in numbers that fill their range
+FEW_WHOLE, FEW_FRACTIONS = 20, 5  # distinct numbers as labels: fewer are classes, however rare
+MANY_WHOLE = 100  # fewer whole numbers may be mostly rare classes, such as word numbers
+MANY_FRACTIONS = 50  # more distinct fractions are a quantity, however often each occurs
+DOUBTFUL_WHOLE = 50  # this many whole numbers that fill their range cause a warning
+LEAST_COUNTING = 10  # rows: fewer may be 0, 1, 2, ... by chance
+DENSE_STEP = 2  # largest median distance of neighbours in numbers that fill their range
 
 
 def quantity(class_names: Sequence[str], counts: NDArray[np.int64]) -> str:
-    """Return why labels are a quantity, as a part of a sentence; nothing where they are classes.
+    """Return why labels are a quantity, as part of a sentence; "" if they are classes.
 
     Parameters
     ----------
@@ -46,12 +45,12 @@ def quantity(class_names: Sequence[str], counts: NDArray[np.int64]) -> str:
     if (fractional and distinct > MANY_FRACTIONS) or (
         rare and distinct >= (FEW_FRACTIONS if fractional else FEW_WHOLE)
     ):
-        return f"{distinct:,} different numbers in {samples:,} samples, {once:,} of them once"
+        return f"{distinct:,} distinct numbers in {samples:,} samples, {once:,} of them only once"
     return ""
 
 
 def quantity_note(class_names: Sequence[str]) -> str:
-    """Return a warning of many classes that are whole numbers and fill their range; nothing where they do not.
+    """Return a warning about many classes that are whole numbers and fill their range; "" otherwise.
 
     Parameters
     ----------
@@ -64,24 +63,24 @@ def quantity_note(class_names: Sequence[str]) -> str:
         return ""
     return (
         f"warning: {len(whole):,} classes which are all whole numbers from {whole[0]:.0f} to {whole[-1]:.0f}: if the "
-        "label column is a quantity, say task values (--task values), and numbers are predicted"
+        "label column is a quantity, use task values (--task values) to predict numbers"
     )
 
 
 def told_as_numbers(why: str) -> str:
-    """Return what to say of labels that are taken as numbers to predict because they look so; nothing without a why."""
+    """Return a note on labels that are taken as numbers to predict by their looks; "" without a reason."""
     return f"the labels are numbers to predict ({why}); --task classes learns them as classes" if why else ""
 
 
 def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str:
-    """Return a warning of features that only count the rows; nothing where there are none.
+    """Return a warning about features that only count the rows; "" if there are none.
 
     Parameters
     ----------
     inputs : (N, I) ndarray
-        All samples in the order of the file; other ranks have no columns.
+        All samples in the order of the file; arrays of other ranks have no columns.
     names : sequence of str
-        I names, or none: columns are then told by their numbers from 1.
+        I names; if empty, columns are named by their numbers from 1.
     """
     if inputs.ndim != 2 or len(inputs) < LEAST_COUNTING:
         return ""
@@ -92,6 +91,6 @@ def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str
         return ""
     shown = ", ".join(repr(names[k] if names else str(k + 1)) for k in counting[:3])
     return (
-        f"warning: column {shown} counts the rows: where they are sorted by class it gives the class away, and in new "
-        "data it does not: leave it out (pandas: to_csv(..., index=False))"
+        f"warning: column {shown} counts the rows: if they are sorted by class it gives the class away, but not in new "
+        "data: leave it out (pandas: to_csv(..., index=False))"
     )

@@ -1,12 +1,12 @@
-"""A text file of separated fields to rows, each with the number of the line it begins in.
+"""Read a text file of separated fields as rows, each with the number of the line it begins on.
 
-The separator is the one named, else whichever of comma, semicolon, tab, | and blank gives rows that agree best with the
-first, numbers counting more than words; what stands in quotes does not count. Lines at the top that begin with # are
-comments: they come as rows like others, and whoever reads them decides.
+The separator is the one given, else whichever of comma, semicolon, tab, | and blank gives the most rows as wide as the
+first, and among equals the most numbers; text in quotes does not count. Lines at the top that begin with # are
+comments: they are yielded like other rows, and the caller decides.
 
-Text comes from anywhere: a line, and a field by the csv module's own limit, is never longer than a stated number of
-characters. A field in quotes may have several lines, which become one; a quote that swallows the rows after it is
-reported where it opens. Compressed files (gzip, bzip2, xz) are known by how they begin.
+Files are not trusted: a line has a limit of characters, and a field that of the csv module. A quoted field may span
+several lines, which are joined; a quote that swallows the rows after it is reported where it opens. Compressed files
+(gzip, bzip2, xz) are recognised by their first bytes.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from genreg_np.files import open_regular
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|", "blank": " "}
 LONGEST_LINE = 1 << 24  # characters
-SAMPLE_LINES = 40  # that the separator is found by
-SAMPLE_CHARACTERS = 1 << 20  # fewer lines are looked at where they are long
+SAMPLE_LINES = 40  # used to detect the separator
+SAMPLE_CHARACTERS = 1 << 20  # the limit if lines are long
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
-STRAY_BYTE = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes that are no UTF-8
+STRAY_BYTE = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes that are not UTF-8
 
 TABLE_SUFFIXES = (".csv", ".tsv")
-PACKERS: dict[bytes, str] = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}  # by what files begin with
+PACKERS: dict[bytes, str] = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}  # by a file's first bytes
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz")
 
 Row = tuple[int, list[str]]  # line number from 1, fields
 
 
 def parse_separator(text: str) -> str:
-    r"""Return the sign that a separator's name or sign stands for.
+    r"""Return the character that a separator's name stands for.
 
     Parameters
     ----------
     text : str
-        comma, semicolon, tab, pipe, blank, or the sign itself; \t is a tab too.
+        comma, semicolon, tab, pipe, blank, or the character itself; \t is a tab too.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def parse_separator(text: str) -> str:
 
 
 def is_number(field: str) -> bool:
-    """Tell whether a field can be read as a number, NaN and infinities included; 1_0 is one to Python alone."""
+    """Return whether a field is a number, NaN and infinities included; 1_0, which Python accepts, is not."""
     try:
         float(field)
     except ValueError:
@@ -72,21 +72,21 @@ def is_number(field: str) -> bool:
 
 
 def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
-    """Yield the rows of a text file that are not blank, fields without the space around them, each on one line.
+    """Yield the non-blank rows of a text file; fields are stripped, and those of several lines joined into one.
 
     Parameters
     ----------
     path : path-like
         A text file in UTF-8.
     separator : str, optional
-        As for `parse_separator`; by default found.
+        As for `parse_separator`; by default detected.
 
     Raises
     ------
     UsageError
-        For a separator that is none.
+        For an unknown separator.
     DataError
-        For a file that cannot be read, is no text in UTF-8, or has a line too long or a quote that is not closed.
+        For a file that cannot be read, is not UTF-8 text, or has a line too long or a quote that is not closed.
     """
     sign = parse_separator(separator) if separator is not None else None
     try:
@@ -95,7 +95,7 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
             start = file_of.read(64)
             file_of.seek(0)
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
-                raise DataError(f"{path}: text in UTF-16, or no text at all; save it as CSV in UTF-8")
+                raise DataError(f"{path}: UTF-16 text, or not text at all; save it as CSV in UTF-8")
             with io.TextIOWrapper(file_of, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
                 yield from _rows(path, file, sign)
     except FileNotFoundError:
@@ -103,12 +103,12 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
     except (EOFError, lzma.LZMAError, zlib.error) as error:
         raise DataError(f"{path}: its compressed data are damaged or cut short ({error}); get it again") from None
     except OSError as error:
-        why = error.strerror or error  # of damaged gzip data there is no number
+        why = error.strerror or error  # damaged gzip data give no errno
         raise DataError(f"{path}: cannot be read ({why}); check the file") from None
 
 
 def separator_of(path: PathLike, separator: str | None = None) -> str:
-    """Return the sign between a text file's fields: the one named, or as `read_rows` finds it."""
+    """Return the separator of a text file: the one given, else as `read_rows` detects it."""
     if separator is not None:
         return parse_separator(separator)
     with (
@@ -119,14 +119,14 @@ def separator_of(path: PathLike, separator: str | None = None) -> str:
 
 
 def is_table(path: PathLike) -> bool:
-    """Tell whether a file is called as tables are, compressed or not."""
+    """Return whether a file has the extension of a table, compressed or not."""
     name = Path(path)
     name = name.with_suffix("") if name.suffix.lower() in PACKED_SUFFIXES else name
     return name.suffix.lower() in TABLE_SUFFIXES
 
 
 def _unpacked(raw: BinaryIO) -> BinaryIO:
-    """Return a file's content as a stream, decompressed as it is read."""
+    """Return a file's content as a stream that decompresses as it is read."""
     start = raw.read(8)
     raw.seek(0)
     kind = next((kind for magic, kind in PACKERS.items() if start.startswith(magic)), None)
@@ -137,16 +137,16 @@ def _unpacked(raw: BinaryIO) -> BinaryIO:
 
 
 def _lines(path: PathLike, file: io.TextIOWrapper) -> Iterator[str]:
-    """Yield lines, none of them too long; quotes in comments at the top are no quotes."""
+    """Yield lines, none of them too long; quotes in comments at the top are removed."""
     number, top = 0, True
     while line := file.readline(LONGEST_LINE + 1):
         number += 1
         if len(line) > LONGEST_LINE:
             raise DataError(f"{path}, line {number}: longer than {LONGEST_LINE:,} characters; is it a table?")
         if "\0" in line:
-            raise DataError(f"{path}, line {number}: a NUL byte, which no text holds; save it as CSV in UTF-8")
+            raise DataError(f"{path}, line {number}: a NUL byte, so not text; save it as CSV in UTF-8")
         if not line.isascii() and STRAY_BYTE.search(line):
-            raise DataError(f"{path}, line {number}: not text in UTF-8; save it as CSV in UTF-8")
+            raise DataError(f"{path}, line {number}: not UTF-8 text; save it as CSV in UTF-8")
         top = top and (line.startswith("#") or not line.strip())
         yield line.replace('"', "") if top else line
 
@@ -162,20 +162,20 @@ def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[
         if characters > SAMPLE_CHARACTERS:
             break
     sign = sign or _separator(sample)
-    taken: list[str] = []  # lines of the row under way
+    taken: list[str] = []  # lines of the current row
 
     def feed() -> Iterator[str]:
         for line in itertools.chain(sample, lines):
             taken.append(line)
             yield " ".join(line.split()) + "\n" if sign == " " else line
-        if taken:  # the parser asks for more in the middle of a row
+        if taken:  # the parser wants more in the middle of a row
             raise DataError(f'{path}, line {begin()}: a quote (") opens here and is not closed; close or remove it')
 
     def begin() -> int:
         return reader.line_num - len(taken) + 1
 
     reader = csv.reader(feed(), delimiter=sign, skipinitialspace=sign != " ")
-    width = 0  # of the first row that is no comment
+    width = 0  # of the first row that is not a comment
     try:
         for fields in reader:
             if len(taken) > 1 and width and (len(fields) != width or _are_rows(taken, sign, width)):
@@ -190,23 +190,23 @@ def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[
                 yield row
     except csv.Error as error:
         what = "a quote that is not closed?" if len(taken) > 1 else error
-        raise DataError(f"{path}, line {begin()}: not readable as CSV ({what}); mend the line") from None
+        raise DataError(f"{path}, line {begin()}: not readable as CSV ({what}); fix the line") from None
 
 
 def _are_rows(lines: list[str], sign: str, width: int) -> bool:
-    """Tell whether lines that a quote has made one row of look as if they were rows themselves."""
+    """Return whether lines that a quote has joined into one row look like rows themselves."""
     first, *between, last = (len(line.replace('"', "").split(sign)) == width for line in lines)
     return any(between) or (first and last)
 
 
 def _separator(sample: list[str]) -> str:
-    """Return the sign that a file's first lines are separated by; a comma where there is none."""
+    """Return the character that separates a file's first lines; a comma if there is none."""
     lines = [line for line in sample if line.strip() and not line.startswith("#")] or sample
     return max(SEPARATORS.values(), key=lambda sign: _agreement(lines, sign))
 
 
 def _agreement(lines: list[str], sign: str) -> tuple[int, int, int]:
-    """Return how many rows are as wide as the first, how many of their fields are numbers, and how wide they are."""
+    """Return how many rows are as wide as the first, how many fields are numbers, and the width of the first row."""
     spaced = [" ".join(line.split()) for line in lines] if sign == " " else lines
     try:
         rows = [fields for fields in csv.reader(spaced, delimiter=sign, skipinitialspace=sign != " ") if fields]

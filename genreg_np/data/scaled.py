@@ -1,17 +1,16 @@
-"""Pictures as they were scaled, kept for the next time: reading many large ones takes long, reading these does not.
+"""A cache of scaled pictures, since reading many large pictures takes long.
 
-What `read_pictures` made of a folder is kept in the user's cache, if its files take more than LEAST_BYTES: one file for
-a folder and a way of reading it, replaced whole when anything in the folder changes.
+What `read_pictures` returns for a folder is stored in the user's cache if its files take at least LEAST_BYTES: one file
+for each folder and set of reading options, rewritten when anything in the folder changes.
 
     first line    MAGIC
-    second line   JSON: which files it was made of (a digest of every name, size and time of change), what was decided
-                  and said of them, the shape, and a digest of the pixels
+    second line   JSON: the source files (a digest of every name, size and time of change), the decisions and notes
+                  about them, the shape, and a digest of the pixels
     then          the pixels, uint8
 
-It is taken only if all of that is as it should be: a file that is damaged, cut short, another's or of another version
-counts as none. A folder of which a file changed while it was read, or just before, is not kept: a second change in
-the same tick of the clock would not be seen. Nor is one of which pictures were left out, for whatever kept them from
-being read may pass.
+A cache file is used only if all of this matches: one that is damaged, truncated, of another folder or another version
+is ignored. A folder is not cached if a file changed while it was read or just before, since a second change in the
+same tick of the clock would go unnoticed; nor if pictures were left out, since the reason may be temporary.
 
 Shapes: images (N, H, W) uint8, or (N, 3, H, W) in colour.
 """
@@ -36,20 +35,20 @@ from genreg_np.files import open_regular, user_cache_dir, write_atomic
 from genreg_np.version import __version__
 
 MAGIC = b"genreg-np pictures 1\n"
-VARIABLE = "GENREG_KEEP_PICTURES"  # 0: nothing is kept, nor taken
-LEAST_BYTES = 20 << 20  # of all files together: fewer are soon read
+VARIABLE = "GENREG_KEEP_PICTURES"  # 0 switches the cache off
+LEAST_BYTES = 20 << 20  # of all files together: fewer are read quickly
 MOST_BYTES = 1 << 30  # of one folder's pixels
-MOST_BYTES_KEPT = 4 << 30  # of all folders'; those that were not used for longest go first
+MOST_BYTES_KEPT = 4 << 30  # of all folders' pixels; the least recently used are removed first
 MOST_HEADER_BYTES = 1 << 20
-SETTLED_SECONDS = 3.0  # since a file changed: some file systems tell the time by two seconds
-LEFT_BEHIND_SECONDS = 86_400.0  # after which what a killed process was writing goes
+SETTLED_SECONDS = 3.0  # since a file changed: some file systems have a resolution of two seconds
+LEFT_BEHIND_SECONDS = 86_400.0  # after which temporary files of killed processes are removed
 ENDING = ".pictures"
 
-State = list[tuple[str, int, int]]  # of each file its name, size in bytes and time of change in ns
+State = list[tuple[str, int, int]]  # name, size in bytes and time of change in ns of each file
 
 
 def kept_or_read(folder: Path, files: Sequence[Path], how: How, told: Told | None = None) -> Pictures:
-    """Return what `read_pictures` does, from the user's cache if it was read so before and nothing has changed.
+    """Return what `read_pictures` does, from the user's cache if it is there and nothing has changed.
 
     Parameters
     ----------
@@ -59,12 +58,12 @@ def kept_or_read(folder: Path, files: Sequence[Path], how: How, told: Told | Non
     Returns
     -------
     Pictures
-        With a note where they were kept, or are taken from there.
+        With a note if they were stored in the cache or taken from it.
 
     Raises
     ------
     DataError, UsageError, MissingExtraError
-        As `read_pictures`. A cache that cannot be read or written is none.
+        As `read_pictures`. A cache that cannot be read or written is ignored.
     """
     state, place = _state(folder, files), _place(folder, how)
     if place is None or sum(size for _, size, _ in state) < LEAST_BYTES:
@@ -80,12 +79,12 @@ def kept_or_read(folder: Path, files: Sequence[Path], how: How, told: Told | Non
     if settled and len(read.kept) == len(files) and read.images.nbytes <= MOST_BYTES and _state(folder, files) == state:
         with contextlib.suppress(OSError):
             save(place, digest, read)
-            read.notes.append(f"the pictures as scaled are kept for the next time in {place.parent}")
+            read.notes.append(f"the scaled pictures are kept for the next time in {place.parent}")
     return read
 
 
 def _state(folder: Path, files: Sequence[Path]) -> State:
-    """Return what tells that a folder's files are the same; of those that cannot be looked at, that they cannot."""
+    """Return the state by which changes of a folder's files are noticed; inaccessible files have a time of -1."""
     state = []
     for file in files:
         try:
@@ -97,13 +96,13 @@ def _state(folder: Path, files: Sequence[Path]) -> State:
 
 
 def _place(folder: Path, how: How) -> Path | None:
-    """Return the file for a folder and a way of reading it; None where nothing is to be kept."""
+    """Return the cache file for a folder and its reading options; None if nothing is to be cached."""
     if os.environ.get(VARIABLE) == "0":
         return None
     ranges = {kind: list(ends) for kind, ends in sorted(how.ranges.items())}
     way = [how.size, how.value_range, how.color, how.fit, how.skip_bad, ranges]
     with contextlib.suppress(RuntimeError, OSError, ImportError):  # a user without a home, or without Pillow
-        import PIL  # another version may decode otherwise
+        import PIL  # another version may decode differently
 
         name = _digest([os.fspath(folder.resolve()), way, __version__, PIL.__version__])
         return user_cache_dir() / "pictures" / f"{name}{ENDING}"
@@ -119,16 +118,16 @@ def _sum(images: Levels) -> str:
 
 
 def load(place: Path, digest: str, count: int, how: How) -> Pictures | None:
-    """Return what is kept of files; None where that is not, or not whole.
+    """Return cached pictures; None if there are none, or not intact.
 
     Parameters
     ----------
     place : Path
-        Where it is kept.
+        The cache file.
     digest : str
-        Of the state of the files.
+        Digest of the state of the source files.
     count : int
-        How many there are.
+        The number of source files.
     how : How
         How they are read.
     """
@@ -151,13 +150,13 @@ def load(place: Path, digest: str, count: int, how: How) -> Pictures | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(place)
-    notes.append(f"the pictures as scaled are taken from {place.parent}: no file has changed since")
+    notes.append(f"the scaled pictures are taken from {place.parent}: no file has changed since")
     options = {"size": shape[-2:], "fit": how.fit, "color": RGB if len(shape) == 4 else GREY}
     return Pictures(images, list(range(count)), options, ranges, notes)
 
 
 def _shape(value: list[int], count: int) -> tuple[int, ...]:
-    """Return the shape of pictures, if it is one of `count`."""
+    """Return the shape of `count` pictures; raises ValueError for any other shape."""
     if len(value) not in (3, 4) or value[0] != count or any(type(side) is not int or side < 1 for side in value):
         raise ValueError
     if (len(value) == 4 and value[1] != 3) or math.prod(value) > MOST_BYTES:
@@ -166,7 +165,7 @@ def _shape(value: list[int], count: int) -> tuple[int, ...]:
 
 
 def save(place: Path, digest: str, read: Pictures) -> None:
-    """Keep what was read, and no more than MOST_BYTES_KEPT in all."""
+    """Cache what was read, keeping the cache below MOST_BYTES_KEPT."""
     header = {
         "files": digest,
         "shape": read.images.shape,
@@ -181,7 +180,7 @@ def save(place: Path, digest: str, read: Pictures) -> None:
 
 
 def _make_room(folder: Path, size: int) -> None:
-    """Remove what was not used for longest, until `size` bytes more are no more than may be kept."""
+    """Remove the least recently used files until there is room for `size` more bytes."""
     found = sorted((item.stat().st_mtime, item.stat().st_size, item) for item in folder.iterdir())
     for changed, _, item in found:
         if item.suffix == ".tmp" and changed < time.time() - LEFT_BEHIND_SECONDS:

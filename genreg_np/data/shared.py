@@ -1,4 +1,4 @@
-"""Pictures that are in more than one split: accuracy on them is no measure of what was learned."""
+"""Find pictures that are in more than one split, on which accuracy does not measure what was learned."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from genreg_np.data.split import SPLITS
 
 
 def shared_between(dataset: Dataset) -> dict[tuple[str, str], int]:
-    """Return how many inputs of one split are in another as well, value by value.
+    """Return how many inputs of one split occur, with equal values, in another.
 
-    What is measured on those is no measure of what was learned.
+    Accuracy on these does not measure what was learned.
 
     Parameters
     ----------
     dataset : Dataset
-        Of pictures, or of anything else.
+        A dataset of pictures or anything else.
 
     Returns
     -------
     dict
-        ("test", "train"): how many inputs of test are also in train; likewise validation in train, and test in
-        validation. Pairs that share none are left out.
+        ("test", "train"): the number of inputs of test that are also in train; likewise validation in train, and test
+        in validation. Pairs that share none are left out.
     """
     return shared_among({name: dataset.split(name).inputs for name in SPLITS})
 
 
 def shared_among(parts: Mapping[str, NDArray[np.generic]]) -> dict[tuple[str, str], int]:
-    """Return of each two parts how many inputs of the later one (N, ...) are also in the earlier one, as above."""
+    """Return, for each two parts, how many inputs of the later one (N, ...) are also in the earlier one, as above."""
     prints = {name: fingerprints(inputs) for name, inputs in parts.items()}
     counts = {}
     for earlier, later in combinations(parts, 2):
@@ -44,15 +44,15 @@ def shared_among(parts: Mapping[str, NDArray[np.generic]]) -> dict[tuple[str, st
 
 
 def shared_note(shared: Mapping[tuple[str, str], int]) -> str:
-    """Return in words what `shared_between` found; "" if that is nothing."""
+    """Return the result of `shared_between` in words; "" if it is empty."""
     counted = []
     for (later, earlier), count in shared.items():
         what = f"1 image of {later} is" if count == 1 else f"{count:,} images of {later} are"
         counted.append(f"{what} also in {earlier}")
-    return f"{', '.join(counted)}: accuracy on those says nothing of new ones" if counted else ""
+    return f"{', '.join(counted)}: accuracy on those says nothing about new ones" if counted else ""
 
 
 def with_shared_noted(dataset: Dataset) -> Dataset:
-    """Return a dataset of pictures whose note says, too, how many are in more than one split."""
+    """Return a dataset of pictures with a note on how many are in more than one split."""
     said = shared_note(shared_between(dataset))
     return replace(dataset, note="; ".join(filter(None, [dataset.note, said]))) if said else dataset

@@ -1,7 +1,7 @@
 """A contact sheet: one picture that shows what a dataset looks like.
 
-A row for each class: its name, then its first samples of the split. Small images are enlarged by whole factors without
-smoothing, so that a pixel stays a pixel; values are spread from the dataset's input range over black to white.
+Each class has a row with its name and its first samples of the split. Small images are enlarged by whole factors
+without smoothing, so that pixels stay visible; the dataset's input range is mapped to black .. white.
 
 Shapes: image inputs (N, H, W), (N, H, W, 1) or, in colour, (N, 3, H, W).
 """
@@ -22,7 +22,7 @@ from genreg_np.data.labels import short_name
 from genreg_np.errors import DataError, UsageError, missing_extra
 from genreg_np.files import write_atomic
 
-TILE = 56  # pixels: images below this are enlarged
+TILE = 56  # pixels: smaller images are enlarged
 GAP = 3  # pixels between images
 MARGIN = 12  # pixels
 FONT_SIZE = 16  # pixels
@@ -41,13 +41,13 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
     path : path-like
         The PNG to write.
     per_class : int
-        Samples in a row, 1 to 100; a class with fewer shows what it has.
+        Samples in a row, 1 to 100; a class with fewer shows all of them.
 
     Raises
     ------
     DataError
         For inputs that are not images, an unknown split, a sheet of more than MAX_PIXELS, or a path that cannot be
-        written.
+        written to.
     UsageError
         For a per_class out of range.
     MissingExtraError
@@ -64,21 +64,20 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
         raise missing_extra("pillow", "images", "draw a contact sheet") from None
     enlarge = max(1, -(-TILE // max(inputs.shape[1:3])))
     height, width = (enlarge * side for side in inputs.shape[1:3])
-    names = [short_name(name) for name in dataset.class_names]
+    class_count = len(dataset.class_names)
     columns = min(per_class, int(np.bincount(labels, minlength=1).max()))
-    gutter = int(max(font.getlength(name) for name in names)) + 2 * MARGIN
-    title = f"{short_name(dataset.name)}, {split}: {len(labels):,} samples, {len(names)} classes"
+    title = f"{short_name(dataset.name)}, {split}: {len(labels):,} samples, {class_count} classes"
     top = 2 * MARGIN + FONT_SIZE
     row_height = max(height, FONT_SIZE + 4) + GAP
     size = (
-        max(gutter + columns * (width + GAP), int(font.getlength(title)) + MARGIN) + MARGIN,
-        top + len(names) * row_height + MARGIN,
+        max(columns * (width + GAP), int(font.getlength(title)) + MARGIN) + MARGIN,
+        top + class_count * row_height + MARGIN,
     )
-    if size[0] * size[1] > MAX_PIXELS:
-        raise DataError(
-            f"{dataset.name}: a sheet of {size[1]:,}x{size[0]:,} pixels, more than {MAX_PIXELS:,}: show fewer of a "
-            "class, or scale images down with --size"
-        )
+    _check_size(dataset, size)  # before many names are measured
+    names = [short_name(name) for name in dataset.class_names]
+    gutter = int(max(font.getlength(name) for name in names)) + 2 * MARGIN
+    size = (max(size[0], gutter + columns * (width + GAP) + MARGIN), size[1])
+    _check_size(dataset, size)
     low, high = dataset.input_range or (float(inputs.min(initial=0)), float(inputs.max(initial=1)))
     sheet = Image.new("L" if inputs.ndim == 3 else "RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
@@ -102,6 +101,15 @@ def contact_sheet(dataset: Dataset, split: str, path: PathLike, per_class: int =
         raise DataError(f"{path}: cannot be written ({error.strerror}); name another file") from None
 
 
+def _check_size(dataset: Dataset, size: tuple[int, int]) -> None:
+    """Refuse a sheet of too many pixels; size is width, height."""
+    if size[0] * size[1] > MAX_PIXELS:
+        raise DataError(
+            f"{dataset.name}: a sheet of {size[1]:,}x{size[0]:,} pixels, more than {MAX_PIXELS:,}: show fewer per "
+            "class, or scale images down with --size"
+        )
+
+
 def _images(dataset: Dataset, split: str) -> NDArray[np.generic]:
     """Return the inputs of a split, (N, H, W) or (N, H, W, 3)."""
     inputs = dataset.split(split).inputs
@@ -112,6 +120,6 @@ def _images(dataset: Dataset, split: str) -> NDArray[np.generic]:
     if inputs.ndim != 3 and inputs.shape[3:] != (3,):
         shape = "x".join(map(str, dataset.input_shape))
         raise DataError(
-            f"{dataset.name}: inputs of shape {shape} are no images, grey or of three colours; only those can be shown"
+            f"{dataset.name}: inputs of shape {shape} are not images, grey or of three colours; only those can be shown"
         )
     return inputs

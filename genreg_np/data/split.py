@@ -1,4 +1,4 @@
-"""One split of a dataset, and which labels are classes.
+"""One split of a dataset, and checks of its labels.
 
 Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1, or (N, K) float64 numbers.
 """
@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 
 from genreg_np.errors import DataError
 
-MOST_CLASSES = 4096  # whoever is taken for whom is counted in a square of them: 128 MiB
+MOST_CLASSES = 4096  # their confusion matrix takes 128 MiB
 SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Inputs with one label each; `len` is how many.
+    """Inputs with one label each; `len` is the number of samples.
 
     Parameters
     ----------
     inputs : (N, *input_shape) ndarray
-        Whole numbers such as uint8 pixels, or float32 features; of a table NaN where a value is missing.
+        Whole numbers such as uint8 pixels, or float32 features; NaN where a value of a table is missing.
     labels : (N,) int64 or (N, K) float64 ndarray
-        The class of each, 0 .. K-1; or K numbers to predict.
+        The class of each sample, 0 .. K-1; or K numbers to predict.
     weights : (N,) float64 ndarray, optional
-        How much each counts in training; by default all alike.
+        How much each sample counts in training; by default all count the same.
     """
 
     inputs: NDArray[np.generic]
@@ -37,11 +37,11 @@ class Split:
     weights: NDArray[np.float64] | None = None
 
     def of(self, some: NDArray[np.integer]) -> Split:
-        """Return some of the samples, by their numbers (N,)."""
+        """Return some of the samples, by their indices (N,)."""
         return Split(self.inputs[some], self.labels[some], None if self.weights is None else self.weights[some])
 
     def with_(self, more: Split) -> Split:
-        """Return these samples and more of their kind; where only some have weights, the others count 1."""
+        """Return these samples followed by others of their kind; if only some have weights, the others count 1."""
         both = (self, more)
         weights = None
         if self.weights is not None or more.weights is not None:
@@ -62,7 +62,7 @@ def check_labels(where: str, labels: NDArray[np.int64], classes: int) -> None:
     Raises
     ------
     DataError
-        With what they run from and to.
+        With the range of the labels.
     """
     if len(labels) and (labels.min() < 0 or labels.max() >= classes):
         raise DataError(
@@ -72,12 +72,12 @@ def check_labels(where: str, labels: NDArray[np.int64], classes: int) -> None:
 
 
 def check_classes(name: str, class_names: Sequence[str]) -> None:
-    """Refuse more classes than can be told apart.
+    """Refuse more than MOST_CLASSES classes.
 
     Raises
     ------
     DataError
-        With how many there are.
+        With the number of classes.
     """
     if len(class_names) > MOST_CLASSES:
-        raise DataError(f"{name}: {len(class_names):,} classes; no more than {MOST_CLASSES:,} are told apart")
+        raise DataError(f"{name}: {len(class_names):,} classes; no more than {MOST_CLASSES:,} are supported")

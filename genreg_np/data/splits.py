@@ -1,4 +1,4 @@
-"""Datasets of samples that come without splits, or with some of them; what is held out is decided in held_out.py.
+"""Make datasets of samples that come without some or all of the splits; held_out.py decides what is held out.
 
 Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1.
 """
@@ -36,7 +36,7 @@ def stratified_split(
     name, input_range
         As for `Dataset`.
     note : str
-        What else the user should know; the sizes of the splits are put after it.
+        What else the user should know; the sizes of the splits are appended.
     feature_names : tuple of str
         As for `Dataset`.
 
@@ -73,14 +73,14 @@ def complete_splits(
     note: str = "",
     feature_names: tuple[str, ...] = (),
 ) -> Dataset:
-    """Make a dataset of the splits that are given, taking the missing ones from the training data.
+    """Make a dataset from the given splits, holding out the missing ones from the training data.
 
     Parameters
     ----------
     train : Split
         Training data, from which a missing validation or test split is held out, 15 % of each class.
     validation, test : Split or None
-        What came with the data, used as it is.
+        Splits that came with the data, used unchanged.
     class_names, name, input_range, note, feature_names
         As for `stratified_split`.
 
@@ -92,7 +92,7 @@ def complete_splits(
     Raises
     ------
     DataError
-        As `Dataset`; and, before a split is made, for so many classes that nothing could be done with it.
+        As `Dataset`; and, before splitting, for too many classes.
     """
     fields = completed(train, validation, test, class_names, name=name, note=note)
     return Dataset(**fields, input_range=input_range, feature_names=feature_names)

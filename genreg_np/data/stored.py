@@ -1,7 +1,7 @@
-"""The columns of a table while it is read, and afterwards: each different text once, and which one a row has.
+"""The columns of a table, while it is read and afterwards: each distinct text once, and a code for each row.
 
-A column of which thousands of different texts are all numbers goes on as float32, which takes less; from then on what
-is no number is an error that names its line. So a field takes 4 bytes while a table is read.
+A column with thousands of distinct texts, all of them numbers, continues as float32 to save memory; from then on,
+anything but a number is an error with its line. A field thus takes 4 bytes while a table is read.
 
 Shapes: N rows.
 """
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from genreg_np.errors import DataError
 from genreg_np.infer_table import is_missing, number_of
 
-MOST_TEXTS = 1 << 13  # different ones, after which a column of numbers keeps the numbers alone
-TEXT_BYTES = 60  # of a text, beside its letters, while it is kept
+MOST_TEXTS = 1 << 13  # distinct texts, after which a column of numbers stores only the numbers
+TEXT_BYTES = 60  # overhead of a stored text, besides its characters
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Series:
     """A column that was read: texts and codes, or numbers."""
 
     name: str
-    texts: tuple[str, ...]  # each different one, without space around it; none where numbers are kept
-    codes: NDArray[np.int32]  # (N,) places among the texts
+    texts: tuple[str, ...]  # the distinct texts, stripped; empty if numbers are stored
+    codes: NDArray[np.int32]  # (N,) indices into texts
     numbers: NDArray[np.float32] | None = None  # (N,) NaN where one is missing
 
     def __len__(self) -> int:
         return len(self.codes if self.numbers is None else self.numbers)
 
     def of(self, rows: NDArray[np.integer] | slice) -> Series:
-        """Return the same of some rows, and of the texts those that they have."""
+        """Return some of the rows, with only the texts that occur in them."""
         if self.numbers is not None:
             return replace(self, numbers=self.numbers[rows])
         codes = self.codes[rows]
@@ -47,7 +47,7 @@ class Series:
         return replace(self, texts=texts, codes=(np.cumsum(used) - 1).astype(np.int32)[codes])
 
     def fields(self) -> list[str]:
-        """Return the text of each row; there are none where numbers are kept."""
+        """Return the text of each row; empty if numbers are stored."""
         return [self.texts[code] for code in self.codes]
 
     def counts(self) -> NDArray[np.int64]:
@@ -55,13 +55,13 @@ class Series:
         return np.bincount(self.codes, minlength=len(self.texts)).astype(np.int64)
 
     def missing(self) -> NDArray[np.bool_]:
-        """Return where there is nothing, (N,)."""
+        """Return where the value is missing, (N,)."""
         if self.numbers is not None:
             return np.isnan(self.numbers)
         return np.array([is_missing(text) for text in self.texts], np.bool_)[self.codes]
 
     def as_numbers(self) -> NDArray[np.float64] | None:
-        """Return the numbers of a column (N,), NaN where one is missing; None where there are words."""
+        """Return the numbers of a column (N,), NaN where one is missing; None if it has words."""
         if self.numbers is not None:
             return self.numbers.astype(np.float64)
         found = [np.nan if is_missing(text) else number_of(text) for text in self.texts]
@@ -72,14 +72,14 @@ class Series:
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read: columns of text, and which stands in which line."""
+    """A table as it was read: its columns, and the line of each row."""
 
     path: str
     columns: tuple[Series, ...]
-    lines: NDArray[np.int64]  # (N,) of the file, from 1
-    rows: NDArray[np.int64]  # (N,) which row of the file each is, from 0
-    first: int  # the line of the header, or of the first row where there is none
-    named: bool  # whether the columns' names are those of a header, not their numbers
+    lines: NDArray[np.int64]  # (N,) lines of the file, from 1
+    rows: NDArray[np.int64]  # (N,) rows of the file, from 0
+    first: int  # the line of the header, or of the first row if there is none
+    named: bool  # whether the columns' names come from a header; otherwise they are numbers
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -96,11 +96,11 @@ class Table:
         )
 
     def without(self, name: str) -> Table:
-        """Return the same but for a column."""
+        """Return the table without one column."""
         return replace(self, columns=tuple(one for one in self.columns if one.name != name))
 
     def column(self, name: str) -> Series:
-        """Return a column by its name."""
+        """Return the column called `name`."""
         return self.columns[self.names.index(name)]
 
 
@@ -110,7 +110,7 @@ class Stored:
     Parameters
     ----------
     words : bool
-        Whether it is of words whatever they look like, so that numbers stay as they are written.
+        Whether it is a column of words, so that numbers stay as they are written.
     """
 
     def __init__(self, words: bool = False) -> None:
@@ -122,12 +122,12 @@ class Stored:
 
     @property
     def bytes(self) -> int:
-        """About what it takes."""
+        """Approximate memory in bytes."""
         rows = len(self._codes if self._numbers is None else self._numbers)
         return 4 * rows + TEXT_BYTES * len(self._texts) + self._letters
 
     def extend(self, fields: Sequence[str], where: Callable[[int], str], lines: Sequence[int]) -> None:
-        """Take the fields of some rows; raises DataError, with `where` of its line, for a word after many numbers."""
+        """Add the fields of some rows; raises DataError with `where(line)` for a word after many numbers."""
         if self._numbers is not None:
             self._numbers.extend(self._read(fields, where, lines))
             return
@@ -153,8 +153,8 @@ class Stored:
             number = float("nan") if is_missing(field) else number_of(field)
             if number is None:
                 raise DataError(
-                    f"{where(line)}: {field[:40]!r} is not a finite number, as the thousands before it are: "
-                    "mend it, or remove the line"
+                    f"{where(line)}: {field[:40]!r} is not a finite number, unlike the thousands before it: "
+                    "fix it, or remove the line"
                 )
             numbers.append(number)
         return numbers

@@ -1,13 +1,13 @@
-"""Tables (.csv, .tsv, compressed or not) with a row per sample: columns of any kind, and one or more of labels.
+"""Tables (.csv, .tsv, compressed or not) with a row per sample: columns of any kind, and one or more label columns.
 
-The label column is the one asked for, else the one named label, class or target, else the last. Whether the first row
-is a header is told by header.py, or by the user; how fields are separated, by rows.py; what the columns are, by
-columns.py. A line at the top that begins with # is the header where it has a name for each column of the row directly
-below, as numpy.savetxt writes it; else a comment. One that would move the label away from the last column is asked
-about.
+The label column is the one given, else the one named label, class or target, else the last. Unless the user says so,
+header.py detects whether the first row is a header, rows.py the separator, and columns.py the kinds of columns. A line
+at the top that begins with # is the header if it has a name for each column of the row directly below, as
+numpy.savetxt writes it, and otherwise a comment. If such a header would move the label away from the last column, the
+user is asked.
 
-Labels that are numbers of which hardly any recurs are numbers to predict, as are several label columns. Rows without a
-label are left out.
+Several label columns, or labels that are numbers and hardly ever recur, are numbers to predict. Rows without a label
+are left out.
 
 Shapes: N rows, inputs (N, I) float32, labels (N,) int64 or (N, K) float64.
 """
@@ -38,7 +38,7 @@ from genreg_np.files import digest_of
 from genreg_np.infer_table import inputs_of
 
 LIMIT_BYTES = 4 << 30  # all columns together
-CHUNK_FIELDS = 1 << 13  # that are taken apart at a time
+CHUNK_FIELDS = 1 << 13  # stored at a time
 
 
 def load_csv(
@@ -60,33 +60,33 @@ def load_csv(
     path : path-like
         A text file in UTF-8, which may be compressed (.gz, .bz2, .xz).
     label : str or sequence of str, optional
-        The label column: its name in the header, or its number from 1; several are numbers to predict.
+        The label column: its name in the header, or its number from 1. Several columns are numbers to predict.
     header : bool, optional
-        Whether the first row names the columns; by default told by what it looks like.
+        Whether the first row names the columns; by default detected.
     separator : str, optional
-        comma, semicolon, tab, pipe or blank, or the sign; by default found.
+        comma, semicolon, tab, pipe or blank, or the character; by default detected.
     task : str
-        classes or values; auto: by what labels look like.
+        classes, values, or auto, which decides by the labels.
     keep, drop : sequence of str
-        Columns to take in though they tell nothing, and columns to leave out.
+        Columns to keep although they carry no information, and columns to leave out.
     kind : sequence of str
-        COLUMN=KIND: numbers, words, flags or dates, for a column that looks like something else.
+        COLUMN=KIND for columns that look like something else: numbers, words, flags or dates.
     weight : str, optional
         A column of numbers that say how much each row counts in training.
 
     Returns
     -------
     Dataset
-        Features float32 with input_range None, split 70/15/15 by class; class names by value if all are numbers;
-        feature names from the header; `columns` where they are not all numbers.
+        Features float32 with input_range None, split 70/15/15 by class; class names in order of value if all are
+        numbers; feature names from the header; `columns` if not all are numbers.
 
     Raises
     ------
     DataError
-        For a file that cannot be read, a first row of which it cannot be told whether it is a header, a row of another
-        length, a field that is not what its column is; the message has the line number.
+        For a file that cannot be read, a first row that may or may not be a header, a row of another length, or a
+        field that does not fit its column; the message has the line number.
     UsageError
-        For a column that is not there, or a separator or kind that is none.
+        For a column that does not exist, or an unknown separator or kind.
     """
     if task not in TASKS:
         raise UsageError(f"task = {task!r}: must be one of {', '.join(TASKS)}")
@@ -100,12 +100,12 @@ def load_csv(
 
 
 def apart(table: Table, targets: Sequence[str], weight: str | None) -> tuple[Table, NDArray[np.float64] | None]:
-    """Return a table without the column that says what its rows count, and that.
+    """Return a table without its column of weights, and the weights.
 
     Raises
     ------
     UsageError
-        For a column that is not there, or is the label's.
+        For a column that does not exist, or is a label column.
     """
     if weight is None:
         return table, None
@@ -113,7 +113,7 @@ def apart(table: Table, targets: Sequence[str], weight: str | None) -> tuple[Tab
         raise UsageError(f"{table.path}: no column {weight!r}{did_you_mean(weight, table.names)}")
     if weight in targets:
         raise UsageError(
-            f"{table.path}: column {weight!r} is the label's and the weights': name the label with --label"
+            f"{table.path}: column {weight!r} is both the label and the weight: name the label with --label"
         )
     return table.without(weight), weights_of(table, weight)
 
@@ -125,7 +125,7 @@ def dataset_of(
     task: str,
     weights: NDArray[np.float64] | None = None,
 ) -> tuple[Dataset, list[Found]]:
-    """Return a table as a dataset, and what was found of its columns; raises as `load_csv`.
+    """Return a table as a dataset, and what was found about its columns; raises as `load_csv`.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def dataset_of(
     inputs, described = encode(found, len(table)), [one.described for one in found if one.described is not None]
     if not described:
         if len(table) == 1:
-            raise DataError(f"{path}: a single row, of which nothing can be learned; add samples")
+            raise DataError(f"{path}: a single row, from which nothing can be learned; add samples")
         raise DataError(f"{path}: no column is left to learn from ({left_out_note(found) or 'all are dropped'})")
     for name in ("train", "validation", "test"):
         part = fields[name]
@@ -172,7 +172,7 @@ def dataset_of(
 
 
 def stem(path: str) -> str:
-    """Return what a table is called: its file's name without endings."""
+    """Return the name of a table: that of its file without extensions."""
     name = Path(path)
     return (name.with_suffix("") if name.suffix.lower() in PACKED_SUFFIXES else name).stem
 
@@ -185,12 +185,12 @@ def _described(table: Table, column: Series, train: NDArray[np.int64], asked: As
 
 
 def labelled(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]]:
-    """Return the rows that have all labels, and what to say of the others.
+    """Return the rows that have all labels, and notes on the others.
 
     Raises
     ------
     DataError
-        If none has.
+        If no row has all labels.
     """
     lacking = np.zeros(len(table), np.bool_)
     for name in targets:
@@ -215,16 +215,16 @@ def read_table(
     asked: Asked | None = None,
     as_written: Collection[str] = (),
 ) -> tuple[Table, list[str]]:
-    """Read a table, and find its label columns.
+    """Read a table and find its label columns.
 
     Parameters
     ----------
     path, labels, header, separator
         As for `load_csv`.
     asked : Asked, optional
-        What columns are words whatever they look like.
+        Says which columns are words, whatever they look like.
     as_written : collection of str
-        Columns of which every field is kept as it is written.
+        Columns whose fields are kept as they are written.
 
     Returns
     -------
@@ -239,7 +239,7 @@ def read_table(
     width = len(first[1])
     if width < 2:
         raise DataError(
-            f"{path}: one column only; at least one feature and a label are needed, separated by commas (or name the "
+            f"{path}: only one column; at least one feature and a label are needed, separated by commas (or name the "
             "separator with --separator)"
         )
     column = label_column(path, first[1], label, header)
@@ -257,9 +257,9 @@ def read_table(
         series = [_with_first(one, field, path, first[0]) for one, field in zip(series, first[1], strict=True)]
         lines.insert(0, first[0])
     if not len(lines):
-        raise DataError(f"{path}: a header, but no rows; add samples, or say --no-header")
+        raise DataError(f"{path}: a header, but no rows; add samples, or pass --no-header")
     if names.count(names[column]) > 1:
-        raise DataError(f"{path}: two columns are called {names[column]!r}, one of them the labels'; rename one")
+        raise DataError(f"{path}: two columns are called {names[column]!r}, one of them the label; rename one")
     columns = [label_column(path, first[1], one, header) for one in labels] or [column]
     if len(set(columns)) < len(columns):
         raise UsageError(f"{path}: a label column is named twice")
@@ -269,18 +269,15 @@ def read_table(
 
 
 def _different(path: PathLike, names: list[str]) -> list[str]:
-    """Return the columns' names, which must be different; those without one are called by their numbers."""
+    """Return the columns' names, which must be distinct; unnamed columns are named by their numbers."""
     filled = [name or f"column {number}" for number, name in enumerate(names, start=1)]
     if twice := [name for number, name in enumerate(filled) if name in set(filled[:number])]:
-        raise DataError(
-            f"{path}: more than one column is called {twice[0]!r}, so that they cannot be told apart by name; give "
-            "each its own"
-        )
+        raise DataError(f"{path}: more than one column is called {twice[0]!r}; give each its own name")
     return filled
 
 
 def _read(path: PathLike, rows: Iterator[Row], stored: list[Stored], first: Row) -> array[int]:
-    """Take all rows apart, and return their lines."""
+    """Store the fields of all rows by column, and return the rows' line numbers."""
     width, size = len(stored), max(1, CHUNK_FIELDS // len(stored))
     lines, begin = array("q"), 0
     chunk: list[list[str]] = []
@@ -295,13 +292,13 @@ def _read(path: PathLike, rows: Iterator[Row], stored: list[Stored], first: Row)
             fit = len(lines) * LIMIT_BYTES // taken
             raise DataError(
                 f"{path}, line {lines[-1]}: more than {LIMIT_BYTES:,} bytes of columns; about {fit:,} rows would fit: "
-                "take a part of the rows, or drop columns from the file"
+                "use fewer rows, or remove columns from the file"
             )
 
     for line, fields in rows:
         if len(fields) != width:
             raise DataError(
-                f"{path}, line {line}: {len(fields)} fields, but {width} in the first row; mend or remove the line"
+                f"{path}, line {line}: {len(fields)} fields, but {width} in the first row; fix or remove the line"
             )
         lines.append(line)
         chunk.append(fields)
@@ -318,14 +315,14 @@ def _where(path: PathLike, name: str, line: int) -> str:
 
 
 def _with_first(series: Series, field: str, path: PathLike, line: int) -> Series:
-    """Return a column with the first row's field before all others."""
+    """Return a column with the first row's field put before all others."""
     if series.numbers is not None:
         stored = Stored()
         stored.extend([field], partial(_where, path, series.name), [line])
         number = stored.finished(series.name).as_numbers()
         if number is None:
             raise DataError(
-                f"{path}, line {line}, column {series.name!r}: {field[:40]!r} is not a finite number; mend it"
+                f"{path}, line {line}, column {series.name!r}: {field[:40]!r} is not a finite number; fix it"
             )
         return replace(series, numbers=np.concatenate([number.astype(np.float32), series.numbers]))
     texts = series.texts if field in series.texts else (*series.texts, field)

@@ -1,4 +1,4 @@
-"""What is to be predicted of a table's rows: classes, or numbers; and what each row counts.
+"""The labels of a table's rows, which are classes or numbers to predict, and the rows' weights.
 
 Shapes: N rows, K classes or numbers.
 """
@@ -18,15 +18,15 @@ from genreg_np.data.rows import is_number
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
 
-MOST_LABELS = 1 << 16  # different ones, far more than the classes that can be told apart
-FEW_ROWS = 3  # of a class, below which it is not in every split
-UNEVEN = 10  # times as many rows as the rarest class has, from which accuracy says little
+MOST_LABELS = 1 << 16  # distinct labels, far more than the classes that are allowed
+FEW_ROWS = 3  # a class with fewer rows is not in every split
+UNEVEN = 10  # ratio of the largest class to the smallest from which accuracy says little
 
 
 def targets_of(
     table: Table, targets: Sequence[str], task: str
 ) -> tuple[tuple[str, ...], tuple[str, ...], NDArray[Any], list[str]]:
-    """Return names of classes or else of numbers to predict, the labels, and what to say of them."""
+    """Return the class names, or else the names of the numbers to predict, the labels, and notes on them."""
     columns = [table.column(name) for name in targets]
     why = ""
     if len(targets) == 1 and task != VALUES:
@@ -48,7 +48,7 @@ def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
     Raises
     ------
     DataError
-        With the first field that is none.
+        For the first field that is not a number.
     """
     found = []
     for column in map(table.column, targets):
@@ -57,8 +57,8 @@ def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
             text = next(text for text in column.texts if not is_number(text))
             row = int(np.flatnonzero(column.codes == column.texts.index(text))[0])
             raise DataError(
-                f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(text, 40)!r} is no number "
-                "to predict; name another column with --label"
+                f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(text, 40)!r} is not a "
+                "number to predict; name another column with --label"
             )
         found.append(numbers)
     return np.stack(found, axis=1)
@@ -89,7 +89,7 @@ def weights_of(table: Table, name: str) -> NDArray[np.float64]:
     Raises
     ------
     DataError
-        For a column that is not all numbers from 0 on.
+        For a column with anything but numbers of at least 0.
     """
     numbers = table.column(name).as_numbers()
     if numbers is None:
@@ -98,13 +98,13 @@ def weights_of(table: Table, name: str) -> NDArray[np.float64]:
     if not (numbers >= 0).all():
         line = table.lines[int((~(numbers >= 0)).argmax())]
         raise DataError(
-            f"{table.path}, line {line}, column {name!r}: a weight must be a number from 0 on, in every row"
+            f"{table.path}, line {line}, column {name!r}: a weight must be a number of at least 0, in every row"
         )
     return numbers
 
 
 def told_of(names: Sequence[str], counts: NDArray[np.int64]) -> str:
-    """Return what to say of classes with few rows, or far fewer than others; nothing where there are none.
+    """Return a note on classes with few rows, or with far fewer than others; "" if there are none.
 
     Parameters
     ----------
@@ -122,6 +122,6 @@ def told_of(names: Sequence[str], counts: NDArray[np.int64]) -> str:
         most, least = short_name(names[int(counts.argmax())]), short_name(names[int(counts.argmin())])
         return (
             f"{share:.0f} % of all rows are of class {most}, {counts.min():,} of class {least}: accuracy alone says "
-            "little (--class-weight balanced lets classes count alike)"
+            "little (--class-weight balanced gives classes equal weight)"
         )
     return ""

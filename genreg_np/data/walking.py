@@ -1,4 +1,4 @@
-"""The files of a folder and of the folders in it, however deep: hidden ones are not entered, nor links to folders."""
+"""List the files of a folder and all its subfolders, without entering hidden folders or links to folders."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ HIDDEN_FOLDERS = ("__MACOSX", "__pycache__")  # besides those whose names begin 
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a folder of this name is passed over."""
+    """Return whether a folder of this name is skipped."""
     return name.startswith(".") or name in HIDDEN_FOLDERS
 
 
 def files_below(folder: Path) -> tuple[list[Path], int]:
-    """Return all files in a folder and in the folders in it, sorted, and how many links to folders there are.
+    """Return all files in a folder and its subfolders, sorted, and the number of links to folders.
 
-    Those links may lead back here, so they are not followed. Files whose names begin with a dot are left out.
+    Links to folders are not followed, as they may be circular. Files whose names begin with a dot are left out.
 
     Raises
     ------
@@ -38,17 +38,17 @@ def files_below(folder: Path) -> tuple[list[Path], int]:
 
 
 def not_read(endings: Counter[str]) -> str:
-    """Return how many files of kinds that are not read there are, by their endings; "" for none."""
+    """Return a note on files of kinds that are not read, counted by extension; "" for none."""
     if not endings:
         return ""
-    kinds = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in endings.most_common(4))
+    kinds = ", ".join(f"{count:,} {ending or 'without extension'}" for ending, count in endings.most_common(4))
     kinds += ", ..." if len(endings) > 4 else ""
     total = endings.total()
     return f"{total:,} {'file' if total == 1 else 'files'} of kinds that are not read ({kinds})"
 
 
 def ending_of(file: Path) -> str:
-    """Return the ending of a file's name, in small letters."""
+    """Return the extension of a file's name, in lower case."""
     return file.suffix.lower()
 
 

@@ -1,4 +1,4 @@
-"""Where a user's function runs: in this process, or in processes of its own. One file an engine, one line here."""
+"""Engines, which run a user's function in this process, in others, or on a cluster; one file and one line here each."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def create(
     prepare: Callable[[Any], None] | None = None,
     address: str = "",
 ) -> Engine:
-    """Return the engine called `name` for a function, with so many workers where it has any.
+    """Return the engine called `name` for a function, with `workers` workers if it has any.
 
-    `prepare` is called with an argument before the function is, and its time is not the task's: what a process needs
-    once. `address` is that of a Ray cluster, for that engine alone.
+    `prepare` is called with an argument before the function, for what a process needs once; its time does not count as
+    the task's. `address` is the address of a Ray cluster, for that engine only.
 
     Raises
     ------
     UsageError
-        For an unknown name, a function that it cannot run, or an address that it has no use for.
+        For an unknown name, a function that it cannot run, or an address that it does not use.
     """
     kind = look_up(REGISTRY, name, "engine")
     check_address(name, address)
@@ -42,12 +42,12 @@ def create(
 
 
 def check_address(engine: str, address: str) -> None:
-    """Refuse an address where nothing is asked for there.
+    """Refuse an address for an engine that does not use one.
 
     Raises
     ------
     UsageError
-        With the engine that it goes with.
+        The message names the engine that does.
     """
     if address and engine != "ray":
-        raise UsageError(f"address {address} is that of a Ray cluster: choose engine ray, not {engine}")
+        raise UsageError(f"address {address} is for a Ray cluster: choose engine ray, not {engine}")

@@ -1,11 +1,11 @@
-"""What an engine is: it runs one function on many arguments, here or elsewhere, and says how each call ended.
+"""The interface of engines, which run a function on many arguments, here or elsewhere, and report how each call ended.
 
-    engine.submit(name, argument, limits)       begin a task; its name says which it is, and is its own
-    for outcome in engine.completed(): ...      what has ended, as it ends, until nothing is left
+    engine.submit(name, argument, limits)       start a task with a unique name
+    for outcome in engine.completed(): ...      outcomes, as tasks end, until none is left
     engine.cancel(name); engine.withdraw(name); engine.close()
-    engine.map(arguments)                       the outcomes of many, in their order
+    engine.map(arguments)                       the outcomes of many tasks, in order
 
-A task is a pure function of its argument, so a lost one is run again, and every engine gives the same results.
+A task is a pure function of its argument, so a lost task is run again, and every engine gives the same results.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ OK, FAILED, TIMEOUT, MEMORY, CRASH, CANCELLED = "ok", "failed", "timeout", "memo
 
 @dataclass(frozen=True)
 class Limits:
-    """What a task may take at most."""
+    """Limits of a task."""
 
-    seconds: float = math.inf  # from when the function is called
-    bytes: int | None = None  # beyond what its process has then, where the system can hold it to that
+    seconds: float = math.inf  # from the call of the function
+    bytes: int | None = None  # in addition to what its process already has, if the system can enforce that
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class Outcome:
     """How a task ended."""
 
     name: Hashable
-    status: str  # ok, failed (it raised), timeout (killed past its limit), memory (it had none left), crash (its
-    # process died), cancelled
+    status: str  # ok, failed (it raised an exception), timeout (killed at its limit), memory (it ran out of memory),
+    # crash (its process died), cancelled
     value: Any = None  # what the function returned
-    why: str = ""  # what it raised, in a line, or how it ended
+    why: str = ""  # the exception in one line, or how it ended
 
 
 @dataclass(frozen=True)
 class Held:
-    """A value that many tasks are to have, as it is handed on to them; see Engine.share."""
+    """A value shared by many tasks; see Engine.share."""
 
     value: Any
 
@@ -52,9 +52,9 @@ class Engine(ABC):
     Attributes
     ----------
     size : int
-        How many tasks run at once.
+        Number of tasks that run at once.
     least_seconds : float
-        How long a task should be at least, for handing it out to cost little.
+        Tasks should take at least this long, for the overhead of sending them to be small.
     """
 
     size: int = 1
@@ -62,58 +62,58 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:
-        """Take a task on.
+        """Submit a task.
 
         Parameters
         ----------
         name : hashable
-            Such as (seed, generation, genome numbers): no two tasks under way share one.
+            A name that no other pending task has, such as (seed, generation, genome numbers).
         argument : object
-            What the function is called with.
+            The argument of the function.
         limits : Limits
 
         Raises
         ------
         ValueError
-            If a task of that name is under way.
+            If a pending task has the same name.
         """
 
     @abstractmethod
     def completed(self) -> Iterator[Outcome]:
-        """Yield the outcome of each task, as they end, until none is under way."""
+        """Yield the outcome of each task as it ends, until none is pending."""
 
     @abstractmethod
     def cancel(self, name: Hashable) -> None:
-        """End a task if it is under way; its outcome is `cancelled`."""
+        """End a pending task; its outcome is `cancelled`."""
 
     @abstractmethod
     def withdraw(self, name: Hashable) -> None:
-        """End a task if it has not begun; its outcome is `cancelled` then."""
+        """Cancel a task that has not begun; its outcome is then `cancelled`."""
 
     @abstractmethod
     def close(self) -> None:
         """End everything; no process is left."""
 
     def check_seen(self, path: Path) -> None:  # noqa: B027
-        """Refuse a folder that tasks are to read and write, and that one who runs them does not see.
+        """Check that every machine sees a folder that tasks read and write.
 
         Raises
         ------
         RunError
-            With the machine.
+            If one does not, naming the machine.
         """
 
     def share(self, value: Any) -> Any:
-        """Return something whose `value` is this one where a task has it among its arguments.
+        """Return an object for the arguments of tasks, in which its `value` is this value.
 
-        It is sent no oftener than need be, and holds until the next one is made.
+        The value is sent as rarely as possible, and is available until the next call.
         """
         return Held(value)
 
     def map(self, arguments: Sequence[Any], limits: Limits = Limits()) -> Iterator[Outcome]:
-        """Yield the outcomes of the function on each argument, in their order, each as soon as it can be.
+        """Yield the outcomes of the function for each argument, in order, each as soon as possible.
 
-        Nothing else may be under way. What is left when the caller takes no more is cancelled.
+        No other task may be pending. Remaining tasks are cancelled when the caller stops iterating.
         """
         found: dict[Hashable, Outcome] = {}
         try:
@@ -129,7 +129,7 @@ class Engine(ABC):
             for number in range(len(arguments)):
                 if number not in found:
                     self.cancel(number)
-            for _ in self.completed():  # what was cancelled
+            for _ in self.completed():  # the cancelled tasks
                 pass
 
     def __enter__(self) -> Engine:

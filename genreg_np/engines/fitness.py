@@ -1,4 +1,4 @@
-"""A user's fitness function over a population, on an engine; results always in order."""
+"""Call a user's fitness function for a whole population on an engine; results are always in order."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from genreg_np.errors import FitnessError, UsageError, did_you_mean
 from genreg_np.fitness import as_number
 from genreg_np.settings import is_number, usable_processors, whole_number
 
-CHUNKS = 4  # tasks a process: few enough to be long, enough for none to wait long for another
-FASTER, HERE, ELSEWHERE = "faster", "serial", "processes"  # where calls are made: the first is one of the others
-MAIN_GUARD = "the script that started it does not do its work under if __name__ == '__main__':, which workers need"
-CRASHED = "it crashed or ran out of memory (in this process, by workers=0 or --threads 1, it shows where)"
+CHUNKS = 4  # tasks per process: few enough to be long, enough for none to wait long for another
+FASTER, HERE, ELSEWHERE = "faster", "serial", "processes"  # where calls are made: `faster` is one of the other two
+MAIN_GUARD = "the script that started it lacks the guard if __name__ == '__main__':, which workers need"
+CRASHED = "it crashed or ran out of memory (use this process, with workers=0 or --threads 1, to see where)"
 DIED = f"a worker process died: {CRASHED}"
-NEVER_BEGAN = f"a worker process died: {MAIN_GUARD}; or {CRASHED}"  # before it gave anything
+NEVER_BEGAN = f"a worker process died: {MAIN_GUARD}; or {CRASHED}"  # before it returned anything
 Call = tuple[Any, int]  # a model, and the seed of a noisy score
 
 
@@ -35,24 +35,24 @@ class FitnessPool:
     Parameters
     ----------
     fitness : callable
-        fitness(model) -> number, or an array of one; fitness(model, seed) where it has a parameter of that name.
+        fitness(model) -> number, or an array of one; fitness(model, seed) if it has a parameter of that name.
     workers : int
-        Processes; 0 calls it in this one, unless an engine is named that is elsewhere.
+        Number of processes; 0 calls the function in this one, unless the engine says otherwise.
     engine : str
         `serial`, in this process; `processes`, in `workers` others, by default one for each processor; `faster`, in
-        `workers` others while that is faster, in this one while it is not; `ray`, on a Ray cluster, by default as many
+        `workers` others while that is faster, otherwise in this one; `ray`, on a Ray cluster, by default as many calls
         at once as it has processors.
     limit : float, optional
-        Seconds that a call may take; it is then made in a process, which is killed.
+        Seconds that a call may take; calls are then made in another process, which is killed at the limit.
     address : str
-        Of a Ray cluster, for that engine.
+        Address of a Ray cluster, for that engine.
     clock : callable
-        The time in seconds by which `faster` is judged.
+        The time in seconds, for the decisions of `faster`.
 
     Raises
     ------
     UsageError
-        If the function cannot be sent to another process, or for arguments that cannot be.
+        If the function cannot be sent to another process, or for invalid arguments.
     """
 
     def __init__(
@@ -92,17 +92,17 @@ class FitnessPool:
 
     @property
     def used(self) -> int:
-        """How many processes the next calls are made in; 0 for this one."""
+        """The number of processes for the next calls; 0 for this one."""
         return 0 if self._pace is not None and self._pace.here else self.workers
 
     def map(self, models: Sequence[Any], seeds: Sequence[int] = (0,)) -> list[list[float]]:
-        """Return fitness(model) for each model in their order, once with each seed.
+        """Return fitness(model) for each model in order, once with each seed.
 
         Raises
         ------
         FitnessError
-            If the function returns no number, takes too long, or raises in a worker; the message names the genome and
-            the error. What it raises in this process passes through.
+            If the function does not return a number, takes too long, or raises an exception in a worker; the message
+            names the genome and the error. Exceptions in this process are passed on.
         """
         started, used = self._clock(), self.used
         calls = [(model, seed) for model in models for seed in seeds]
@@ -112,17 +112,17 @@ class FitnessPool:
         return [numbers[first : first + len(seeds)] for first in range(0, len(numbers), len(seeds))]
 
     def repeat(self, model: Any, seeds: Sequence[int]) -> list[float]:
-        """Return a score of one model, the best of its generation, with each seed; raises as `map`."""
+        """Return a score of one model, the best of its generation, with each seed; raises as `map` does."""
         which = "the generation's best genome, scored again"
         return self._scored([(model, seed) for seed in seeds], len(seeds), which)[0]
 
     def _scored(self, calls: list[Call], each: int, which: str) -> tuple[list[float], float]:
-        """Return a number for each call, `each` of a genome, and the seconds that the function took for all."""
+        """Return a number for each call, `each` calls per genome, and the total seconds in the function."""
         numbers: list[float] = []
         spent = 0.0
         engine = self._there if self.used else self._here
         assert engine is not None
-        # Here, and where a limit holds for a call, each is a task of its own; here the first failure ends it.
+        # In this process, and with a limit, each call is a task of its own; in this process the first failure ends it.
         pieces = len(calls)
         if engine is self._there and self._limits.seconds == math.inf:
             enough = self._spent / max(engine.least_seconds, 1e-9)
@@ -141,17 +141,17 @@ class FitnessPool:
 
 
 def takes_seed(fitness: Callable[..., float]) -> bool:
-    """Whether a function wants a seed beside the model: it has a parameter called that, which nobody has set yet."""
+    """Return whether a function takes a seed besides the model: it has a parameter `seed` that is not set yet."""
     try:
         found = inspect.signature(fitness).parameters.get("seed")
-    except (TypeError, ValueError):  # some that are written in C do not say
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return False
     is_set = isinstance(fitness, functools.partial) and "seed" in fitness.keywords
     return found is not None and not is_set and found.kind in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY)
 
 
 def _workers(workers: int, engine: str, limit: float | None) -> int | None:
-    """Return how many calls are to be made at once elsewhere, 0 for as many as there can be; None for this process."""
+    """Return the number of concurrent calls in other processes, 0 for as many as possible; None for this process."""
     count = whole_number(workers, "workers", least=0)
     if not isinstance(engine, str) or (engine != FASTER and engine not in REGISTRY):
         raise UsageError(f"unknown engine {engine!r:.40}" + did_you_mean(str(engine), [FASTER, *REGISTRY]))
@@ -159,7 +159,7 @@ def _workers(workers: int, engine: str, limit: float | None) -> int | None:
         raise UsageError(f"limit = {limit!r:.40} must be the seconds that a score may take, above 0")
     if engine == HERE:
         if count or limit is not None:
-            raise UsageError("engine = serial is this process alone, where no limit holds: leave out workers and limit")
+            raise UsageError("engine = serial uses only this process, without limits: leave out workers and limit")
         return None
     if engine == FASTER:
         return count or (None if limit is None else 1)
@@ -167,7 +167,7 @@ def _workers(workers: int, engine: str, limit: float | None) -> int | None:
 
 
 def _shared(calls: list[Call], pieces: int) -> list[list[Call]]:
-    """Return calls in so many pieces, none longer than another by more than one; fewer where there are fewer calls."""
+    """Split calls into `pieces` of nearly equal length, or fewer if there are fewer calls."""
     pieces = max(1, min(pieces, len(calls)))
     least, longer = divmod(len(calls), pieces)
     ends = [number * least + min(number, longer) for number in range(pieces + 1)]
@@ -176,18 +176,18 @@ def _shared(calls: list[Call], pieces: int) -> list[list[Call]]:
 
 @dataclass(frozen=True)
 class _Scores:
-    """The function that an engine runs: the fitness of some models, or what is wrong with each, and what it took."""
+    """The function that an engine runs: returns the fitness of some models, or the problem, and the seconds taken."""
 
     fitness: Callable[..., float]
     seeded: bool  # whether it takes a seed
-    here: bool  # what it raises in the user's own process is an error of the user's, with its traceback
+    here: bool  # exceptions in the user's own process are passed on, with their traceback
 
     def __call__(self, calls: Sequence[Call]) -> tuple[list[tuple[float, str]], float]:
         started = time.perf_counter()
         found: list[tuple[float, str]] = []
         for model, seed in calls:
             found.append(self._score(model, seed))
-            if found[-1][1]:  # the rest would be in vain
+            if found[-1][1]:  # the rest would be wasted
                 break
         return found, time.perf_counter() - started
 
@@ -202,5 +202,5 @@ class _Scores:
             return as_number(value), ""
         except TypeError as error:
             return float("nan"), f"it returned {error}"
-        except Exception as error:  # what it returned has a float() of its own
+        except Exception as error:  # the returned object's own __float__ failed
             return float("nan"), f"it returned {type(value).__name__}, not a number ({line_of(error)})"

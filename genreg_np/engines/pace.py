@@ -1,27 +1,27 @@
-"""Whether other processes are worth it: whether handing work out takes less time than it saves.
+"""Decide whether other processes are worthwhile: whether distributing work takes less time than it saves.
 
-A generation whose function takes s seconds in all takes s here, and in W processes
+A generation whose function takes s seconds in all takes s in this process, and in W processes
 
     s / W + overhead
 
-where the overhead - packing, sending, waiting for the last - is what a generation there took beyond its share. The
-least seen is taken: whatever else the machine did only added to it.
+where the overhead - packing, sending, waiting for the last - is the measured time of a generation there, less s / W.
+The smallest overhead seen is used, since other work of the machine only adds to it.
 """
 
 from __future__ import annotations
 
 import math
 
-CLEARLY = 1.2  # times better the other place must be than the one in use: no going to and fro
+CLEARLY = 1.2  # factor by which the other place must be better, to avoid switching back and forth
 
 
 class Pace:
-    """Where the next generation goes, learned from the ones before.
+    """Decides where to compute the next generation, from the times of earlier ones.
 
     Parameters
     ----------
     workers : int
-        W, processes that work at once.
+        W, the number of processes that work at once.
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class Pace:
         Parameters
         ----------
         spent : float
-            Seconds in the function, of all calls together.
+            Seconds in the function, summed over all calls.
         took : float
-            Seconds until all were there.
+            Seconds until all results were there.
         used : int
-            In how many processes; 0 for this one.
+            Number of processes used; 0 for this one.
         """
         if used:
             self._seen += 1

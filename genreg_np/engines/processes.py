@@ -1,8 +1,8 @@
-"""The engine of several processes: spawned, one task each at a time, killed past a task's limits.
+"""The engine of several processes, each of which runs one task at a time and is killed at the task's limits.
 
 Processes are spawned, never forked: a forked copy of a process with running threads may hang. Each has one BLAS thread,
-since they share the processors, and leaves Ctrl-C to the process that started it. It ends with that one, in the midst
-of a task too.
+since they share the processors, and leaves Ctrl-C to the process that started it. It ends with that process, even
+during a task.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_t
 from genreg_np.errors import UsageError
 from genreg_np.settings import whole_number
 
-GRACE_SECONDS = 2.0  # for a process to end by itself when there is nothing more to do
+GRACE_SECONDS = 2.0  # for a process to end by itself when there is nothing left to do
 DIED = (
-    "its process died: it crashed or ran out of memory, or the script that started it does not do its work under "
+    "its process died: it crashed or ran out of memory, or the script that started it lacks the guard "
     "if __name__ == '__main__':"
 )
 
 
 @dataclass
 class _Worker:
-    """A process, and the task it works on."""
+    """A process and its current task."""
 
     process: Any
     pipe: connection.Connection
@@ -41,7 +41,7 @@ class _Worker:
     begun: float | None = None  # when the function was called; None while the process still starts
 
     def end(self, grace: float = 0.0) -> None:
-        """Let it end by itself for so many seconds, then kill it."""
+        """Give it `grace` seconds to end by itself, then kill it."""
         self.pipe.close()
         if grace:
             self.process.join(grace)
@@ -55,18 +55,18 @@ class ProcessEngine(QueuedEngine):
     Parameters
     ----------
     function : callable
-        function(argument) -> object; importable, as arguments and results must be: they are sent by pickle.
+        function(argument) -> object; it must be importable, and arguments and results must be picklable.
     workers : int
-        Processes at once, 1 or more.
+        Number of processes, 1 or more.
     clock : callable
-        The time in seconds by which limits are held.
+        The time in seconds, for the limits.
     prepare : callable, optional
-        prepare(argument), called before the function is: limits hold from then on.
+        prepare(argument), called before the function; limits apply after it.
 
     Raises
     ------
     UsageError
-        If the function cannot be sent to another process, or for a number of processes that cannot be.
+        If the function cannot be sent to another process, or for an invalid number of processes.
     """
 
     least_seconds = 0.005
@@ -86,12 +86,12 @@ class ProcessEngine(QueuedEngine):
         self._workers: list[_Worker] = []
 
     def close(self) -> None:
-        """End all processes, those at work at once, and forget all tasks."""
+        """End all processes, busy ones immediately, and forget all tasks."""
         for worker in self._workers:
             if worker.task:
                 worker.end()
             else:
-                worker.pipe.close()  # all of them now, so that they end side by side
+                worker.pipe.close()  # close all of them first, so that they end in parallel
         for worker in self._workers:
             worker.end(GRACE_SECONDS)
         self._workers.clear()
@@ -105,7 +105,7 @@ class ProcessEngine(QueuedEngine):
         return [worker for worker in self._workers if worker.task]
 
     def _hand_out(self) -> None:
-        """Give waiting tasks to free processes; start those that are missing."""
+        """Give waiting tasks to free processes; start new processes if needed."""
         while self._waiting:
             free = next((worker for worker in self._workers if worker.task is None), None)
             if free is None and len(self._workers) == self.size:
@@ -135,13 +135,13 @@ class ProcessEngine(QueuedEngine):
                 self._take(worker)
 
     def _take(self, worker: _Worker) -> None:
-        """Take what a process says."""
+        """Take a message of a process."""
         try:
             said = worker.pipe.recv()
         except (EOFError, OSError):
             self._died(worker)
             return
-        except Exception as error:  # what came cannot be unpacked here
+        except Exception as error:  # it cannot be unpacked here
             said = FAILED, None, f"its result cannot be received: {line_of(error)}"
         if said == BEGUN:
             worker.begun = self._clock()
@@ -151,7 +151,7 @@ class ProcessEngine(QueuedEngine):
         worker.task = None
 
     def _died(self, worker: _Worker) -> None:
-        """Have the task of a process that is no more run again, or give it up."""
+        """Run the task of a dead process again, or give it up."""
         task = worker.task
         self._lose(worker)
         assert task is not None
@@ -167,7 +167,7 @@ class ProcessEngine(QueuedEngine):
 
 
 def _serve(pipe: connection.Connection, function: Callable[[Any], Any], prepare: Callable[[Any], None] | None) -> None:
-    """Call the function on what comes, until nothing comes any more or the process that sends it is no more."""
+    """Call the function on incoming arguments, until the pipe is closed or the parent process has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     one_blas_thread()
@@ -189,7 +189,7 @@ def _serve(pipe: connection.Connection, function: Callable[[Any], Any], prepare:
 
 
 def _end_with_parent() -> None:
-    """Wait until the process that started this one is no more, and end."""
+    """Wait until the parent process has ended, then end this one."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -197,12 +197,12 @@ def _end_with_parent() -> None:
 
 
 def leave_if_still_importing() -> None:
-    """End this process where it is a worker that imports the script which started it, and would start workers itself.
+    """End this process if it is a worker still importing the main script, and would start workers itself.
 
-    That script has no main guard. The process that started it says so, once; Python would print the whole story for
+    That script has no main guard. The parent process reports this once; Python would print a long error message for
     every worker.
     """
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # what multiprocessing itself goes by
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # multiprocessing's own criterion
         raise SystemExit(1)
 
 
@@ -213,14 +213,14 @@ def check_importable(function: Callable[..., Any], what: str = "the function", o
     ----------
     function : callable
     what : str
-        What it is called in the message.
+        Its name in the message.
     otherwise : str
-        What else there is to do.
+        An alternative, for the end of the message.
 
     Raises
     ------
     UsageError
-        With what to do.
+        The message says what to do.
     """
     name = getattr(function, "__qualname__", "")
     if "<lambda>" in name or "<locals>" in name:

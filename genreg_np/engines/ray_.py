@@ -1,11 +1,11 @@
-"""The engine of many machines: stateless tasks on Ray, which is imported when one is made.
+"""The engine for many machines: stateless tasks on Ray, which is imported on first use.
 
-A task is sent as bytes, kept here until its outcome is there, and sent again where it was lost with its worker or node.
-The function lies in Ray's object store, with the data that it holds: each node fetches it once, each worker unpacks it
-once. Before it calls the function a worker says what it runs on, so that a node with other versions is refused before
-anything comes of it.
+A task is sent as bytes, kept here until its outcome arrives, and sent again if it is lost with its worker or node. The
+function is in Ray's object store, with the data it holds: each node fetches it once, and each worker unpacks it once.
+Before it calls the function, a worker reports its versions, so that a node with other versions is refused before it
+returns any result.
 
-Needs the extra `ray`. Ray starts on this machine alone, unless an address is given, or a script has called ray.init.
+Needs the extra `ray`. Ray is started on this machine only, unless an address is given, or a script has called ray.init.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from genreg_np.errors import RunError, UsageError, missing_extra
 from genreg_np.settings import whole_number
 from genreg_np.version import __version__
 
-MOVES = 10  # of a task whose node goes
+MOVES = 10  # of a task whose node is lost
 DIED = "its worker died: it crashed or ran out of memory"
-LOST = "its node was lost, and the next ones, too"
+LOST = "its node was lost, and so were the next ones"
 
 
 @dataclass
 class _Sent:
     task: Task
-    coming: Any  # Ray's generator: what the worker runs on, that it begins, and the outcome
+    coming: Any  # Ray's generator of messages: the worker's versions, BEGUN, and the outcome
     begun: float | None = None
 
 
@@ -47,13 +47,13 @@ class RayEngine(QueuedEngine):
     function : callable
         function(argument) -> object.
     workers : int
-        Tasks at once; 0 for as many as the cluster has processors.
+        Number of tasks at once; 0 for as many as the cluster has processors.
     prepare : callable, optional
-        prepare(argument), called before the function is: limits hold from then on.
+        prepare(argument), called before the function; limits apply after it.
     address : str
-        Of the cluster: HOST:PORT, or auto for the one on this machine; by default one that is started here.
+        Address of the cluster: HOST:PORT, or auto for the one on this machine; by default one is started here.
     clock : callable
-        The time in seconds by which limits are held.
+        The time in seconds, for the limits.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class RayEngine(QueuedEngine):
         self._call = self._ray.remote(num_returns="streaming", max_retries=0, num_cpus=1)(_called)
 
     def check_seen(self, path: Path) -> None:
-        """Refuse a folder that a node does not see: tasks read and write there."""
+        """Refuse a folder that some node does not see, as tasks read and write there."""
         affinity = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
         nodes = [node for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         look = self._ray.remote(num_cpus=0)(_sees)
@@ -94,17 +94,17 @@ class RayEngine(QueuedEngine):
         for node, sees in zip(nodes, self._ray.get(asked), strict=True):
             if not sees:
                 raise RunError(
-                    f"node {node['NodeManagerHostname']} does not see {path}: choose an --out where all machines do, "
-                    "such as a folder that they share"
+                    f"node {node['NodeManagerHostname']} does not see {path}: choose an --out that all machines see, "
+                    "such as a shared folder"
                 )
 
     def share(self, value: Any) -> Any:
-        """Return something that fetches the value once for each node."""
-        self._shared = _OnRay([self._ray.put(value)])  # kept: what nobody refers to is dropped from Ray's store
+        """Return an object that fetches the value once per node."""
+        self._shared = _OnRay([self._ray.put(value)])  # kept, as Ray drops objects without references
         return self._shared
 
     def close(self) -> None:
-        """End what is under way; and Ray, if it was started for this engine."""
+        """End all tasks, and Ray if it was started for this engine."""
         for sent in list(self._sent):
             self._lose(sent)
         if self._is_ours:
@@ -120,7 +120,7 @@ class RayEngine(QueuedEngine):
     def _hand_out(self) -> None:
         while self._waiting and len(self._sent) < self.size:
             task = self._waiting.popleft()
-            # In a list: Ray would fetch what is an argument by itself, for every task anew.
+            # In a list, since Ray would fetch a plain argument again for every task.
             coming = self._call.remote([self._function], task.packed)
             self._sent.append(_Sent(task, coming))
 
@@ -130,7 +130,7 @@ class RayEngine(QueuedEngine):
             self._take(sent)
 
     def _take(self, sent: _Sent) -> None:
-        """Take what a worker says."""
+        """Take a message of a worker."""
         errors = self._ray.exceptions
         try:
             said = self._ray.get(next(sent.coming))
@@ -138,7 +138,7 @@ class RayEngine(QueuedEngine):
             self._finish(sent, Outcome(sent.task.name, MEMORY, why=line_of(error)))
         except errors.TaskCancelledError:
             self._finish(sent, Outcome(sent.task.name, CANCELLED))
-        except errors.RayTaskError as error:  # what is raised there is an outcome: this is what came before
+        except errors.RayTaskError as error:  # raised before the function, whose own exceptions are outcomes
             self._finish(sent, Outcome(sent.task.name, FAILED, why=line_of(error)))
         except (errors.RayError, StopIteration) as error:
             self._died(sent, is_node=isinstance(error, errors.NodeDiedError | errors.ObjectLostError))
@@ -155,7 +155,7 @@ class RayEngine(QueuedEngine):
         self._ended.append(outcome)
 
     def _died(self, sent: _Sent, is_node: bool) -> None:
-        """Send a task again whose worker or node is no more, or give it up."""
+        """Send a task again whose worker or node was lost, or give it up."""
         task = sent.task
         task.moves, task.crashes = task.moves + is_node, task.crashes + (not is_node)
         if task.crashes < TRIES and task.moves < MOVES:
@@ -177,7 +177,7 @@ class _OnRay:
 
     @property
     def value(self) -> Any:
-        """Fetch it: arrays are read where the store has them, and not copied."""
+        """The value; its arrays are read from the store without copying."""
         return _ray().get(self.reference[0])
 
 
@@ -192,7 +192,7 @@ def _ray() -> Any:
 
 
 def _connect(ray: Any, address: str) -> bool:
-    """Have Ray running, and return whether it was not before."""
+    """Start Ray unless it is running, and return whether it was started."""
     if ray.is_initialized():
         return False
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
@@ -208,38 +208,38 @@ def _connect(ray: Any, address: str) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    """Return what determines results: which must be the same everywhere."""
+    """Return the versions that determine results and must be the same everywhere."""
     return {"genreg-np": __version__, "python": platform.python_version(), "numpy": np.__version__}
 
 
 def _check_versions(said: dict[str, str]) -> None:
-    """Refuse a node that runs on something else.
+    """Refuse a node with other versions.
 
     Raises
     ------
     RunError
-        With both versions.
+        The message names both versions.
     """
     for name, here in _versions().items():
         if said.get(name) != here:
             raise RunError(
-                f"node {said.get('node')} has {name} {said.get(name)}, and this one {here}: install the same on both"
+                f"node {said.get('node')} has {name} {said.get(name)}, but this one {here}: install the same on both"
             )
 
 
 def _pickled(value: Any) -> bytes:
-    """Return a value as bytes; functions of a script, too, which Ray's own pickle takes along."""
+    """Return a value as bytes, including functions of a script, which Ray's pickle supports."""
     from ray import cloudpickle
 
     packed: bytes = cloudpickle.dumps(value)
     return packed
 
 
-_unpacked: dict[str, Any] = {}  # in a worker: the function that it was last asked for, by its reference
+_unpacked: dict[str, Any] = {}  # in a worker: the last function it was given, by its reference
 
 
 def _called(function: list[Any], packed: bytes) -> Iterator[Any]:
-    """Say what this worker runs on; then call the function, and say what came of it."""
+    """Yield this worker's versions; then call the function, and yield the outcome."""
     import ray
 
     yield _versions() | {"node": platform.node()}

@@ -1,4 +1,4 @@
-"""The engine of this process: one task after the other, in the order in which they came."""
+"""The engine that runs tasks in this process, one after another, in order of submission."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from genreg_np.engines.base import CANCELLED, OK, Engine, Limits, Outcome
 
 
 class SerialEngine(Engine):
-    """Calls the function here. What it raises passes through, and nothing ends it before it is done: no limits hold.
+    """Calls the function in this process, without limits; its exceptions are passed on.
 
     Parameters
     ----------
     function : callable
         function(argument) -> object.
     workers : int
-        Taken for the sake of one form: there is this process alone.
+        Ignored; there is only this process.
     prepare : callable, optional
-        Also taken: here no limits hold, so that nothing is to be done before.
+        Ignored; without limits nothing needs to be done before.
     """
 
     def __init__(
@@ -29,13 +29,13 @@ class SerialEngine(Engine):
         self._cancelled: list[Hashable] = []
 
     def submit(self, name: Hashable, argument: Any, limits: Limits = Limits()) -> None:  # noqa: B008
-        """Take a task on; it is run when its outcome is asked for."""
+        """Submit a task; it is run when its outcome is requested."""
         if name in self._waiting:
-            raise ValueError(f"task {name!r} is under way")
+            raise ValueError(f"task {name!r} is already pending")
         self._waiting[name] = argument
 
     def completed(self) -> Iterator[Outcome]:
-        """Run what waits, and yield the outcome of each."""
+        """Run the waiting tasks, and yield the outcome of each."""
         while self._waiting or self._cancelled:
             if self._cancelled:
                 yield Outcome(self._cancelled.pop(0), CANCELLED)
@@ -44,14 +44,14 @@ class SerialEngine(Engine):
             yield Outcome(name, OK, self._function(self._waiting.pop(name)))
 
     def cancel(self, name: Hashable) -> None:
-        """Forget a task that waits."""
+        """Drop a waiting task."""
         if name in self._waiting:
             del self._waiting[name]
             self._cancelled.append(name)
 
-    withdraw = cancel  # what waits has not begun
+    withdraw = cancel  # waiting tasks have not begun
 
     def close(self) -> None:
-        """Forget all that waits."""
+        """Drop all waiting tasks."""
         self._waiting.clear()
         self._cancelled.clear()

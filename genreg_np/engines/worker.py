@@ -1,4 +1,4 @@
-"""What a process does that calls a function for another: unpack its argument, hold its memory, tell its errors."""
+"""Functions for worker processes: unpack arguments, limit memory, report errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Answer = tuple[str, Any, str]  # status, value, why: of an Outcome
 
 
 def attempted(function: Callable[..., Any], *arguments: Any) -> Answer:
-    """Call a function, and return what came of it: whatever it raises is its user's to read."""
+    """Call a function, and return its result or its exception as an answer."""
     try:
         return OK, function(*arguments), ""
     except MemoryError as error:
@@ -26,7 +26,7 @@ def attempted(function: Callable[..., Any], *arguments: Any) -> Answer:
 
 
 def given(packed: bytes, prepare: Callable[[Any], None] | None) -> tuple[Any, int | None]:
-    """Return the argument that was sent, prepared for, and how many bytes the call may take."""
+    """Return the argument that was sent, after calling `prepare`, and the memory limit of the call in bytes."""
     argument, most = pickle.loads(packed)
     if prepare is not None:
         prepare(argument)
@@ -34,13 +34,13 @@ def given(packed: bytes, prepare: Callable[[Any], None] | None) -> tuple[Any, in
 
 
 def held(function: Callable[[Any], Any], argument: Any, most: int | None) -> Any:
-    """Call a function that may take so many bytes."""
+    """Call a function with a memory limit in bytes."""
     with _at_most(most):
         return function(argument)
 
 
 def one_blas_thread() -> None:
-    """Have products use one thread in this process: workers share the processors."""
+    """Limit BLAS to one thread in this process, since workers share the processors."""
     with contextlib.suppress(ImportError):
         import threadpoolctl
 
@@ -48,7 +48,7 @@ def one_blas_thread() -> None:
 
 
 def told_with_place(error: Exception) -> str:
-    """Return what an exception says and where it was raised in code of the user's, as one line."""
+    """Return an exception's message and its place in the user's code, as one line."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "site-packages" not in frame.filename and not _is_ours(frame.filename)]
     place = own[-1] if own else None
@@ -60,22 +60,22 @@ def _is_ours(path: str) -> bool:
 
 
 def line_of(error: Exception) -> str:
-    """Return what an exception says, as one line."""
+    """Return an exception's type and message, as one line."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # even that may fail
+    except Exception:  # a broken __str__
         text = ""
     return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 @contextlib.contextmanager
 def _at_most(more: int | None) -> Iterator[None]:
-    """Let this process have so many bytes more than it has, where the system knows such a limit."""
+    """Limit this process to `more` bytes beyond its current memory, if the system supports that."""
     pages = Path("/proc/self/statm")
     if more is None or not pages.exists():
         yield
         return
-    import resource  # which the systems that have that file have
+    import resource  # available on systems that have that file
 
     before = resource.getrlimit(resource.RLIMIT_AS)
     used = int(pages.read_text("ascii").split()[0]) * resource.getpagesize()

@@ -1,1 +1,1 @@
-"""Estimators of scikit-learn: networks that are trained when they are fitted, and searches for pipelines."""
+"""Scikit-learn estimators: networks trained by evolution, and searches for pipelines."""

@@ -1,9 +1,10 @@
 """The second half of training on a metric: a trained network is evolved on the metric itself.
 
-Learning by likelihood first brings the network near; then mirrored mutants of all its weights are ranked by the metric
-of what they answer to all samples, and it moves along what their ranks say (strategy evolution-strategy). Mutants are
-large: what holds for all of them in the mean holds for other samples, too, where a metric of the network alone would
-have many accidental heights. Many earn the same where classes are rare; of equals who is surer of the truth is ahead.
+Learning by likelihood first brings the network near the optimum. Then mirrored mutants of all its weights are ranked by
+the metric of their answers to all samples, and the network moves in the direction that the ranks indicate (strategy
+evolution-strategy). Mutations are large: what improves the mean over all mutants generalises to other samples, whereas
+the metric of a single network has many accidental maxima. With rare classes many mutants score equally; of equals the
+one with the higher likelihood is ahead.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from genreg_np.runs.generations import Record
 from genreg_np.runs.start import core_of
 
 MUTANTS = {"population_size": 100, "sigma": 0.1, "step_size": 0.01}
-REHEARSED = 2  # generations by which a time is turned into how many there are
+REHEARSED = 2  # generations used to convert a time to a number of generations
 
 
 def evolved(
@@ -39,18 +40,18 @@ def evolved(
     Parameters
     ----------
     model : Model
-        Where it begins.
+        The starting point.
     data : Dataset
-        Whose training split is answered.
+        Its training split is used.
     fitness : str or callable
     config : TrainConfig
-        Of strategy evolution-strategy: as long as it says, or as there is time.
+        Of strategy evolution-strategy; `left` may reduce its number of generations.
     backend : str
     threads : int, optional
     left : float, optional
-        Seconds.
+        Seconds that are left.
     on_record : callable
-        Told of each generation: `fitness_mean` and `fitness_maximum` of its mutants.
+        Called with the record of each generation: `fitness_mean` and `fitness_maximum` of its mutants.
     """
     labels = data.train.labels
     judge = judge_of(fitness, labels, not data.of_numbers, data.outputs)

@@ -1,4 +1,4 @@
-"""What all estimators have in common: rows and labels are checked, and read again as they were when it was fitted.
+"""Base classes of all estimators: check rows and labels, and read new rows as those of `fit`.
 
 Shapes: N rows, I columns, K classes.
 """
@@ -19,33 +19,33 @@ from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_a
 from genreg_np.search.tabular.rows import Column, Rows
 from genreg_np.settings import usable_processors, whole_number
 
-Classes = NDArray[Any]  # (K,) as they are called
+Classes = NDArray[Any]  # (K,) the users' names of classes
 
 
 def check_known(values: Any, name: str) -> None:
-    """Refuse labels, or groups, of which one is missing."""
+    """Refuse labels or groups with missing values."""
     array = np.asarray(values, dtype=object)
     for row, value in enumerate(array.ravel() if array.ndim else []):
         if value is None or (value != value) is True or str(value) == "<NA>":
-            raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows of which it is not known")
+            raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows where it is missing")
 
 
 def jobs_of(n_jobs: Any) -> int:
-    """Return how many processes, or threads, `n_jobs` are: none given is one, -1 all that may be used, -2 one less.
+    """Return the number of processes or threads for `n_jobs`: None means 1, -1 all usable ones, -2 one less.
 
     Raises
     ------
     UsageError
-        For what is no whole number, or 0.
+        If it is not a whole number, or is 0.
     """
     jobs = 1 if n_jobs is None else whole_number(n_jobs, "n_jobs")
     if not jobs:
-        raise UsageError("n_jobs = 0 are none: 1 is one, -1 one for each core")
+        raise UsageError("n_jobs = 0 is not allowed: use 1 for one, or -1 for one per core")
     return max(1, usable_processors() + 1 + jobs if jobs < 0 else jobs)
 
 
 class Checked(BaseEstimator):  # type: ignore[misc]
-    """An estimator that takes arrays of numbers, NaN where one is missing, or DataFrames of anything."""
+    """An estimator that takes arrays of numbers, NaN where one is missing, or DataFrames with columns of any type."""
 
     _columns: tuple[Column, ...]
     _of_frame: bool
@@ -53,13 +53,13 @@ class Checked(BaseEstimator):  # type: ignore[misc]
     _of_several = False  # whether there may be several numbers for a row
 
     def __sklearn_tags__(self) -> Any:
-        """Return what it can do."""
+        """Return the estimator's tags."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
 
     def _rows(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None = None) -> tuple[Rows, Classes | None]:
-        """Return checked rows, and the classes if there are any; raises ValueError for what cannot be."""
+        """Return checked rows, and the classes if there are any; raises ValueError for invalid ones."""
         check_known(labels, "y")
         of_classes = self._of_classes
         by_names = is_frame(inputs)
@@ -90,20 +90,20 @@ class Checked(BaseEstimator):  # type: ignore[misc]
         return rows_of_array(inputs.astype(np.float64), values, names, number), classes
 
     def _keep_rows(self, rows: Rows, classes: Classes | None) -> None:
-        """Keep how rows are read, once it is fitted to them."""
+        """Store how rows are read, after fitting to them."""
         self._columns, self._of_frame = rows.columns, hasattr(self, "feature_names_in_")
         if classes is not None:
             self.classes_ = classes
 
     def _inputs(self, inputs: Any) -> NDArray[Any]:
-        """Return rows (N, I) as they were read when it was fitted."""
+        """Return rows (N, I), read as in `fit`."""
         check_is_fitted(self)
         if is_frame(inputs):
             validate_data(self, inputs, reset=False, skip_check_array=True)
             if self._of_frame:
                 return inputs_of_frame(self._columns, inputs)
         elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
-            raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} is not one of numbers")
+            raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} does not hold numbers")
         found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
         return np.asarray(found, np.float64)
 
@@ -112,12 +112,12 @@ class Checked(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
     def _encoded(self, labels: NDArray[Any]) -> tuple[Classes | None, NDArray[Any]]:
-        """Return the classes (K,), or None, and their places or numbers (N,)."""
+        """Return the classes (K,) or None, and their indices or the numbers (N,)."""
         raise NotImplementedError
 
 
 class OfClasses(ClassifierMixin):  # type: ignore[misc]
-    """What estimators of classes have beside that."""
+    """Mixin of estimators for classes."""
 
     classes_: Classes
     _of_classes = True
@@ -131,13 +131,13 @@ class OfClasses(ClassifierMixin):  # type: ignore[misc]
         return classes, places.astype(np.int64)
 
     def _counted(self, labels: NDArray[Any]) -> NDArray[Any]:
-        """Return the places of classes (N,) in `classes_`; K of one that is not there."""
+        """Return the indices of classes (N,) in `classes_`; K for unknown ones."""
         known = {label: place for place, label in enumerate(self.classes_.tolist())}
         return np.array([known.get(label, len(known)) for label in labels.tolist()], np.int64)
 
 
 class OfNumbers(RegressorMixin):  # type: ignore[misc]
-    """What estimators of numbers have beside that."""
+    """Mixin of estimators for numbers."""
 
     _of_classes = False
 

@@ -1,7 +1,7 @@
-"""Scores of what whole populations answer, for estimators that are trained on a metric.
+"""Scores of the answers of whole populations, for estimators that are trained on a metric.
 
-The name of a scorer of scikit-learn, or a function (y (N,), scores (N, K)) -> number, higher is better. Those that go
-by who is taken for whom are computed for all genomes at once; of others each genome is a call.
+A metric is the name of a scikit-learn scorer, or a function (y (N,), scores (N, K)) -> number, higher is better. Those
+based on the confusion matrix are computed for all genomes at once; others take a call for each genome.
 
 Shapes: G genomes, N samples, K classes or numbers.
 """
@@ -24,32 +24,32 @@ from genreg_np.search.tabular.scoring import Scoring
 
 Floats = NDArray[np.float64]
 Fitness = str | Callable[[NDArray[Any], Floats], float]
-SECOND = 1  # of two classes: the one that f1, precision and recall are of
+SECOND = 1  # of two classes, the positive one for f1, precision and recall
 
 
 def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: int) -> Judge:
-    """Return what judges answers to samples.
+    """Return the function that judges answers to samples.
 
     Parameters
     ----------
     fitness : str or callable
-    labels : (N,) int64 places of classes, or (N, K) numbers
+    labels : (N,) int64 indices of classes, or (N, K) numbers
     of_classes : bool
     classes : int
-        How many there are.
+        The number of classes.
 
     Raises
     ------
     UsageError
-        For a name that there is not, or that does not fit; or for what is neither.
+        For an unknown or unsuitable name, or anything that is neither a name nor a function.
     """
-    if hasattr(fitness, "_score_func"):  # a scorer that make_scorer made
+    if hasattr(fitness, "_score_func"):  # a scorer from make_scorer
         return functools.partial(_scored, fitness, labels, of_classes, classes)
     if callable(fitness):
         return functools.partial(_called, fitness, labels, of_classes)
     if not isinstance(fitness, str):
         raise UsageError(
-            f"fitness = {fitness!r} must be the name of a scorer of scikit-learn, such as 'f1_macro', or a function "
+            f"fitness = {fitness!r} must be the name of a scikit-learn scorer, such as 'f1_macro', or a function "
             "(y, scores) -> number"
         )
     scoring = Scoring.of(fitness, of_classes, classes)
@@ -61,7 +61,7 @@ def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: 
 
 
 def confusion(answers: NDArray[Any], labels: NDArray[np.int64], classes: int) -> Floats:
-    """Return how often each genome takes a class for another, (G, K, K), true classes in rows."""
+    """Return the confusion matrix of each genome, (G, K, K), true classes in rows."""
     genomes = len(answers)
     predicted = answers.argmax(axis=-1)
     places = (np.arange(genomes)[:, None] * classes + labels) * classes + predicted
@@ -70,7 +70,7 @@ def confusion(answers: NDArray[Any], labels: NDArray[np.int64], classes: int) ->
 
 
 def _share(part: Floats, whole: Floats) -> Floats:
-    """Return shares; 0 of nothing, as scikit-learn has it."""
+    """Return quotients, 0 where the denominator is 0, as in scikit-learn."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
@@ -102,14 +102,14 @@ def _accuracy(counts: Floats) -> Floats:
 
 
 def _balanced(counts: Floats) -> Floats:
-    """Return the mean recall of the classes that there are."""
+    """Return the mean recall of the classes that occur."""
     there = counts.sum(axis=-1) > 0
     found: Floats = (_recall(counts) * there).sum(axis=-1) / there.sum(axis=-1)
     return found
 
 
 def _matthews(counts: Floats) -> Floats:
-    """Return the correlation of what is and what is said (Gorodkin 2004)."""
+    """Return the correlation of true and predicted classes (Gorodkin 2004)."""
     total, right = counts.sum(axis=(-2, -1)), _right(counts)
     so, said = counts.sum(axis=-1), counts.sum(axis=-2)
     spread = np.sqrt((total**2 - (so**2).sum(axis=-1)) * (total**2 - (said**2).sum(axis=-1)))
@@ -117,7 +117,7 @@ def _matthews(counts: Floats) -> Floats:
 
 
 def _averages(name: str, of_each: Callable[[Floats], Floats]) -> dict[str, Callable[[Floats], Floats]]:
-    """Return a measure of each class: of the second one, and its averages by the names that they have."""
+    """Return the scorers of a per-class measure by name: of the second class, and its averages."""
 
     def weighted(counts: Floats) -> Floats:
         so = counts.sum(axis=-1)
@@ -158,22 +158,22 @@ def log_likelihood(labels: NDArray[np.int64], answers: NDArray[Any]) -> Floats:
 def _called(
     fitness: Callable[[NDArray[Any], Floats], float], labels: NDArray[Any], of_classes: bool, answers: NDArray[Any]
 ) -> Floats:
-    """Return what a user's function says of each genome's probabilities, or numbers."""
+    """Return the numbers of a user's function for each genome's probabilities, or numbers."""
     numbers = np.empty(len(answers))
     for genome, own in enumerate(answers.astype(np.float64)):
         found = fitness(labels, softmax(own, axis=-1) if of_classes else own)
         try:
             numbers[genome] = as_number(found)
         except TypeError as error:
-            raise FitnessError(f"the fitness function gave {error}: it must give a number, higher is better") from None
+            raise FitnessError(f"the fitness function returned {error}: it must return a number") from None
     return numbers
 
 
 class _Answering(BaseEstimator):  # type: ignore[misc]
-    """What a scorer takes for an estimator: it answers what it is given."""
+    """A stand-in for an estimator, for scorers: its predictions are its inputs."""
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Say that it is fitted."""
+        """Return True."""
         return True
 
     def predict(self, answers: Floats) -> NDArray[Any]:
@@ -201,7 +201,7 @@ class _Numbers(RegressorMixin, _Answering):  # type: ignore[misc]
 
 
 def _scored(scorer: Any, labels: NDArray[Any], of_classes: bool, classes: int, answers: NDArray[Any]) -> Floats:
-    """Return a scorer's numbers, genome by genome."""
+    """Return a scorer's number for each genome."""
     stand_in = _Classes(classes) if of_classes else _Numbers()
     wanted = labels if of_classes or labels.shape[1] > 1 else labels[:, 0]
     return np.array([float(scorer(stand_in, own.astype(np.float64), wanted)) for own in answers])

@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn that train a network by evolution, on any score.
+"""Scikit-learn estimators that train a network by evolution, on any score.
 
     GenregClassifier().fit(X, y).predict(new)
     GenregClassifier(fitness="f1_macro").fit(X, y)
@@ -22,23 +22,24 @@ from genreg_np.estimators.training import NetworkEstimator
 
 
 class GenregClassifier(OfClasses, NetworkEstimator):
-    """A network that tells classes, trained by evolution; if wanted on the metric itself.
+    """A network classifier, trained by evolution, optionally on the metric itself.
 
     Parameters
     ----------
     preset : str, optional
-        A recipe by its name, as `genreg-np train --preset` takes it; by default `tables` for rows, which is node
-        perturbation - evolution that looks at units and single samples -, and `nodes-small` for images.
+        Name of a preset, as for `genreg-np train --preset`; by default `tables` for rows, which is node perturbation -
+        evolution that considers units and single samples -, and `nodes-small` for images.
     strategy : str, optional
-        How to evolve, in place of the preset's: any that learns from arrays, such as genreg, evolution-strategy,
-        node-perturbation, mixed or, for comparison, gradient.
+        How to evolve, in place of the preset's strategy: any that learns from arrays, such as genreg,
+        evolution-strategy, node-perturbation, mixed or, for comparison, gradient.
     fitness : str or callable, optional
-        What counts: the name of any scorer of scikit-learn, such as "f1_macro", or a function
-        fitness(y, scores) -> float, higher is better, of the places (N,) of the true classes in `classes_` and the
-        probabilities (N, K): a cost matrix, the right to say nothing. The network first learns as without it, and is
-        then evolved on this alone. Twenty thousand calls are made of a function; scorers that go by who is taken for
-        whom, and neg_log_loss, are computed for whole populations. f1, precision, recall and jaccard are of the second
-        of two classes, `classes_[1]`. `score` stays the accuracy: give GridSearchCV a `scoring` to choose by it.
+        The metric to maximise: the name of any scikit-learn scorer, such as "f1_macro", or a function
+        fitness(y, scores) -> float, higher is better, of the indices (N,) of the true classes in `classes_` and the
+        probabilities (N, K), for example a cost matrix, or a score that allows abstention. The network first learns as
+        without it, and is then evolved on this alone. A function is called twenty thousand times; scorers based on the
+        confusion matrix, and neg_log_loss, are computed for whole populations. f1, precision, recall and jaccard are
+        those of the second of two classes, `classes_[1]`. `score` remains the accuracy: pass `scoring` to GridSearchCV
+        to choose by another metric.
     hidden_layer_sizes : sequence of int, or int, optional
         Units of each hidden layer; by default the preset's.
     max_iter : int, optional
@@ -46,46 +47,48 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     fitness_iter : int
         Generations of evolution on `fitness`.
     time_budget : float, optional
-        Seconds in place of max_iter; with `fitness` half of them, and as many generations of it as there is time for,
-        at most fitness_iter.
+        Seconds in place of max_iter; with `fitness`, learning takes half of them, followed by as many generations on
+        `fitness` as there is time for, at most fitness_iter.
     settings : mapping, optional
-        Others of the strategy by their names, as `genreg-np train --set` takes them.
+        Other settings of the strategy by name, as for `genreg-np train --set`.
     class_weight : mapping, "balanced" or None
-        What a sample of each class counts while it learns; `fitness` goes by what is so.
+        Weights of the classes during learning; `fitness` does not use them.
     early_stopping : bool
-        Whether a part is held out by which the length of learning is chosen; it learns again from all, so long.
+        Whether to hold out a part of the samples to choose the length of learning, and then learn again from all
+        samples for that long.
     validation_fraction : float
-        That part, of each class.
+        The fraction of each class to hold out.
     warm_start : bool
-        Whether `fit` goes on from the model that is there, on the same classes and columns; nothing is held out then,
-        and with `fitness` nothing is learned before.
+        Whether `fit` continues from the existing model, with the same classes and columns; nothing is held out then,
+        and with `fitness` the first phase of learning is skipped.
     backend : str
         auto, cpu, numpy, numba or cupy.
     n_jobs : int, optional
-        Threads; -1 for all. One by default, for who fits many at a time; the result is the same for any number.
+        Threads; -1 for all. One by default, which suits fitting many estimators at a time; the result does not depend
+        on it.
     random_state : int, RandomState or None
     verbose : bool
-        Whether it prints how it gets on.
+        Whether to print progress.
     run_folder : path, optional
-        A new folder to keep the record of learning in, as `genreg-np report` takes it. Not for `cross_val_score` and
-        the like, which fit many times.
+        A new folder for the record of learning, for `genreg-np report`. Not for `cross_val_score` and the like, which
+        fit many times.
 
     Attributes
     ----------
     model_ : Model
-        The network, which can be saved, exported and run without scikit-learn. Of rows it takes them as they are.
+        The network, which can be saved, exported and run without scikit-learn. It takes raw rows.
     classes_ : (K,) ndarray
     n_iter_ : int
-        Generations.
+        Number of generations.
     loss_curve_ : list of float
-        Of learning, by generations: the lower the better.
+        Loss of learning by generation, lower is better.
     fitness_curve_ : list of float
         Mean of `fitness` over the mutants of each generation.
     validation_scores_ : list of float
-        Accuracy on the part held out, as it was looked at; empty where none was.
+        Accuracies on the samples held out, one for each validation; empty if none were held out.
     n_features_in_ : int
     feature_names_in_ : (I,) ndarray of str
-        Of a DataFrame.
+        Column names of a DataFrame.
 
     Examples
     --------
@@ -132,7 +135,7 @@ class GenregClassifier(OfClasses, NetworkEstimator):
         return found
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return how much speaks for each class, (N, K): logits; or for the second of two, (N,)."""
+        """Return the logits of each class, (N, K); or, for two classes, the second minus the first, (N,)."""
         logits = self._answers(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
@@ -150,19 +153,18 @@ class GenregClassifier(OfClasses, NetworkEstimator):
 
 
 class GenregRegressor(OfNumbers, NetworkEstimator):
-    """A network that predicts numbers, trained by evolution; if wanted on the metric itself.
+    """A network that predicts numbers, trained by evolution, optionally on the metric itself.
 
     Parameters
     ----------
     preset : str, optional
-        A recipe by its name, as `genreg-np train --preset` takes it; by default `tables` for rows, `nodes-small` for
-        images.
+        Name of a preset, as for `genreg-np train --preset`; by default `tables` for rows, `nodes-small` for images.
     strategy : str, optional
-        How to evolve, in place of the preset's: any that predicts numbers.
+        How to evolve, in place of the preset's strategy: any that predicts numbers.
     fitness : str or callable, optional
-        What counts: the name of any scorer of scikit-learn, such as "neg_median_absolute_error", or a function
-        fitness(y, predicted) -> float, higher is better, of numbers (N, K) both. The network first learns as without
-        it, and is then evolved on this alone. Thousands of calls are made.
+        The metric to maximise: the name of any scikit-learn scorer, such as "neg_median_absolute_error", or a function
+        fitness(y, predicted) -> float, higher is better, of two arrays of numbers (N, K). The network first learns as
+        without it, and is then evolved on this alone. A function is called thousands of times.
     hidden_layer_sizes : sequence of int, or int, optional
         Units of each hidden layer; by default the preset's.
     max_iter : int, optional
@@ -170,35 +172,37 @@ class GenregRegressor(OfNumbers, NetworkEstimator):
     fitness_iter : int
         Generations of evolution on `fitness`.
     time_budget : float, optional
-        Seconds in place of max_iter; with `fitness` half of them, and as many generations of it as there is time for,
-        at most fitness_iter.
+        Seconds in place of max_iter; with `fitness`, learning takes half of them, followed by as many generations on
+        `fitness` as there is time for, at most fitness_iter.
     settings : mapping, optional
-        Others of the strategy by their names, as `genreg-np train --set` takes them.
+        Other settings of the strategy by name, as for `genreg-np train --set`.
     early_stopping : bool
-        Whether a part is held out by which the length of learning is chosen; it learns again from all, so long.
+        Whether to hold out a part of the samples to choose the length of learning, and then learn again from all
+        samples for that long.
     validation_fraction : float
-        That part.
+        The fraction to hold out.
     warm_start : bool
-        Whether `fit` goes on from the model that is there, on the same classes and columns; nothing is held out then,
-        and with `fitness` nothing is learned before.
+        Whether `fit` continues from the existing model, with the same columns; nothing is held out then, and with
+        `fitness` the first phase of learning is skipped.
     backend : str
         auto, cpu, numpy, numba or cupy.
     n_jobs : int, optional
-        Threads; -1 for all. One by default, for who fits many at a time; the result is the same for any number.
+        Threads; -1 for all. One by default, which suits fitting many estimators at a time; the result does not depend
+        on it.
     random_state : int, RandomState or None
     verbose : bool
-        Whether it prints how it gets on.
+        Whether to print progress.
     run_folder : path, optional
-        A new folder to keep the record of learning in, as `genreg-np report` takes it. Not for `cross_val_score` and
-        the like, which fit many times.
+        A new folder for the record of learning, for `genreg-np report`. Not for `cross_val_score` and the like, which
+        fit many times.
 
-    Attributes are those of `GenregClassifier`, but for those of classes; validation scores are R2.
+    Attributes are those of `GenregClassifier`, except for `classes_`; validation scores are R2.
     """
 
     _of_several = True
 
     def __sklearn_tags__(self) -> Any:
-        """Return what it can do."""
+        """Return the estimator's tags."""
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

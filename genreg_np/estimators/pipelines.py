@@ -1,9 +1,9 @@
-"""Estimators of scikit-learn that search for a pipeline when they are fitted.
+"""Scikit-learn estimators whose `fit` searches for a pipeline.
 
     PipelineSearchClassifier(time_budget=60).fit(X, y).predict(new)
 
-What they find is fitted to all rows in the end; how good it is, `best_score_` says by folds that it was not chosen by.
-Whoever wants a score by rows that nothing has seen keeps some, or takes cross_val_score, as of any other estimator.
+The pipeline is fitted to all rows in the end; `best_score_` is its score on folds that were not used to choose it. For
+a score on unseen rows, hold some out, or use cross_val_score, as with any other estimator.
 
 Shapes: N rows, I columns, K classes.
 """
@@ -21,57 +21,57 @@ from genreg_np.estimators.searching import PipelineEstimator, has_method
 
 
 class PipelineSearchClassifier(OfClasses, PipelineEstimator):
-    """Finds a pipeline that tells classes: how columns are made ready, a model, and its settings.
+    """Finds a pipeline for classes: the preparation of columns, a model, and its settings.
 
     Parameters
     ----------
     metric : str, optional
-        Any scorer of scikit-learn by its name; by default accuracy.
+        Name of any scikit-learn scorer; by default accuracy.
     time_budget : float
-        Seconds that a fit takes, about; of no account where `generations` is given.
+        Seconds that a fit takes, approximately; ignored if `generations` is given.
     generations : int, optional
-        Breed so many populations instead: the same result each time, and for any number of jobs.
+        Breed this many populations instead: the result is reproducible, for any number of jobs.
     models : str or sequence of str, optional
-        Of linear, svm, boosting, forest, neighbours, network; by default all of them.
+        Some of linear, svm, boosting, forest, neighbours, network; by default all.
     folds : int
-        Of cross-validation.
+        Folds of cross-validation.
     selection : str
         steady, crossover, elitist, differential or random.
     population : int
-        Individuals.
+        Number of individuals.
     two_populations : bool
-        Whether what is done with columns and models are bred apart.
+        Whether to breed column preparation and models separately.
     max_seconds : float, optional
-        That one may take at a time; by default a tenth of the budget. Held to with two jobs and more.
+        Longest time for one evaluation; by default a tenth of the budget. Enforced only with two or more jobs.
     n_jobs : int, optional
-        Processes; -1 for one a core. One (the default) is this process, which nobody can kill a fit in. More are
-        spawned, so that a script needs `if __name__ == "__main__":`.
+        Processes; -1 for one per core. One (the default) is this process, in which a fit cannot be killed. More are
+        spawned, so a script needs `if __name__ == "__main__":`.
     random_state : int, RandomState or None
     folder : path, optional
-        Where the record is kept, for `genreg-np search explain` and `report`; one of the same data and settings that
-        is there goes on. Not for `cross_val_score` and the like, which fit to other rows each time.
+        A folder for the record, for `genreg-np search explain` and `report`; an existing search of the same data and
+        settings is continued. Not for `cross_val_score` and the like, which fit to other rows each time.
 
     Attributes
     ----------
     pipeline_ : Pipeline of scikit-learn
-        Fitted to all rows. Of an array it takes the same array, of a DataFrame what its columns become; it answers with
-        the places of classes in `classes_`. Of a network an estimator that has a `model_`.
+        Fitted to all rows. If `fit` had an array, it takes the same kind of array; for a DataFrame, the converted
+        columns. It returns indices into `classes_`. For a network, an estimator with a `model_`.
     model_ : Model or None
-        Where the winner is a network of this project: it can be saved and exported.
+        The model if the winner is a network of this package; it can be saved and exported.
     genome_ : dict
     best_score_, best_score_error_ : float
-        By folds that the winner was not chosen by among all, but once among five; and its standard error. Where
-        there was no time for any (`new_folds_` is 0), of the search's own folds, which flatters.
+        Score on folds that were used only to choose among the best five, and its standard error. If there was no time
+        for these (`new_folds_` is 0), score on the search's own folds, which is optimistic.
     beside_ : dict of str to float
-        The same of what is usual, and of no model at all.
+        The same scores of the usual models, and of no model at all.
     trials_ : list of dict
-        Each with genome, score and what ended it.
+        Each with genome, score and how it ended.
     ended_ : str
         generations or budget.
     classes_ : (K,) ndarray
     n_features_in_ : int
     feature_names_in_ : (I,) ndarray of str
-        Of a DataFrame.
+        Column names of a DataFrame.
 
     Examples
     --------
@@ -89,14 +89,13 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of each class for each row of X, (N, K).
 
-        There is none of a support vector machine, unless it was searched by a metric that goes by probabilities, such
-        as neg_log_loss.
+        A support vector machine has none, unless the search's metric uses probabilities, such as neg_log_loss.
         """
         return np.asarray(self.pipeline_.predict_proba(self._inputs(X)), np.float64)
 
     @available_if(has_method("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return how much speaks for each class, (N, K), or for the second of two, (N,), where the pipeline tells."""
+        """Return the decision function of each class, (N, K), or of the second of two, (N,), if the pipeline has it."""
         return np.asarray(self.pipeline_.decision_function(self._inputs(X)), np.float64)
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -107,37 +106,37 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
 
 
 class PipelineSearchRegressor(OfNumbers, PipelineEstimator):
-    """Finds a pipeline that predicts numbers: how columns are made ready, a model, and its settings.
+    """Finds a pipeline that predicts numbers: the preparation of columns, a model, and its settings.
 
     Parameters
     ----------
     metric : str, optional
-        Any scorer of scikit-learn by its name; by default r2.
+        Name of any scikit-learn scorer; by default r2.
     time_budget : float
-        Seconds that a fit takes, about; of no account where `generations` is given.
+        Seconds that a fit takes, approximately; ignored if `generations` is given.
     generations : int, optional
-        Breed so many populations instead: the same result each time, and for any number of jobs.
+        Breed this many populations instead: the result is reproducible, for any number of jobs.
     models : str or sequence of str, optional
-        Of linear, svm, boosting, forest, neighbours, network; by default all of them.
+        Some of linear, svm, boosting, forest, neighbours, network; by default all.
     folds : int
-        Of cross-validation.
+        Folds of cross-validation.
     selection : str
         steady, crossover, elitist, differential or random.
     population : int
-        Individuals.
+        Number of individuals.
     two_populations : bool
-        Whether what is done with columns and models are bred apart.
+        Whether to breed column preparation and models separately.
     max_seconds : float, optional
-        That one may take at a time; by default a tenth of the budget. Held to with two jobs and more.
+        Longest time for one evaluation; by default a tenth of the budget. Enforced only with two or more jobs.
     n_jobs : int, optional
-        Processes; -1 for one a core. One (the default) is this process, which nobody can kill a fit in. More are
-        spawned, so that a script needs `if __name__ == "__main__":`.
+        Processes; -1 for one per core. One (the default) is this process, in which a fit cannot be killed. More are
+        spawned, so a script needs `if __name__ == "__main__":`.
     random_state : int, RandomState or None
     folder : path, optional
-        Where the record is kept, for `genreg-np search explain` and `report`; one of the same data and settings that
-        is there goes on. Not for `cross_val_score` and the like, which fit to other rows each time.
+        A folder for the record, for `genreg-np search explain` and `report`; an existing search of the same data and
+        settings is continued. Not for `cross_val_score` and the like, which fit to other rows each time.
 
-    Attributes are those of `PipelineSearchClassifier`, but for those of classes.
+    Attributes are those of `PipelineSearchClassifier`, except for `classes_`.
     """
 
     score = PipelineEstimator.score

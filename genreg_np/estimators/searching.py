@@ -1,4 +1,4 @@
-"""What estimators that search for a pipeline have in common: the search, and what is kept of it.
+"""Base class of estimators that search for a pipeline: the search, and its results.
 
 Shapes: N rows, I columns.
 """
@@ -37,18 +37,18 @@ SERIAL, PROCESSES = "serial", "processes"
 
 
 def has_method(name: str) -> Any:
-    """Return whether what was found has a method, for available_if."""
+    """Return a check, for available_if, of whether the pipeline has a method."""
 
     def has(estimator: Any) -> bool:
         check_is_fitted(estimator)
-        getattr(estimator.pipeline_, name)  # whose AttributeError says more
+        getattr(estimator.pipeline_, name)  # its AttributeError is more informative
         return True
 
     return has
 
 
 class PipelineEstimator(Checked):
-    """What both have in common."""
+    """Base class of both."""
 
     def __init__(
         self,
@@ -80,33 +80,31 @@ class PipelineEstimator(Checked):
         self.folder = folder
 
     def __sklearn_tags__(self) -> Any:
-        """Return what it can do."""
+        """Return the estimator's tags."""
         tags = super().__sklearn_tags__()
         tags.non_deterministic = self.generations is None
         return tags
 
     def fit(self, X: Any, y: ArrayLike, groups: ArrayLike | None = None) -> Any:
-        """Search, and fit what was found to all rows.
+        """Search, and fit the best pipeline to all rows.
 
         Parameters
         ----------
         X : (N, I) array of numbers, or DataFrame of numbers, words, dates and text
-            NaN, or nothing, where a value is missing.
+            Missing values are NaN, None or empty.
         y : (N,) array
         groups : (N,) array, optional
-            Rows of one group are never on both sides of a fold.
+            Rows of the same group are never on both sides of a fold.
 
         Raises
         ------
         ValueError
-            For settings or data that nothing can be found with; the message says why.
+            For unusable settings or data; the message says why.
         """
         started = time.monotonic()
         budget, folds, workers = self._seconds(), whole_number(self.folds, "folds", least=2), jobs_of(self.n_jobs)
         if self.metric is not None and not isinstance(self.metric, str):
-            raise UsageError(
-                f"metric = {self.metric!r} must be the name of a scorer of scikit-learn, such as 'f1_macro'"
-            )
+            raise UsageError(f"metric = {self.metric!r} must be the name of a scikit-learn scorer, such as 'f1_macro'")
         rows, classes = self._rows(X, y, groups)
         scoring = Scoring.of(self.metric or "", self._of_classes, len(rows.class_names))
         check(rows, scoring, folds, holds_out=False)
@@ -140,13 +138,13 @@ class PipelineEstimator(Checked):
         return found
 
     def score(self, X: Any, y: ArrayLike) -> float:
-        """Return the metric that was searched by, of rows X and what is so, (N,): more is better."""
+        """Return the search's metric for rows X and labels y (N,); higher is better."""
         inputs = self._inputs(X)
         labels = self._counted(column_or_1d(y))
         return float(self._scoring.scorer(self.pipeline_, inputs, labels))
 
     def _config(self, rows: Rows, scoring: Scoring, folder: Path) -> SearchConfig:
-        """Return the settings; without a random state the seed is that of the search in the folder, if there is one."""
+        """Return the settings; without a random state, the seed is that of a search in the folder, if there is one."""
         models = self.models or ""
         models = models if isinstance(models, str) else ",".join(names_of(models, "models"))
         seed = int(check_random_state(self.random_state).randint(1 << 31))
@@ -160,7 +158,7 @@ class PipelineEstimator(Checked):
         return SearchConfig.from_dict(settings | ({"augmentation": "evolved"} if self.two_populations else {}))
 
     def _seconds(self) -> float | None:
-        """Return the budget; None where generations are given."""
+        """Return the budget, or None if generations are given."""
         if self.generations is not None:
             whole_number(self.generations, "generations", least=1)
             return None
@@ -170,7 +168,7 @@ class PipelineEstimator(Checked):
         return float(seconds)
 
     def _keep(self, chosen: Chosen) -> None:
-        """Fit the winner to all rows, and keep what is known of it."""
+        """Fit the winner to all rows, and store its results."""
         search, verdict = chosen.search, chosen.verdict
         self.pipeline_ = chosen.fitted()
         self.model_ = self.pipeline_.model_ if verdict.genome["model"] == NETWORK else None

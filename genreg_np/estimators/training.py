@@ -1,4 +1,4 @@
-"""What estimators that train a network have in common: data, configuration, the training, and what is kept of it.
+"""Base class of estimators that train a network: data, configuration, training, and its results.
 
 Shapes: N samples, I columns, K classes or numbers.
 """
@@ -35,25 +35,25 @@ from genreg_np.search.tabular.rows import TEXT, Rows
 from genreg_np.strategies import strategy_class
 from genreg_np.streams import Stream
 
-NAME, LABEL = "X", "y"  # what messages and models call them
+NAME, LABEL = "X", "y"  # their names in messages and models
 LEAST = 2  # samples
-USUAL = "node-perturbation"  # the strategy of the presets that are taken where none is named
-LEARNING_SHARE = 0.5  # of a budget, where a metric is followed afterwards
-TILE_VALUES = 1 << 16  # inputs of samples that are predicted at a time, about
+USUAL = "node-perturbation"  # the strategy of the default presets
+LEARNING_SHARE = 0.5  # of a budget, if evolution on a metric follows
+TILE_VALUES = 1 << 16  # approximate number of inputs predicted at a time
 
 
 @dataclass(frozen=True)
 class Read:
-    """What is trained on.
+    """The data to train on.
 
     Parameters
     ----------
     data : Dataset
     classes : (K,) ndarray or None
     holds : bool
-        Whether a part is held out to choose by.
+        Whether a part is held out for validation.
     rows : Rows or None
-        Of a table.
+        The rows of a table.
     """
 
     data: Dataset
@@ -63,7 +63,7 @@ class Read:
 
 
 class NetworkEstimator(Checked):
-    """What both have in common."""
+    """Base class of both."""
 
     def __init__(
         self,
@@ -108,9 +108,9 @@ class NetworkEstimator(Checked):
         Parameters
         ----------
         X : (N, I) array of numbers, or DataFrame of numbers, words and dates; or images (N, H, W) or (N, C, H, W)
-            NaN, or nothing, where a value is missing. Images of whole numbers are raw pixels.
+            Missing values are NaN, None or empty. Images of whole numbers are raw pixels.
         y : (N,) array
-            Classes, or numbers; of numbers also several for each, (N, K).
+            Classes, or numbers; also several numbers for each sample, (N, K).
 
         Returns
         -------
@@ -119,11 +119,11 @@ class NetworkEstimator(Checked):
         Raises
         ------
         ValueError
-            For settings or data that nothing can be trained with; the message says why.
+            For unusable settings or data; the message says why.
         """
         started = time.perf_counter()
         if self.run_folder is not None and (Path(self.run_folder) / "config.toml").exists():
-            raise UsageError(f"run_folder = {str(self.run_folder)!r} holds a run already: name a new one for each fit")
+            raise UsageError(f"run_folder = {str(self.run_folder)!r} already holds a run: name a new one for each fit")
         seed = int(check_random_state(self.random_state).randint(1 << 31))
         goes_on, before = self.warm_start and hasattr(self, "model_"), {**vars(self)}
         images = _is_of_images(X)
@@ -154,7 +154,7 @@ class NetworkEstimator(Checked):
         return self
 
     def _check_alike(self, before: Mapping[str, Any], read: Read) -> None:
-        """Refuse to go on with other classes or columns than those that the model knows; leave all as it was."""
+        """Refuse to continue with classes or columns other than the model's; the estimator is left unchanged."""
         named = ("n_features_in_", "feature_names_in_")
         same = all(np.array_equal(before.get(name, ()), getattr(self, name, ())) for name in named)
         same = same and (read.classes is None or np.array_equal(read.classes, before["classes_"]))
@@ -162,13 +162,13 @@ class NetworkEstimator(Checked):
             for name in named:
                 if name in before:
                     setattr(self, name, before[name])
-            raise UsageError("warm_start goes on only with the classes and columns of the fit before")
+            raise UsageError("warm_start needs the same classes and columns as the previous fit")
 
     def _by_metric(self, config: TrainConfig, data: Dataset) -> TrainConfig:
-        """Return the configuration of the part that follows the metric; raises ValueError for one that cannot be."""
+        """Return the configuration of the evolution on a metric; raises ValueError for an unusable metric."""
         assert self.fitness is not None
         judge = judge_of(self.fitness, data.train.labels, self._of_classes, data.outputs)
-        judge(np.zeros((1, len(data.train), data.outputs), np.float32))  # whatever is wrong with it, is so now
+        judge(np.zeros((1, len(data.train), data.outputs), np.float32))  # errors of the metric should appear early
         layers: dict[str, Any] = {"hidden": config.hidden, "activation": config.activation}
         if config.network:
             layers = {"network": config.network}
@@ -176,11 +176,11 @@ class NetworkEstimator(Checked):
         return TrainConfig.from_dict({"strategy": "evolution-strategy", **how}, "fitness_iter")
 
     def _table(self, inputs: Any, labels: ArrayLike, seed: int, holds: bool) -> Read:
-        """Return rows as data to train on; raises ValueError for what cannot be."""
+        """Return rows as data to train on; raises ValueError for invalid ones."""
         rows, classes = self._rows(inputs, labels)
         if texts := [one.name for one in rows.columns if one.kind == TEXT]:
             raise DataError(
-                f"X, column {texts[0]!r}: is text, which a network has no place for: leave it out, or take "
+                f"X, column {texts[0]!r}: is text, which a network cannot take: leave it out, or use "
                 "PipelineSearchClassifier or PipelineSearchRegressor, which count its words"
             )
         learned, held = self._apart(rows.labels, seed, holds)
@@ -189,7 +189,7 @@ class NetworkEstimator(Checked):
         return Read(data, classes, held is not learned, rows)
 
     def _images(self, inputs: Any, labels: ArrayLike, seed: int, holds: bool) -> Read:
-        """Return images as data to train on; raises ValueError for what cannot be."""
+        """Return images as data to train on; raises ValueError for invalid ones."""
         check_known(labels, "y")
         inputs, targets = validate_data(
             self, inputs, labels, dtype=None, allow_nd=True, multi_output=not self._of_classes
@@ -208,13 +208,13 @@ class NetworkEstimator(Checked):
         return Read(data, classes, held is not learned)
 
     def _apart(self, labels: NDArray[Any], seed: int, holds: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return which samples are learned from, and which are held out: of each class a share, one at least."""
+        """Return the samples to learn from, and those to hold out: a share of each class, at least one."""
         share = self.validation_fraction
         if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share < 1:
             raise UsageError(f"validation_fraction = {share!r} must be a number between 0 and 1")
         every = np.arange(len(labels))
         if len(every) < LEAST:
-            raise DataError(f"X: {len(every)} sample is too few to learn from: {LEAST} at least")
+            raise DataError(f"X: {len(every)} sample is too few to learn from: at least {LEAST} are needed")
         if not holds:
             return every, every
         by = labels if self._of_classes else np.zeros(len(labels), np.int64)
@@ -222,14 +222,14 @@ class NetworkEstimator(Checked):
         return (learned, held) if len(held) else (every, every)
 
     def _weights(self, classes: Classes | None, labels: NDArray[Any]) -> NDArray[np.float64] | None:
-        """Return what each sample counts, (N,), where classes do not count alike."""
+        """Return the weight of each sample, (N,), or None if all classes have the same weight."""
         return None
 
     def _config(self, seed: int, images: bool, holds: bool) -> TrainConfig:
         """Return the configuration of a training."""
         if self.strategy is not None:
-            strategy_class(self.strategy)  # refuses one that there is not
-        named = None if self.strategy == USUAL else self.strategy  # its preset is that of data of the kind
+            strategy_class(self.strategy)  # refuses unknown ones
+        named = None if self.strategy == USUAL else self.strategy  # for the usual strategy the data choose the preset
         preset = self.preset or default_preset("", named, tables=not images)
         given: dict[str, Any] = dict(self.settings or {})
         if self.strategy is not None:
@@ -237,7 +237,7 @@ class NetworkEstimator(Checked):
         if self.hidden_layer_sizes is not None:
             if read_preset(preset).get("network"):
                 raise UsageError(
-                    f"hidden_layer_sizes: preset {preset} has layers of its own: leave it out, or say what they are by "
+                    f"hidden_layer_sizes: preset {preset} has layers of its own: leave it out, or describe layers with "
                     "settings={'network': ...}"
                 )
             sizes = self.hidden_layer_sizes
@@ -247,7 +247,7 @@ class NetworkEstimator(Checked):
         return TrainConfig.from_preset(preset, **{"keep": "refit" if holds else "last", "seed": seed} | given)
 
     def _telling(self, records: list[Record]) -> Any:
-        """Return what hears of each generation."""
+        """Return a callback that collects the records of generations, and prints them if verbose."""
 
         def told(record: Record) -> None:
             records.append(record)
@@ -260,7 +260,7 @@ class NetworkEstimator(Checked):
         return told
 
     def _keep(self, model: Model, read: Read, records: Sequence[Record], earned: Sequence[Record]) -> None:
-        """Keep the model, how samples are read, and what is known of its training."""
+        """Store the model, how samples are read, and the curves of its training."""
         if read.rows is not None:
             self._keep_rows(read.rows, read.classes)
         else:
@@ -276,9 +276,9 @@ class NetworkEstimator(Checked):
         self.validation_scores_ = [score for score in scores if score is not None and read.holds]
 
     def _answers(self, inputs: Any) -> NDArray[np.float64]:
-        """Return what the network gives for samples, (N, K): logits, or numbers; of each the same whoever is beside it.
+        """Return the network's outputs, (N, K): logits, or numbers; a sample's do not depend on the others.
 
-        Products of matrices round otherwise for another number of rows, so they have always as many.
+        Matrix products round differently for another number of rows, so it is always the same.
         """
         seen = self._seen(inputs)
         tile = 1 << max(4, min(11, (TILE_VALUES // seen[0].size).bit_length() - 1))
@@ -288,7 +288,7 @@ class NetworkEstimator(Checked):
         tiles = [*(seen[first : first + tile] for first in range(0, whole, tile)), *([last] if len(last) else [])]
         answers = np.concatenate([self.model_.outputs(own) for own in tiles])[:count].astype(np.float64)
         if not np.isfinite(answers).all():
-            raise DataError("X: has values so far from those that it was fitted to that the answer is no number")
+            raise DataError("X: has values so far from those of fit that the outputs are not finite")
         return answers
 
     def _seen(self, inputs: Any) -> NDArray[Any]:
@@ -305,7 +305,7 @@ class NetworkEstimator(Checked):
 
 
 def _aloud(line: str) -> None:
-    """Print a line, of an estimator that is to be verbose: all else in the library is silent."""
+    """Print a line, for a verbose estimator; everything else in the library is silent."""
     print(line, flush=True)
 
 

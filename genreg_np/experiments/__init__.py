@@ -1,6 +1,6 @@
-"""The seeds' experiments, each a whole study: what is asked, what is measured seed by seed, and what came of it.
+"""The experiments of GENREG's documents as studies: a question, measurements over several seeds, and the findings.
 
-A study is a file here and a line in REGISTRY. `genreg-np experiment NAME` runs one; docs/answers.md puts all together.
+A study is a file here and a line in REGISTRY. `genreg-np experiment NAME` runs one; docs/answers.md collects them all.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def study(name: str) -> Study:
     Raises
     ------
     UsageError
-        For an unknown name, with the nearest known one.
+        For an unknown name; the message suggests the nearest known one.
     """
     found: Study = look_up(REGISTRY, name, "study")()
     return found

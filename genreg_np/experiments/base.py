@@ -1,12 +1,12 @@
-"""What a study is: cases, each measured once for every seed, and sections of a page that say what came of them.
+"""The interface of studies: cases, each measured once per seed, and sections of a page with the results.
 
-    study.cases(size)               what is measured: a name, and all settings that a result depends on beside the seed
+    study.cases(size)               what is measured: a name, and all settings that a result depends on besides the seed
     study.measure(settings, seed)   one measurement, as plain JSON values; a pure function, run in any process
     study.shown(results)            the page: tables and pictures
-    study.answers(results)          what was claimed, and what was found
+    study.answers(results)          claims and findings
 
-Sizes: `full` is the study; `quick` the same questions on the 8x8 digits in a minute, which needs no data; `toy` is for
-tests, seconds long, and its numbers mean nothing.
+Sizes: `full` is the study; `quick` the same questions on the 8x8 digits in a minute, without any data to download;
+`toy` is for tests and takes seconds, and its numbers mean nothing.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Size:
-    """How much of a study is done."""
+    """The extent of a study."""
 
     name: str
-    data: str  # the images, where a study does not bring its own
+    data: str  # the images, unless a study has its own
     share: float  # of the generations of the full study
     seeds: int
 
     def generations(self, full: int) -> int:
-        """Return how many generations stand for so many of the full study, 2 at least."""
+        """Return the number of generations that replace `full` ones of the full study, at least 2."""
         return max(2, round(self.share * full))
 
     def pick(self, full: Sequence[Any], quick: Sequence[Any], toy: Sequence[Any] | None = None) -> Sequence[Any]:
-        """Return which of several choices are measured at this size."""
+        """Return the choices to measure at this size."""
         if self.name == "full":
             return full
         return quick if self.name == "quick" or toy is None else toy
@@ -53,32 +53,32 @@ SIZES = {
 
 @dataclass(frozen=True)
 class Case:
-    """One thing that is measured for every seed."""
+    """Something to measure for every seed."""
 
-    name: str  # unlike all others of its study
+    name: str  # unique in its study
     settings: Settings  # plain JSON values
-    more_seeds: int = 0  # beyond those of other cases: the row that others are held against
+    more_seeds: int = 0  # in addition to those of other cases, for a row that others are compared with
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A claim or question of a seed document, and what a study found."""
+    """A claim or question of a seed document, and the finding of a study."""
 
-    source: str  # "000", "001", "002", "003": which document
+    source: str  # the document: "000", "001", "002" or "003"
     claim: str
     finding: str
 
 
 @dataclass(frozen=True)
 class Results:
-    """What has been measured of a study: of each case the values of its seeds."""
+    """The measurements of a study: the values of each case's seeds."""
 
     size: Size
     cases: Sequence[Case]
     values: Mapping[str, Mapping[int, Values]] = field(repr=False)  # by case and seed
 
     def of(self, case: str) -> list[Values]:
-        """Return a case's values, seed by seed; none where it was not measured."""
+        """Return a case's values, seed by seed; empty if it was not measured."""
         return [values for _, values in sorted(self.values.get(case, {}).items())]
 
     def numbers(self, case: str, name: str) -> list[float]:
@@ -86,20 +86,20 @@ class Results:
         return [float(values[name]) for values in self.of(case) if values.get(name) is not None]
 
     def both(self, one: str, other: str) -> list[tuple[Values, Values]]:
-        """Return the values of two cases for each seed that both were measured with."""
+        """Return the values of two cases for each seed with which both were measured."""
         first, second = (self.values.get(case, {}) for case in (one, other))
         return [(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
 
     def gap(self, one: str, other: str, name: str = "test") -> list[float]:
-        """Return by how much a number of one case is above that of another, for each seed that both have."""
+        """Return the difference of a number between two cases, for each seed that both have."""
         return [float(first[name]) - float(second[name]) for first, second in self.both(one, other)]
 
     def measured(self, *cases: str) -> bool:
-        """Whether all of some cases have a value."""
+        """Return whether all of these cases have a value."""
         return all(self.values.get(case) for case in cases)
 
     def names(self, prefix: str = "") -> list[str]:
-        """Return the names of the measured cases that begin so, in their order."""
+        """Return the names of the measured cases that begin with a prefix, in their order."""
         return [case.name for case in self.cases if case.name.startswith(prefix) and self.values.get(case.name)]
 
 
@@ -107,36 +107,36 @@ class Study(ABC):
     """A study; its instances have no state."""
 
     name: ClassVar[str]
-    question: ClassVar[str]  # a line, for the list of studies
-    about: ClassVar[str]  # a paragraph: how it is measured, what a number means
-    version: ClassVar[int] = 1  # of `measure`: what was measured by an earlier one is measured again
+    question: ClassVar[str]  # one line, for the list of studies
+    about: ClassVar[str]  # a paragraph: how it is measured, and what the numbers mean
+    version: ClassVar[int] = 1  # of `measure`: results of an earlier version are measured again
 
     @abstractmethod
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return what is measured."""
+        """Return the cases to measure."""
 
     @abstractmethod
     def measure(self, settings: Settings, seed: int) -> Values:
-        """Measure a case for one seed: plain JSON values."""
+        """Measure a case for one seed; return plain JSON values."""
 
     def check(self, cases: Sequence[Case], progress: Progress | None = None) -> None:
-        """Refuse, before anything is measured, what this machine lacks for some cases; fetch their data.
+        """Check before measuring that this machine has all that the cases need; fetch their data.
 
         Raises
         ------
         GenregError
-            With what is missing, and how to get it.
+            Saying what is missing, and how to get it.
         """
         for data in sorted({str(case.settings["dataset"]) for case in cases if "dataset" in case.settings}):
             load_dataset(data, progress=progress)
 
     @abstractmethod
     def shown(self, results: Results) -> Iterator[Shown]:
-        """Yield the sections of the page; what was not measured yet is left out."""
+        """Yield the sections of the page, without anything not measured yet."""
 
     @abstractmethod
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what was found; nothing of what was not measured yet."""
+        """Yield the findings, without anything not measured yet."""
 
 
 def chosen_cases(study: Study, size: Size, only: Sequence[str]) -> list[Case]:
@@ -145,7 +145,7 @@ def chosen_cases(study: Study, size: Size, only: Sequence[str]) -> list[Case]:
     Raises
     ------
     UsageError
-        For one that there is not.
+        For an unknown case.
     """
     cases = list(study.cases(size))
     for wanted in only:

@@ -1,7 +1,7 @@
 """Capacity: how many hidden units does a digit need?
 
-One hidden layer of 2 to 256 units, trained by four methods: at equal evaluations, where every width takes as many
-generations of equal batches; and at equal seconds, where narrow networks take more of them.
+One hidden layer of 2 to 256 units, trained by four methods: at equal evaluations, with the same number of generations
+and equal batches for every width; and at equal seconds, which give narrow networks more generations.
 
     knee        the fewest units within a point of the best width
     viable      the fewest units whose mean reaches an accuracy
@@ -20,7 +20,7 @@ from genreg_np.experiments.training import FULL, METHODS, method_settings, train
 from genreg_np.report.shown import Picture, Shown, Table
 
 WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256)
-SECONDS = 10.0  # of a run, in the part at equal seconds
+SECONDS = 10.0  # per run, in the part at equal seconds
 LEVELS = (0.70, 0.80, 0.90, 0.95, 0.97)
 NEAR = 0.01
 PARTS = {"evaluations": "equal evaluations", "seconds": "equal seconds"}
@@ -33,14 +33,14 @@ class Capacity(Study):
     question = "How many hidden units does a digit need, and by which method?"
     about = f"""
 One hidden layer, 2 to 256 units, by four methods: GENREG as published, selection by log-probability, node perturbation
-and backpropagation. At equal evaluations every width takes as many generations of equal batches: equal across widths,
-not across methods. At equal seconds ({SECONDS:g} on one thread) narrow networks take more of them. Accuracies are of
-the test split, in per cent; of populations tested is the most trusted genome or the survivors' mean, whichever
-validated better.
+and backpropagation. At equal evaluations, every width gets the same number of generations and equal batches: equal
+across widths, not across methods. At equal seconds ({SECONDS:g} on one thread), narrow networks get more generations.
+Accuracies are test accuracies in per cent; for populations, the most trusted genome or the survivors' mean is tested,
+whichever has the higher validation accuracy.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return each width by each method, at equal evaluations and at equal seconds."""
+        """Return each width with each method, at equal evaluations and at equal seconds."""
         found = []
         for width in size.pick(WIDTHS, (2, 8, 32, 128), (2, 8)):
             for method in METHODS:
@@ -58,7 +58,7 @@ validated better.
         return trained(own, seed, own.pop("budget", None))
 
     def shown(self, results: Results) -> Iterator[Shown]:
-        """Yield a table and a plot for each part, and what is viable."""
+        """Yield a table and a plot for each part, and the viable widths."""
         for part, words in PARTS.items():
             if not results.names(f"{part}, "):
                 continue
@@ -71,13 +71,13 @@ validated better.
         ]  # fmt: skip
         head = ["fewest hidden units for", *(f"{100 * level:.0f} %" for level in LEVELS), "the knee"]
         words = (
-            "By mean test accuracy at evaluations that are equal across widths, not across methods; a dash is not "
-            "reached, or not measured. The knee is the narrowest within a point of the best."
+            "By mean test accuracy at evaluations that are equal across widths, not across methods; a dash means not "
+            "reached, or not measured. The knee is the narrowest width within a point of the best."
         )
         yield Shown("Minimum viable capacity", words, (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what the widths say."""
+        """Yield findings about widths."""
         published = "GENREG as published"
         narrow, wide = (results.numbers(name_of("evaluations", published, width), "test") for width in (32, 64))
         if narrow and wide:
@@ -85,8 +85,8 @@ validated better.
             yield Answer(
                 "000",
                 "A 32-neuron model cannot separate ten classes, a 64-neuron model can",
-                f"by the published mechanism 32 units reach {percent(narrow)} %, 64 units {percent(wide)} %: a "
-                f"difference of {points(gap)} points; by backpropagation 32 units reach "
+                f"with the published mechanism 32 units reach {percent(narrow)} %, 64 units {percent(wide)} %, a "
+                f"difference of {points(gap)} points; with backpropagation 32 units reach "
                 f"{percent(results.numbers(name_of('evaluations', 'backpropagation', 32), 'test'))} %.",
             )
         if units := viable(results, "evaluations", "backpropagation", 0.9):
@@ -95,8 +95,8 @@ validated better.
             yield Answer(
                 "000",
                 "What is minimum viable capacity for digit recognition?",
-                f"it depends on the method: the fewest units for 90 % are {units} by backpropagation ({reached}; a "
-                "dash: none that was measured).",
+                f"it depends on the method: backpropagation reaches 90 % with {units} units ({reached}; a dash: no "
+                "width that was measured).",
             )
         yield from self._sweep(results)
         yield from self._phases(results)
@@ -136,7 +136,7 @@ def name_of(part: str, method: str, width: int) -> str:
 
 
 def widths_of(results: Results, part: str, method: str) -> list[int]:
-    """Return which widths were measured."""
+    """Return the widths that were measured."""
     return [int(name.rpartition(", ")[2]) for name in results.names(f"{part}, {method}, ")]
 
 
@@ -147,7 +147,7 @@ def means_of(results: Results, part: str, method: str) -> dict[int, float]:
 
 
 def viable(results: Results, part: str, method: str, level: float) -> int | None:
-    """Return the fewest units whose mean accuracy is a level at least; None where none is."""
+    """Return the fewest units whose mean accuracy is at least `level`; None if there are none."""
     return next((width for width, mean in means_of(results, part, method).items() if mean >= level), None)
 
 
@@ -176,6 +176,6 @@ def _picture(results: Results, part: str) -> Picture:
         named[method] = (widths, [results.numbers(name_of(part, method, width), "test") for width in widths])
     png = plots.lines(named, "hidden units", "test accuracy, %", logarithmic=True, scale=100)
     return Picture(
-        part, png, f"Test accuracy against hidden units at {PARTS[part]}, a line for each method.",
+        part, png, f"Test accuracy against hidden units at {PARTS[part]}, one line per method.",
         "Bands are 95 % intervals over seeds.",
     )  # fmt: skip

@@ -1,19 +1,19 @@
-"""Continual learning: what is left of the first task after the last one?
+"""Continual learning: how much of the first task is retained after the last one?
 
-    Split       ten classes as five tasks of two, in order; Permuted: ten tasks of all classes, pixels in another order
-                each, the first as they are
-    task        the task is known when an answer is asked for: a head for each (van de Ven's Task-IL)
-    domain      the task is not known, and outputs are the same: which of its two, or which digit (Domain-IL)
-    class       the task is not known, and all classes have an output (Class-IL)
+    Split       ten classes as five tasks of two, in order; Permuted: ten tasks of all classes, each with the pixels in
+                another order, except the first
+    task        the task is known at test time: one head per task (van de Ven's Task-IL)
+    domain      the task is unknown, and all share the outputs: which of its two classes, or which digit (Domain-IL)
+    class       the task is unknown, and each class has an output (Class-IL)
 
     R[i, j]     accuracy on task j after task i was learned, T tasks
     accuracy    mean of R[T, j];      forgetting    mean over j < T of the largest R[i, j] less R[T, j]
     backward    mean over j < T of R[T, j] - R[j, j];      forward    mean over j > 1 of R[j - 1, j] less chance
 
-None is training on one task after the other; joint on all at once, as long in all; replay keeps some samples of each
-class that was seen, and batches hold as many of each class; an anchor pulls weights back to what they were when the
-last task ended; both is replay and an anchor; what else holds, learning.py says. The bank is 24 random
-filters (preset `fast`), scaled by the first task's images alone, with one layer of outputs on it.
+"none" trains on one task after the other; "joint" on all at once, for the same total number of steps; "replay" keeps
+some samples of each class seen, with equally many of each class in a batch; an anchor pulls weights back to those at
+the end of the last task; "both" is replay and an anchor; learning.py has the other ways. The bank is 24 random filters
+(preset `fast`), scaled by the first task's images alone, with one layer of outputs.
 
 Sources: van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learning"; Lopez-Paz & Ranzato 2017,
 "Gradient episodic memory" (R, backward and forward transfer); Chaudhry et al. 2018 (forgetting); Kirkpatrick et al.
@@ -43,9 +43,9 @@ from genreg_np.streams import Purpose, Stream
 SCENARIOS = ("task", "domain", "class")
 HIDDEN, REPLAYED = 100, 20
 TASKS, PERMUTED = 5, 10
-STEPS = {"SGD": 400, "node perturbation": 300, "selection": 150, "bank": 300}  # of a task
+STEPS = {"SGD": 400, "node perturbation": 300, "selection": 150, "bank": 300}  # per task
 BATCH = {"SGD": 128, "node perturbation": 250, "selection": 400, "bank": 250}
-WAYS = ("none", "joint", "replay", "both")  # and what a learner holds by itself
+WAYS = ("none", "joint", "replay", "both")  # in addition to those of a learner
 CAPTIONS = {"none": "nothing", "joint": "all at once", "replay": f"replay, {REPLAYED} a class",
             "both": "replay and an anchor", "anchored": "an anchor", "ewc": "EWC", "sparse": "sparse mutation",
             "elites": "elites by task"}  # fmt: skip
@@ -57,20 +57,20 @@ class Continual(Study):
     """The study `continual`."""
 
     name = "continual"
-    question = "One task after the other: what is forgotten, and what helps?"
+    question = "One task after the other: how much is forgotten, and what helps?"
     about = """
 Split-MNIST, five tasks of two digits each, in three scenarios: the task is known (task), unknown with the same two
-outputs (domain), unknown with ten outputs (class); and Permuted-MNIST, ten tasks. A network of 100 hidden units is
-taught by gradient descent, node perturbation and selection. *Nothing* is one task after the other, *all at once* what
-could be reached without tasks. In per cent of test images over all tasks, after the last one. How strongly EWC and an
-anchor hold was chosen once, and not tuned for a scenario; SGD has momentum, and steps that fall over a task. With ten
-outputs forward transfer says nothing: a class that was not seen yet is never answered. Learners have budgets of their
-own: 400 steps a task, 300, and 150 generations. *Bank* is 24 random filters, another draw for each seed, scaled by the
-first task's images, with one layer of outputs by node perturbation.
+outputs (domain), or unknown with ten outputs (class); and Permuted-MNIST, ten tasks. A network of 100 hidden units is
+trained by gradient descent, node perturbation and selection. *Nothing* is one task after the other, *all at once* is
+training without separate tasks. Numbers are per cent of test images over all tasks, after the last one. The strengths
+of EWC and of an anchor were chosen once, not tuned per scenario; SGD has momentum, and steps that fall over a task.
+With ten outputs, forward transfer has no meaning: a class not seen yet is never predicted. Each learner has its own
+budget: 400 steps per task, 300 steps, and 150 generations. *Bank* is 24 random filters, drawn anew for each seed and
+scaled by the first task's images, with one layer of outputs trained by node perturbation.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return each way to hold on, by each learner, in each scenario."""
+        """Return each way against forgetting, for each learner, in each scenario."""
         found = []
         for scenario in size.pick(SCENARIOS, SCENARIOS, SCENARIOS[-1:]):
             for method, learner in LEARNERS.items():
@@ -91,7 +91,7 @@ first task's images, with one layer of outputs by node perturbation.
         return Case(f"{scenario}, {method}, {way}", settings)
 
     def measure(self, settings: Settings, seed: int) -> Values:
-        """Teach all tasks, and test them after each."""
+        """Train on all tasks, and test them after each."""
         kind, scenario = settings["scenario"].split()
         data = images(settings["dataset"])
         if kind == "permuted":
@@ -113,11 +113,11 @@ first task's images, with one layer of outputs by node perturbation.
                         shown[3] = "-" if scenario == "split class" else shown[3]
                         rows.append([method, words, *shown])
             if rows:
-                head = ["learner", "held by", *MEASURES]
+                head = ["learner", "against forgetting", *MEASURES]
                 yield Shown(scenario.capitalize(), "", (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield who forgets, and what helps."""
+        """Yield how much each learner forgets, and what helps."""
         wanted = [f"split class, {method}, none" for method in LEARNERS]
         if not results.measured(*wanted):
             return
@@ -129,8 +129,8 @@ first task's images, with one layer of outputs by node perturbation.
             helps.append(f"{method}: {told}")
         yield Answer(
             "000", "Continual learning (catastrophic forgetting resistance?)",
-            f"after five tasks of two digits, one after the other, with ten outputs, what is known is {forgets}; "
-            f"knowing only the last task would be 20 %. With something to hold on to: {'; '.join(helps)}.",
+            f"after five tasks of two digits, one after the other, with ten outputs, accuracy is {forgets}; knowing "
+            f"only the last task would give 20 %. With something against forgetting: {'; '.join(helps)}.",
         )  # fmt: skip
         permuted = {
             method: [results.numbers(f"permuted domain, {method}, none", part) for part in ("accuracy", "forgetting")]
@@ -139,37 +139,37 @@ first task's images, with one layer of outputs by node perturbation.
         }
         if all(all(parts) for parts in permuted.values()):
             told = "; ".join(
-                f"{method} knows {percent(known)} % and forgets {percent(lost)} points (all at once {percent(most)} %)"
+                f"{method} has {percent(known)} % and forgets {percent(lost)} points (all at once {percent(most)} %)"
                 for method, (known, lost, most) in permuted.items()
             )
             yield Answer(
                 "000", "Continual learning, where all tasks share their outputs",
-                f"after ten tasks of permuted pixels, one after the other: {told}. Who learned less has less to "
-                "forget.",
+                f"after ten tasks of permuted pixels, one after the other: {told}. A learner that learned less has "
+                "less to forget.",
             )  # fmt: skip
         if _percent(results, "bank", "both") != "-":
             yield Answer(
                 "000", "Continual learning, without gradients",
-                "five tasks, ten outputs: random filters that never change, one layer of outputs by node "
-                f"perturbation, {REPLAYED} images of "
-                f"each class kept, weights pulled to those of the last task's end: {_percent(results, 'bank', 'both')} "
+                "with five tasks and ten outputs, random filters that never change, one layer of outputs trained by "
+                f"node perturbation, {REPLAYED} images of each class kept, and weights pulled to those at the end of "
+                f"the last task reach {_percent(results, 'bank', 'both')} "
                 f"% (all at once {_percent(results, 'bank', 'joint')} %).",
             )  # fmt: skip
 
 
 def _percent(results: Results, method: str, way: str) -> str:
-    """Return what is left of Split-MNIST in the class scenario."""
+    """Return the final accuracy on Split-MNIST in the class scenario."""
     return percent(results.numbers(f"split class, {method}, {way}", "accuracy"))
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned in one go; classes are numbers of outputs."""
+    """One task; classes are numbers of outputs."""
 
     train: tuple[Float32, NDArray[np.int64]]
     test: tuple[Float32, NDArray[np.int64]]
-    asked: NDArray[np.int64]  # the outputs that may answer
-    order: NDArray[np.int64] | None = None  # of the features; None: as they are
+    asked: NDArray[np.int64]  # the outputs that may be predicted
+    order: NDArray[np.int64] | None = None  # of the features; None: unchanged
 
     def seen(self, features: Float32) -> Float32:
         """Return features (n, I) in the task's order."""
@@ -182,13 +182,13 @@ class Tasks:
 
     tasks: Sequence[Task]
     outputs: int
-    groups: tuple[int, ...]  # of each output its head
+    groups: tuple[int, ...]  # the head of each output
     chance: float
 
 
 @functools.lru_cache(maxsize=2)
 def features_of(name: str, bank: int | None = None) -> tuple[Float32, Float32]:
-    """Return the features of training and test images, (n, I): pixels, or what a bank of filters of a seed gives."""
+    """Return the features of training and test images, (n, I): pixels, or those of a bank of filters of a seed."""
     data = images(name)
     if bank is None:
         return mapped(data.train.inputs, data.input_range), mapped(data.test.inputs, data.input_range)
@@ -209,12 +209,12 @@ def features_of(name: str, bank: int | None = None) -> tuple[Float32, Float32]:
 
 
 def fitting(data: Dataset) -> dict[str, object]:
-    """Return the changes to the bank's settings that images smaller than MNIST's need."""
+    """Return the changes to the bank's settings for images smaller than MNIST's."""
     return {} if min(data.input_shape) >= 20 else {"detector_size": 3, "window": 3, "stride": 2, "deskew": False}
 
 
 def split_tasks(data: Dataset, scenario: str, count: int, bank: int | None) -> Tasks:
-    """Return the classes of a set as so many tasks of neighbouring ones."""
+    """Return a dataset split by classes into `count` tasks of adjacent classes."""
     train, test = features_of(data.name, bank)
     classes = len(data.class_names)
     each = classes // count
@@ -233,7 +233,7 @@ def split_tasks(data: Dataset, scenario: str, count: int, bank: int | None) -> T
 
 
 def permuted_tasks(data: Dataset, count: int, seed: int) -> Tasks:
-    """Return a set as so many tasks whose pixels lie in other orders, the first as they are."""
+    """Return a dataset as `count` tasks with pixels in different orders, the first unchanged."""
     train, test = features_of(data.name)
     classes, stream = len(data.class_names), Stream(seed)
     tasks = []
@@ -245,7 +245,7 @@ def permuted_tasks(data: Dataset, count: int, seed: int) -> Tasks:
 
 
 def taught(settings: Settings, given: Tasks, seed: int) -> Values:
-    """Teach all tasks one after the other, or at once, and return what is left of them."""
+    """Train on all tasks one after the other, or at once; return the accuracy on each and its measures."""
     method, way, steps, size = (settings[name] for name in ("method", "way", "steps", "batch"))
     kind: type[Learner] = ByNodes if method == "bank" else LEARNERS[method]
     hidden = () if method == "bank" else (HIDDEN,)
@@ -273,7 +273,7 @@ def taught(settings: Settings, given: Tasks, seed: int) -> Values:
 
 
 def measures(left: NDArray[np.float64], chance: float) -> Values:
-    """Return what R (T, T) comes to; of one row, of learning all at once, its accuracy alone."""
+    """Return the measures of R (T, T); for a single row, from learning all at once, the accuracy alone."""
     last, tasks = left[-1], left.shape[1]
     found: Values = {"accuracy": round(float(last.mean()), 5)}
     if len(left) == tasks and tasks > 1:
@@ -285,7 +285,7 @@ def measures(left: NDArray[np.float64], chance: float) -> Values:
 
 
 def _right(learner: Learner, task: Task) -> float:
-    """Return a task's accuracy by the outputs that may answer."""
+    """Return a task's accuracy by the outputs that may be predicted."""
     features, labels = task.test
     answers = task.asked[learner.logits(task.seen(features))[:, task.asked].argmax(axis=1)]
     return round(float((answers == labels).mean()), 5)
@@ -294,7 +294,7 @@ def _right(learner: Learner, task: Task) -> float:
 def _drawn(
     tasks: Sequence[Task], stream: Stream, step: int, size: int, again: int = 0
 ) -> tuple[Float32, NDArray[np.int64]]:
-    """Draw samples, as many of each task."""
+    """Draw samples, equally many of each task."""
     parts = []
     for number, task in enumerate(tasks):
         features, labels = task.train
@@ -306,7 +306,7 @@ def _drawn(
 def _with_old(
     task: Task, kept: Sequence[tuple[Float32, NDArray[np.int64]]], stream: Stream, step: int, size: int
 ) -> tuple[Float32, NDArray[np.int64]]:
-    """Draw a batch of a task, with as many kept samples of each class (features (k, I), label) as of its own ones."""
+    """Draw a batch of a task, with equally many samples of each of its classes and of each kept class."""
     if not kept:
         return _drawn([task], stream, step, size)
     own = len(np.unique(task.train[1]))

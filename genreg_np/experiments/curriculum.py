@@ -1,13 +1,13 @@
-"""Curriculum: in which order are images learned, and does it depend on who learns?
+"""Curriculum: in which order are images learned, and does it depend on the method?
 
-Four methods train 784-64-10. At looks that lie closer at the start, the champion (of populations the survivors' mean)
-predicts images it does not learn from. An image's time is the first look from which on it stays right; one that is
-wrong at the last look has none, and counts as the latest.
+Four methods train 784-64-10. At evaluations that are closer together at the start, the champion (the survivors' mean of
+a population) predicts images that are not used for training. An image's time is the first evaluation from which on it
+stays right; if it is wrong at the last evaluation, it counts as the latest.
 
     agreement       rank correlation (Spearman) of times between two seeds, or two methods
     difficulty      of an image, without any network: how many of its 10 nearest training images have another label
-    trade-off       correlation of the changes of two digits' accuracies from look to look, over the second half; beside
-                    it that of the same changes in random orders, digit by digit: what chance gives
+    trade-off       correlation of the changes of two digits' accuracies between evaluations, over the second half, and
+                    that of the same changes in random order, digit by digit, as expected by chance
 
 Sources: Hacohen, Choshen & Weinshall 2020, "Let's agree to agree" (networks learn examples in the same order);
 Toneva et al. 2019, "An empirical study of example forgetting" (events in which a right image becomes wrong).
@@ -28,30 +28,30 @@ from genreg_np.experiments.training import FULL, METHODS, evolution_of, images, 
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.streams import Purpose, Stream
 
-LOOKS, LATE = 60, 40  # over a run, ever more rarely; over its second half
-SHUFFLES = 50  # of changes, for what chance gives
+LOOKS, LATE = 60, 40  # evaluations over a run, ever more rarely; over its second half
+SHUFFLES = 50  # of changes, for the correlation by chance
 WATCHED = 2000  # validation images whose times are kept
 NEIGHBOURS = 10
-SEED = 1 << 34  # of shuffles: no run's
+SEED = 1 << 34  # of shuffles, different from that of any run
 WIDE, NARROW = "GENREG as published", "GENREG as published, 32 units"
-EASY = (0, 1)  # digits, as the seeds name them
+EASY = (0, 1)  # the digits that the seed documents call easy
 
 
 class Curriculum(Study):
     """The study `curriculum`."""
 
     name = "curriculum"
-    question = "Does a curriculum emerge: in which order are images learned, and by whom?"
+    question = "Does a curriculum emerge: in which order are images learned, by which method?"
     about = """
-Four methods train 784-64-10. They are looked at ever more rarely, and over the second half of a run forty times at
-equal distances. An image is learned at the first look from which on it stays right; one that is wrong at the last look
-counts as the latest. Agreement is the rank correlation
-of these times over 2,000 images of the validation split, between two seeds of a method or between two methods;
-difficulty is how many of an image's ten nearest training images are of another class, which no network has a part in.
+Four methods train 784-64-10. They are evaluated ever more rarely, and over the second half of a run forty times at
+equal distances. An image is learned at the first evaluation from which on it stays right; one that is wrong at the last
+evaluation counts as the latest. Agreement is the rank correlation of these times over 2,000 images of the validation
+split, between two seeds of a method or between two methods; difficulty is how many of an image's ten nearest training
+images are of another class, which depends on no network.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return each method, and the narrow network of the seeds' claim."""
+        """Return each method, and the narrow network of the claim."""
         found = {name: method_settings(name, size.data, size.generations(FULL[name])) for name in METHODS}
         found[NARROW] = found["GENREG as published"] | {"hidden": [32]}
         return [Case(name, settings) for name, settings in found.items()] + [
@@ -59,33 +59,33 @@ difficulty is how many of an image's ten nearest training images are of another 
         ]
 
     def measure(self, settings: Settings, seed: int) -> Values:
-        """Watch one run, or look at the images alone."""
+        """Evaluate one run, or measure the images alone."""
         return difficulty(settings) if "neighbours" in settings else watched(settings, seed)
 
     def shown(self, results: Results) -> Iterator[Shown]:
-        """Yield agreement, when classes are learned, and trade-offs."""
+        """Yield agreement, the order of classes, and trade-offs."""
         names = [name for name in (*METHODS, NARROW) if results.measured(name)]
         if len(names) < 2:
             return
         rows = [[name, *(_cell(results, name, other) for other in names), _cell(results, name, "difficulty"),
                  mean_text([run["forgotten"] for run in results.of(name)], digits=2)] for name in names]  # fmt: skip
         head = ["agreement with", *names, "difficulty", "times forgotten, per image"]
-        words = "Rank correlations of the times at which images are learned: of a method with itself, between seeds."
+        words = "Rank correlations of the times at which images are learned; for a method with itself, between seeds."
         yield Shown("Agreement", words, (Table(head, rows),))
         yield Shown("Order of the classes", "", (_classes(results, names), _course(results, names)))
         rows = [[name, *(mean_text(column) for column in _trades(results, name)),
                  mean_text([-lost for lost in _lost(results, name)], 100, 1)] for name in names]  # fmt: skip
         words = (
-            "Do digits rise at each other's cost? The correlation of the changes of two digits' accuracies from look "
-            "to look over the second half of a run, its mean over all pairs and the lowest pair; beside both what the "
-            "same changes give in random orders. Then what 0 and 1, the easiest digits, gain in the second half, in "
-            "points."
+            "Do digits improve at each other's cost? The correlation of the changes of two digits' accuracies between "
+            "evaluations over the second half of a run, as the mean over all pairs and the lowest pair; then both for "
+            "the same changes in random order. The last column is what 0 and 1, the easiest digits, gain in the second "
+            "half, in points."
         )
         head = ["", "mean correlation", "lowest pair", "mean, by chance", "lowest, by chance", "gained by 0 and 1"]
         yield Shown("Trade-offs", words, (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield whether there is a curriculum, and trade-offs."""
+        """Yield findings about curriculum and trade-offs."""
         names = [name for name in METHODS if results.measured(name)]
         pairs = [pair for one, other in itertools.combinations(names, 2) for pair in agreement(results, one, other)]
         if pairs and results.measured("difficulty"):
@@ -94,9 +94,9 @@ difficulty is how many of an image's ten nearest training images are of another 
             yield Answer(
                 "000", "Does a natural curriculum emerge from evolutionary pressure?",
                 f"the order in which images are learned has a rank correlation of {np.mean(pairs):.2f} between "
-                f"methods ({min(pairs):.2f} to {max(pairs):.2f}), {_ranged(own)} between seeds of one, and "
-                f"{_ranged(hard)} with how many of an image's ten nearest training images have another label. "
-                f"GENREG's order and backpropagation's agree by "
+                f"methods ({min(pairs):.2f} to {max(pairs):.2f}), {_ranged(own)} between seeds of one method, and "
+                f"{_ranged(hard)} with the number of an image's ten nearest training images that have another label. "
+                f"Between GENREG and backpropagation it is "
                 f"{mean_text(agreement(results, WIDE, 'backpropagation'))}.",
             )  # fmt: skip
         if results.measured(NARROW):
@@ -104,16 +104,16 @@ difficulty is how many of an image's ten nearest training images are of another 
             narrow, wide = ([-lost for lost in _lost(results, name)] for name in (NARROW, WIDE))
             yield Answer(
                 "000", "Capacity forces trade-offs: 32 units sacrifice easy digits for hard ones",
-                "over the second half of a run the accuracies of two digits change with a mean correlation of "
-                f"{mean_text(own)} with 32 units; with 64 it is {mean_text(_trades(results, WIDE)[0])}, by "
-                f"backpropagation {mean_text(_trades(results, 'backpropagation')[0])}, in random order "
-                f"{mean_text(chance)}. 0 and 1 change by {mean_text(narrow, 100, 1)} points with 32 units, by "
-                f"{mean_text(wide, 100, 1)} with 64.",
+                "over the second half of a run, the changes of two digits' accuracies have a mean correlation of "
+                f"{mean_text(own)} with 32 units, {mean_text(_trades(results, WIDE)[0])} with 64, "
+                f"{mean_text(_trades(results, 'backpropagation')[0])} by backpropagation, and {mean_text(chance)} in "
+                f"random order. The accuracy of 0 and 1 changes by {mean_text(narrow, 100, 1)} points with 32 units, "
+                f"by {mean_text(wide, 100, 1)} with 64.",
             )  # fmt: skip
 
 
 def watched(settings: Settings, seed: int) -> Values:
-    """Train, and return when each watched image was learned, and each class's accuracy at each look."""
+    """Train, and return when each watched image was learned, and each class's accuracy at each evaluation."""
     evolution = evolution_of({**settings, "validate_every": 1 << 30}, seed)
     total = int(settings["generations"])
     labels = images(settings["dataset"]).validation.labels[:WATCHED]
@@ -141,14 +141,14 @@ def watched(settings: Settings, seed: int) -> Values:
 
 
 def times_of(right: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the first look from which on each image stays right, (N,), of (L, N); L where it is wrong at the last."""
+    """Return the first evaluation (N,) from which on each image stays right, from (L, N); L if the last is wrong."""
     wrong = ~right
-    last = len(wrong) - np.argmax(wrong[::-1], axis=0)  # the look after the last wrong one
+    last = len(wrong) - np.argmax(wrong[::-1], axis=0)  # the evaluation after the last wrong one
     return np.where(wrong.any(axis=0), last, 0)
 
 
 def difficulty(settings: Settings) -> Values:
-    """Return for each watched image how many of its nearest training images are of another class."""
+    """Return how many of each watched image's nearest training images are of another class."""
     from sklearn.neighbors import NearestNeighbors
 
     data = images(settings["dataset"])
@@ -164,8 +164,8 @@ def difficulty(settings: Settings) -> Values:
 
 
 def agreement(results: Results, one: str, other: str) -> list[float]:
-    """Return the rank correlations of learning times: of one case between seeds, of two seed by seed."""
-    from genreg_np.report.sections.evaluations import rank_correlation  # which needs scikit-learn; the list does not
+    """Return the rank correlations of learning times: for one case between seeds, for two cases seed by seed."""
+    from genreg_np.report.sections.evaluations import rank_correlation  # needs scikit-learn; listing studies does not
 
     if one == other:
         times = [run["times"] for run in results.of(one)]
@@ -179,7 +179,7 @@ def agreement(results: Results, one: str, other: str) -> list[float]:
 
 
 def _ranged(values: Sequence[float]) -> str:
-    """Return the mean of values that are not independent, and the least and the most."""
+    """Return the mean, minimum and maximum of values that are not independent."""
     return f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "-"
 
 
@@ -188,7 +188,7 @@ def _cell(results: Results, one: str, other: str) -> str:
 
 
 def _classes(results: Results, names: Sequence[str]) -> Table:
-    """Return the mean place at which each class's images are learned, 0 first."""
+    """Return each class's mean place in the order of learning, 0 for the first."""
     classes = range(len(results.of(names[0])[0]["accuracy"][0]))
     rows = []
     for name in names:
@@ -213,12 +213,12 @@ def _course(results: Results, names: Sequence[str]) -> Picture:
         named[name] = (share, [[float(np.mean(run["accuracy"][number])) for run in runs]
                                for number in range(len(share))])  # fmt: skip
     png = plots.lines(named, "share of the run", "accuracy, %", logarithmic=True, scale=100)
-    return Picture("course", png, "Accuracy over the share of a run that is done, a line for each method.",
-                   "How far each had come: times are compared by their order alone.")  # fmt: skip
+    return Picture("course", png, "Accuracy over the share of a run that is done, one line per method.",
+                   "The progress of each method: only the order of times is compared.")  # fmt: skip
 
 
 def changes_of(run: Values) -> NDArray[np.float64]:
-    """Return how each class's accuracy changed between equally distant looks of the second half, (L - 1, K)."""
+    """Return the changes of each class's accuracy between the evaluations of the second half, (L - 1, K)."""
     places = [run["looks"].index(look) for look in run["late"]]
     accuracy: NDArray[np.float64] = np.array([run["accuracy"][place] for place in places])
     changes: NDArray[np.float64] = accuracy[1:] - accuracy[:-1]
@@ -226,7 +226,7 @@ def changes_of(run: Values) -> NDArray[np.float64]:
 
 
 def correlation(changes: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Return the mean and the lowest correlation of two classes' changes (n, K); None where one never changes."""
+    """Return the mean and the lowest correlation of two classes' changes (n, K); None if a class never changes."""
     if len(changes) < 3 or not all(np.ptp(changes, axis=0)):
         return None
     matrix = np.atleast_2d(np.corrcoef(changes.T))
@@ -235,7 +235,7 @@ def correlation(changes: NDArray[np.float64]) -> tuple[float, float] | None:
 
 
 def _trades(results: Results, name: str) -> list[list[float]]:
-    """Return for all seeds the mean and the lowest correlation of two classes' changes, then both in random order."""
+    """Return for each seed the mean and the lowest correlation of two classes' changes, then both in random order."""
     found = []
     for seed, run in sorted(results.values.get(name, {}).items()):
         changes = changes_of(run)
@@ -253,7 +253,7 @@ def _trades(results: Results, name: str) -> list[list[float]]:
 
 
 def _lost(results: Results, name: str) -> list[float]:
-    """Return for each seed what the easiest digits lose in the second half: its first five looks less its last five."""
+    """Return each seed's loss of the easiest digits over the second half: first five evaluations minus last five."""
     found = []
     for run in results.of(name):
         places = [run["looks"].index(look) for look in run["late"]]

@@ -1,14 +1,14 @@
-"""Embedding: do evolved networks see digits otherwise than those trained by gradients?
+"""Embedding: do evolved networks represent digits differently from those trained by gradients?
 
-Networks of the same shape, 784-64-10 with tanh, by four methods; the published 784-32-10; and a small network of
-convolutions by backpropagation. Of the last hidden layer, over test images:
+Networks of the same shape, 784-64-10 with tanh, by four methods; the published 784-32-10; and a small convolutional
+network by backpropagation. Measured for the last hidden layer, over test images:
 
-    saturated         share of |h| > .95 (of the published networks .76)
+    saturated         share of |h| > .95 (.76 for the published networks)
     rank              exp of the entropy of the principal components' shares of variance: how many directions are used
-    neighbours, silhouette, probe, trustworthiness      as the page of `genreg-np report` measures them
-    alike             linear CKA with the network of backpropagation of the same seed
+    neighbours, silhouette, probe, trustworthiness      measured as for the page of `genreg-np report`
+    alike             linear CKA with the network by backpropagation of the same seed
 
-    CKA(X, Y) = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y))      of X, Y (n, H), HSIC unbiased
+    CKA(X, Y) = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y))      for X, Y (n, H), HSIC unbiased
 
 Sources: Song et al. 2012, "Feature selection via dependence maximization"; Kornblith et al. 2019, "Similarity of neural
 network representations revisited"; Roy & Vetterli 2007, "The effective rank"; McInnes, Healy & Melville 2018, "UMAP".
@@ -35,10 +35,10 @@ from genreg_np.report.hidden import hidden_of
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.runs.training import train
 
-SEEN, DRAWN = 1000, 500  # test images that are measured, and of which a plane is kept
+SEEN, DRAWN = 1000, 500  # test images that are measured, and that are kept in the plane
 GRADIENT, NARROW, MAPS = "backpropagation", "GENREG as published, 32 units", "convolutions, backpropagation"
 SATURATED = 0.95
-COLUMNS = {  # of the table: the name of a value, what it is called, and what it is multiplied by
+COLUMNS = {  # of the table: the name of a value, its title, its scale and its digits
     "test": ("test accuracy, %", 100, 1),
     "saturated": ("saturated, %", 100, 1),
     "rank": ("effective rank", 1, 1),
@@ -55,23 +55,23 @@ class Embedding(Study):
     """The study `embedding`."""
 
     name = "embedding"
-    question = "Do evolved networks see digits otherwise than networks trained by gradients?"
+    question = "Do evolved networks represent digits differently from networks trained by gradients?"
     about = """
-784-64-10 with tanh by four methods, 784-32-10 as published, and a small network of convolutions by backpropagation.
-Measured are the values of the last hidden layer for 1,000 test images, in all their dimensions and in the plane that
-UMAP (15 neighbours, least distance .1, seed 42) lays them into. CKA is by 100 of them; an effective rank is at most the
-number of units, which is 32 in two of the networks.
+784-64-10 with tanh by four methods, 784-32-10 as published, and a small convolutional network by backpropagation. The
+values of the last hidden layer are measured for 1,000 test images, in all their dimensions and in the plane computed by
+UMAP (15 neighbours, least distance .1, seed 42). CKA uses 100 of the images; an effective rank is at most the number of
+units, which is 32 in two of the networks.
 """
 
     def check(self, cases: Sequence[Case], progress: Progress | None = None) -> None:
-        """Refuse to begin without UMAP, as well."""
+        """Also check that UMAP is installed."""
         super().check(cases, progress)
         wanted = any(case.settings["plane"] == "UMAP" for case in cases)
         if wanted and (why := _embeddings().unusable("umap")):
             raise missing_extra(f"umap-learn ({why})", "plots", "measure the study embedding")
 
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return each method, the narrow network and that of convolutions."""
+        """Return each method, the narrow network and the convolutional one."""
         found = {
             name: method_settings(name, size.data, size.generations(FULL[name]), activation="tanh") for name in METHODS
         }
@@ -84,7 +84,7 @@ number of units, which is 32 in two of the networks.
         return [Case(name, settings | {"plane": plane}) for name, settings in found.items()]
 
     def measure(self, settings: Settings, seed: int) -> Values:
-        """Train one network, and look at its hidden values."""
+        """Train one network, and measure its hidden values."""
         own = dict(settings)
         laid_by = own.pop("plane")
         data = images(own["dataset"])
@@ -111,7 +111,7 @@ number of units, which is 32 in two of the networks.
         }
 
     def shown(self, results: Results) -> Iterator[Shown]:
-        """Yield the numbers, likeness, and the planes of the first seed."""
+        """Yield the numbers, the similarity, and the planes of the first seed."""
         names = results.names()
         if not names:
             return
@@ -125,16 +125,16 @@ number of units, which is 32 in two of the networks.
         yield Shown("In the plane", "", (_planes(results, names),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what the embeddings say."""
+        """Yield findings about embeddings."""
         published = "GENREG as published"
         if results.measured(published, NARROW):
             narrow, wide = (results.numbers(name, "plane neighbours") for name in (NARROW, published))
             gaps = results.gap(published, NARROW, "plane neighbours")
             yield Answer(
                 "000", "UMAP: 32 units collapse similar digits, 64 give a clean topology of ten clusters",
-                f"{percent(narrow)} % of images have the class of most of their ten neighbours in the plane with 32 "
-                f"units, {percent(wide)} % with 64, a difference of {points(gaps)} points; with backpropagation's 64 "
-                f"units {percent(results.numbers(GRADIENT, 'plane neighbours'))} %.",
+                f"in the plane, {percent(narrow)} % of images have the class of most of their ten neighbours with 32 "
+                f"units, {percent(wide)} % with 64, a difference of {points(gaps)} points; with 64 units by "
+                f"backpropagation {percent(results.numbers(GRADIENT, 'plane neighbours'))} %.",
             )  # fmt: skip
         if results.measured(published, GRADIENT, MAPS):
             told = "; ".join(
@@ -146,30 +146,30 @@ number of units, which is 32 in two of the networks.
             yield Answer(
                 "000", "How do evolutionary embeddings compare to gradient-trained CNNs?",
                 f"{told}. {percent(results.numbers(published, 'saturated'))} % of the published network's hidden "
-                f"values are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % of backpropagation's. "
-                "Likeness (CKA) to a dense network by backpropagation: of the published network "
-                f"{mean_text(alike(results, published, GRADIENT))}, of node perturbation's "
-                f"{mean_text(alike(results, 'node perturbation', GRADIENT))}, of another seed by backpropagation "
+                f"values are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % with backpropagation. "
+                "Similarity (CKA) to a dense network by backpropagation: the published network "
+                f"{mean_text(alike(results, published, GRADIENT))}, node perturbation "
+                f"{mean_text(alike(results, 'node perturbation', GRADIENT))}, another seed of backpropagation "
                 f"{mean_text(alike(results, GRADIENT, GRADIENT))}.",
             )  # fmt: skip
 
 
 def _embeddings() -> ModuleType:
-    """Return what measures embeddings, which needs scikit-learn; the list of studies does not."""
+    """Return the module that measures embeddings; it needs scikit-learn, while listing the studies does not."""
     from genreg_np.report.sections import embeddings
 
     return embeddings
 
 
 def effective_rank(values: NDArray[np.float64]) -> float:
-    """Return how many directions values (n, H) use: exp of the entropy of their components' shares."""
+    """Return the number of directions that values (n, H) use: exp of the entropy of their components' shares."""
     squares = np.square(np.linalg.svd(values - values.mean(axis=0), compute_uv=False))
     shares = squares[squares > 0] / squares.sum() if squares.sum() else np.ones(1)
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def packed(values: NDArray[np.float64], count: int = 100) -> list[float]:
-    """Return the Gram matrix of some inputs, evenly spread, (n, n) as its upper triangle, scaled to a norm of 1."""
+    """Return the upper triangle of the Gram matrix (n, n) of evenly spread inputs, scaled to a norm of 1."""
     some = values[:: -(-len(values) // count)]
     some = some - some.mean(axis=0)
     gram = some @ some.T
@@ -179,13 +179,13 @@ def packed(values: NDArray[np.float64], count: int = 100) -> list[float]:
 
 
 def cka(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return the linear CKA of two packed Gram matrices, by the unbiased HSIC: about 0 of values that share nothing."""
+    """Return the linear CKA of two packed Gram matrices by the unbiased HSIC: about 0 for independent values."""
     first, second = (_unpacked(gram) for gram in (one, other))
     return float(_shared(first, second) / (_shared(first, first) * _shared(second, second)) ** 0.5)
 
 
 def _unpacked(gram: Sequence[float]) -> NDArray[np.float64]:
-    """Return a packed Gram matrix (n, n), its diagonal 0."""
+    """Return a packed Gram matrix as (n, n), with its diagonal set to 0."""
     size = int((np.sqrt(8 * len(gram) + 1) - 1) / 2)
     whole = np.zeros((size, size))
     whole[np.triu_indices(size)] = gram
@@ -195,7 +195,7 @@ def _unpacked(gram: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Return HSIC of two Gram matrices (n, n) without diagonals, unbiased (Song et al. 2012), times a constant."""
+    """Return the unbiased HSIC (Song et al. 2012) of two Gram matrices (n, n) without diagonals, times a constant."""
     size = len(one)
     means = one.sum() * other.sum() / ((size - 1) * (size - 2))
     both = float(one.sum(axis=0) @ other.sum(axis=0))
@@ -203,7 +203,7 @@ def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def alike(results: Results, one: str, other: str) -> list[float]:
-    """Return the CKA of two cases seed by seed; of a case with itself that of each two seeds."""
+    """Return the CKA of two cases seed by seed; for a case with itself, of each pair of seeds."""
     if one == other:
         grams = [run["gram"] for run in results.of(one)]
         return [cka(first, second) for first, second in itertools.combinations(grams, 2)]
@@ -235,5 +235,5 @@ def _planes(results: Results, names: Sequence[str]) -> Picture:
         panel.set_title(name, fontsize=9)
     for panel in panels[len(names) :]:
         panel.axis("off")
-    says = f"{len(names)} planes of dots, by UMAP, each class with its digit near its middle."
+    says = f"{len(names)} scatter plots by UMAP, with the digit of each class near its centre."
     return Picture("planes", png_of(figure), says, "UMAP of the last hidden layer, first seed of each.")

@@ -1,6 +1,6 @@
-"""What theory says of a population, and of estimates of a gradient, measured beside what happens.
+"""Predictions of theory for a population, and for gradient estimates, compared with measurements.
 
-Each function returns plain numbers: what is predicted, and what was measured. theory.py says which law is which.
+Each function returns plain numbers, predicted and measured. theory.py names the laws.
 
 Shapes: P genomes, S survivors, D genes, U units, K pairs, N images.
 """
@@ -34,22 +34,22 @@ from genreg_np.strategies.base import first_genes
 from genreg_np.strategies.genreg import Genreg, parent_weights
 from genreg_np.streams import Purpose, Stream
 
-WATCHED = 100  # images of each class by which genomes' true accuracy is told
-EVERY = 10  # generations from one look to the next
-SEED = 1 << 33  # of images and throws that belong to no run
+WATCHED = 100  # images of each class that measure genomes' true accuracy
+EVERY = 10  # generations between measurements
+SEED = 1 << 33  # of images and draws, different from that of any run
 REPEATED = (1, 5, 20, 50)  # images of each class
-STEPS = 60  # of a walk towards the optimum of a quadratic, at each size of step
+STEPS = 60  # of a walk towards the optimum of a quadratic, for each step size
 
 
 class Recording:
-    """A backend that keeps which genomes it rebuilt last: those that survived."""
+    """A backend that records which genomes it rebuilt last: the survivors."""
 
     def __init__(self, own: Any) -> None:
         self._own = own
         self.chosen = np.empty(0, np.int64)
 
     def rebuild(self, brood: Brood, chosen: NDArray[np.int64]) -> Float32:
-        """Rebuild genomes, and keep their numbers."""
+        """Rebuild genomes, and record their numbers."""
         self.chosen = np.asarray(chosen)
         found: Float32 = self._own.rebuild(brood, chosen)
         return found
@@ -66,12 +66,12 @@ def price(before: NDArray[np.float64], after: NDArray[np.float64], slots: NDArra
     before, after : (P,) float64
         A trait of all genomes of a generation, and of the next one.
     slots : (P, 2) int
-        Each child's two parents, as numbers of genomes of the generation before: each has half a child by it.
+        Each child's two parents, as numbers of genomes of the previous generation; each counts half a child.
 
     Returns
     -------
     dict
-        `change` of the mean; `selection`, Cov(w, z) / mean(w), and `transmission`, E(w dz) / mean(w), whose sum it is.
+        `change` of the mean, the sum of `selection`, Cov(w, z) / mean(w), and `transmission`, E(w dz) / mean(w).
     """
     children = np.bincount(slots.ravel(), minlength=len(before)) / 2  # w
     inherited = np.bincount(slots.ravel(), weights=np.repeat(after, 2), minlength=len(before)) / 2
@@ -84,7 +84,7 @@ def price(before: NDArray[np.float64], after: NDArray[np.float64], slots: NDArra
 
 
 def of_population(settings: Mapping[str, Any], seed: int) -> Values:
-    """Watch a run: Price's equation, the breeder's equation, heritability, and drift where nothing selects."""
+    """Measure a run: Price's equation, the breeder's equation, heritability, and drift without selection."""
     kept = {name: value for name, value in settings.items() if name != "breeders"}
     evolution = evolution_of({**kept, "validate_every": 1 << 30}, seed)
     total, breeders = int(settings["generations"]), int(settings["breeders"])
@@ -139,7 +139,7 @@ def of_population(settings: Mapping[str, Any], seed: int) -> Values:
 
 
 def drift(evolution: Evolution, generations: int) -> dict[str, float]:
-    """Return the variance of weights that nothing selects, those of pixels that no image lights: 1/12 + G r s^2."""
+    """Return the variance of weights under no selection, those of pixels dark in all images: 1/12 + G r s^2."""
     options = evolution.config.options
     features = np.asarray(evolution.context.features)
     dark = np.flatnonzero(features.max(axis=0) == features.min(axis=0))
@@ -149,12 +149,12 @@ def drift(evolution: Evolution, generations: int) -> dict[str, float]:
 
 
 def of_progress(settings: Mapping[str, Any], seed: int) -> Values:
-    """Walk towards the optimum of a quadratic by the survivors' mean, at several sizes of step, with noise and without.
+    """Walk towards the optimum of a quadratic by the survivors' mean, for several step sizes, with and without noise.
 
-    GENREG's own breeding with crossover = mean, all genes mutated: the (mu/mu_w, lambda)-ES with weights w by rank, of
-    which theory says (Beyer 2001, "The theory of evolution strategies", chapter 6; noise and weights as Arnold 2006),
-    for normalised steps s* = s D / R at distance R, with a = s*^2 / (mu_w D), v the noise of a fitness, as a share of
-    what a step changes it by, c = sum w_i E z_i and mu_w = 1 / sum w_i^2,
+    This is GENREG's own breeding with crossover = mean and all genes mutated: the (mu/mu_w, lambda)-ES with weights w
+    by rank. Theory (Beyer 2001, "The theory of evolution strategies", chapter 6; noise and weights as in Arnold 2006)
+    predicts, for normalised steps s* = s D / R at distance R, with a = s*^2 / (mu_w D), v the noise of a fitness
+    relative to its change by a step, c = sum w_i E z_i and mu_w = 1 / sum w_i^2,
 
         phi* = c s* (1 + a / 2) / (sqrt(1 + s*^2 / (2 D) + v^2) sqrt(1 + a)) - D (sqrt(1 + a) - 1)
     """
@@ -184,7 +184,7 @@ def of_progress(settings: Mapping[str, Any], seed: int) -> Values:
 
 
 def _walk(run: Evolution, seed: int, size: int, step: float, noisy: float) -> float:
-    """Return the mean normalised progress of STEPS generations of a size of step, begun at distance 1 each."""
+    """Return the mean normalised progress of STEPS generations with a step size, each starting at distance 1."""
     stream, (first, context, _) = Stream(SEED + seed), population_of(run)
     gains, start = [], np.full((1, size), 1 / size**0.5, np.float32)
     for number in range(STEPS):
@@ -202,9 +202,9 @@ def _walk(run: Evolution, seed: int, size: int, step: float, noisy: float) -> fl
 
 
 def of_dimension(settings: Mapping[str, Any], seed: int) -> Values:
-    """Return how many evaluations of an image a method takes to a validation accuracy; None where it gets there never.
+    """Return how many evaluations of an image a method needs for a validation accuracy; None if it never reaches it.
 
-    A pair of mutants and a forward and backward pass count two evaluations.
+    A pair of mutants counts as two evaluations, as does a forward and backward pass.
     """
     level, own = float(settings["level"]), {name: settings[name] for name in settings if name != "level"}
     evolution = evolution_of(own, seed)
@@ -225,12 +225,12 @@ def of_dimension(settings: Mapping[str, Any], seed: int) -> Values:
 
 
 def of_estimates(settings: Mapping[str, Any], seed: int) -> Values:
-    """Return how well mirrored pairs point along the gradient: cos^2 of estimate and gradient, expected and measured.
+    """Return how well mirrored pairs estimate the gradient: cos^2 of estimate and gradient, predicted and measured.
 
     Weights mutated, K pairs of Gaussian directions in D genes:         K / (K + D + 1)
     units mutated, K orthogonal pairs of U units for each of N images:  |g|^2 / (|g|^2 + sum_l (U_l / K - 1) e_l / N),
-    e_l the mean of |delta_i|^2 |x_i|^2 (A_i - 1) / (U_l - 1) over images: what one image's pairs miss, N images average
-    out. A of an image's units are active: no credit goes to others, whose mutants are alike.
+    e_l the mean of |delta_i|^2 |x_i|^2 (A_i - 1) / (U_l - 1) over images: the error of one image's pairs averages out
+    over N images. A of an image's units are active: the others get no credit, since their mutants are equal.
     """
     from genreg_np.experiments.training import images
 
@@ -266,7 +266,7 @@ def of_estimates(settings: Mapping[str, Any], seed: int) -> Values:
 def _missed(
     network: Network, genes: Float32, features: Float32, labels: NDArray[np.int64]
 ) -> tuple[list[float], list[int]]:
-    """Return of both layers of a network of one hidden layer with ReLU the mean of |delta|^2 |x|^2, and its units."""
+    """Return mean |delta|^2 |x|^2 and the number of units of both layers of a network with one hidden ReLU layer."""
     (weights, biases), (out, last) = network.unpack(genes)
     hidden = np.maximum(features @ weights.T + biases, 0)
     logits = hidden @ out.T + last

@@ -1,20 +1,21 @@
-"""Learners that are taught one thing after another: one network by three methods, on batches that a study chooses.
+"""Learners for several tasks in sequence: one network by three methods, on batches that a study chooses.
 
-    learner.learn(features, labels)      a step on a batch
-    learner.logits(features)             what the network answers now
-    learner.switch()                     a task is over, another begins
+    learner.learn(features, labels)      take a step on a batch
+    learner.logits(features)             return the network's current outputs
+    learner.switch()                     end a task and begin the next
 
 Outputs may be in groups, such as the heads of several tasks: a sample's probability is then that of its class among the
 classes of the same group, and other outputs learn nothing from it.
 
-How a learner holds on to what it knew, `hold`:
+Ways to prevent forgetting, `hold`:
 
-    anchored    weights are pulled towards those at the last switch, a little in each step
-    ewc         each by what it meant for the tasks before: gradient += strength F (w - w*), F the summed mean squared
-                gradients of log p of the right classes, w* the weights at the last switch (Kirkpatrick et al. 2017,
-                "Overcoming catastrophic forgetting"; with one anchor, Schwarz et al. 2018, "Progress & compress")
+    anchored    weights are pulled a little towards those at the last switch in each step
+    ewc         the same, by each weight's importance for earlier tasks: gradient += strength F (w - w*), F the summed
+                mean squared gradients of log p of the right classes, w* the weights at the last switch (Kirkpatrick et
+                al. 2017, "Overcoming catastrophic forgetting"; with one anchor, Schwarz et al. 2018, "Progress &
+                compress")
     sparse      selection whose children mutate a tenth as many weights after the first switch
-    elites      selection whose generations also hold the champions of the tasks before, to be judged with all others
+    elites      selection whose generations also contain the champions of earlier tasks, scored with all others
 
 Shapes: P genomes, S survivors, N samples of K classes, D genes.
 """
@@ -42,14 +43,14 @@ from genreg_np.strategies.base import first_genes
 from genreg_np.strategies.genreg import Genreg
 from genreg_np.streams import Stream
 
-Groups = tuple[int, ...]  # of each class, which group it is in
+Groups = tuple[int, ...]  # the group of each class
 OUTSIDE = np.float32(-1e9)  # the logit of a class of another group
-PULL = 0.01  # of an anchor, in a step: the share of the way back
+PULL = 0.01  # of an anchor: fraction of the way back per step
 EWC_STRENGTH, EWC_SAMPLES = 3000.0, 300
 
 
 class Learner(ABC):
-    """A network that is taught step by step.
+    """A network that is trained step by step.
 
     Parameters
     ----------
@@ -57,11 +58,11 @@ class Learner(ABC):
     backend : Backend
     seed : int
     steps : int
-        Of a task, by which steps become smaller.
+        Number of steps of a task, over which the step size falls.
     groups : tuple of int
-        Of each class its group; empty where all are in one.
+        Group of each class; empty if all are in one.
     hold : str
-        What keeps it from forgetting; "" for nothing.
+        Way to prevent forgetting; "" for none.
     """
 
     name: str
@@ -79,27 +80,27 @@ class Learner(ABC):
     @property
     @abstractmethod
     def genes(self) -> Float32:
-        """The network's genes now, (D,)."""
+        """The network's current genes, (D,)."""
 
     @abstractmethod
     def learn(self, features: Float32, labels: NDArray[np.int64]) -> None:
         """Take a step on a batch (N, I), (N,)."""
 
     def switch(self) -> None:
-        """Take note that a task is over."""
+        """End a task."""
         self.done = 0
         if self.hold:
             self.anchor = self.genes.copy()
 
     def remember(self, features: Float32, labels: NDArray[np.int64]) -> None:  # noqa: B027 - most learners need not
-        """Look at samples of the task that is over, before `switch`."""
+        """Process samples of the finished task, before `switch`."""
 
     def logits(self, features: Float32) -> Float32:
-        """Return what the network answers, (N, K)."""
+        """Return the network's logits, (N, K)."""
         return self.backend.logits(self.network, self.genes, features)
 
     def _within(self, logits: Float32, labels: NDArray[np.int64]) -> Float32:
-        """Return logits (..., N, K) with those of other groups than the labels' (N,) out of the way."""
+        """Return logits (..., N, K) with those outside the groups of labels (N,) set to OUTSIDE."""
         if self.groups is None:
             return logits
         return np.where(self.groups == self.groups[labels][:, None], logits, OUTSIDE)
@@ -113,13 +114,13 @@ class Learner(ABC):
         return found
 
     def _pulled(self, genes: Float32) -> Float32:
-        """Return genes (..., D), pulled to the anchor where there is one."""
+        """Return genes (..., D), pulled to the anchor if there is one."""
         if self.hold != "anchored" or self.anchor is None:
             return genes
         return genes + np.float32(PULL) * (self.anchor - genes)
 
     def _rate(self, first: float) -> float:
-        """Return the size of a step: it falls to nothing over a task."""
+        """Return the step size, which falls over a task."""
         return first * max(0.05, 1 - self.done / self.steps)
 
 
@@ -141,7 +142,7 @@ class ByGradient(Learner):
 
     @property
     def genes(self) -> Float32:
-        """The network's genes now, (D,)."""
+        """The network's current genes, (D,)."""
         return self._genes
 
     def _loss(self, logits: Array, labels: Array) -> tuple[Array, Array]:
@@ -163,7 +164,7 @@ class ByGradient(Learner):
         self.done += 1
 
     def remember(self, features: Float32, labels: NDArray[np.int64]) -> None:
-        """Add what each weight means for the task that is over."""
+        """Add each weight's importance for the finished task."""
         if self.hold != "ewc":
             return
         squares = np.zeros_like(self._importance)
@@ -194,7 +195,7 @@ class ByNodes(Learner):
 
     @property
     def genes(self) -> Float32:
-        """The network's genes now, (D,)."""
+        """The network's current genes, (D,)."""
         return self._genes
 
     def learn(self, features: Float32, labels: NDArray[np.int64]) -> None:
@@ -207,7 +208,7 @@ class ByNodes(Learner):
         self.done += 1
 
     def _change(self, features: Float32, labels: NDArray[np.int64]) -> Float32:
-        """Return where fitness grows, (D,): of each group by a network that has no other outputs."""
+        """Return the direction in which fitness increases, (D,): for each group by a network with its outputs alone."""
         how = Perturbation(self.PAIRS, self.SIGMA, self.stream.seed, self._number)
         change = np.zeros_like(self._genes)
         for head in self._heads:
@@ -230,7 +231,7 @@ class Head:
 
     @classmethod
     def of(cls, network: Network, classes: NDArray[np.int64]) -> Head:
-        """Take the outputs of some classes, and leave out the others."""
+        """Return the head with the outputs of some classes."""
         before, last = network.dense[:-1], network.dense[-1]
         own = Network(network.input_shape, (*network.fixed, *before, Dense(last.inputs, len(classes), "linear")))
         numbers = np.arange(network.gene_count)
@@ -241,7 +242,7 @@ class Head:
 
 
 class BySelection(Learner):
-    """Pure selection: children of the survivors' mean by a few large mutations, judged by log-probability."""
+    """Pure selection: children of the survivors' mean by a few large mutations, scored by log-probability."""
 
     name = "selection"
     holds = ("anchored", "sparse", "elites")
@@ -264,7 +265,7 @@ class BySelection(Learner):
         return mean
 
     def learn(self, features: Float32, labels: NDArray[np.int64]) -> None:
-        """Breed, judge and select a generation."""
+        """Breed, score and select a generation."""
         brood = Genreg.breed(self._state, self._context, self.stream)
         brood = dataclasses.replace(brood, mutation_scale=self._rate(brood.mutation_scale))
         if self.hold == "sparse" and self.anchor is not None:
@@ -280,7 +281,7 @@ class BySelection(Learner):
         self.done += 1
 
     def _with_elites(self, brood: Brood) -> Brood:
-        """Return a brood whose first genomes are the champions of the tasks before, as they were."""
+        """Return a brood whose first genomes are the unchanged champions of earlier tasks."""
         count = len(self._elites)
         if not count or not len(brood.survivors):
             return brood
@@ -291,7 +292,7 @@ class BySelection(Learner):
         )
 
     def switch(self) -> None:
-        """Keep the champion of the task that is over, where that is how it holds."""
+        """End a task; keep its champion if `hold` is "elites"."""
         super().switch()
         if self.hold == "elites" and len(self._elites) < 10:
             self._elites.append(self.genes)

@@ -1,9 +1,9 @@
-"""Letters: does what was learned from one view, or thirty, hold for views and typefaces never seen?
+"""Letters: does training on one view, or thirty, generalise to unseen views and typefaces?
 
-The seeds' thirty variations are views in one typeface: sizes from half to one and a half, turned by up to 25 degrees,
-moved by up to 15 of 100 pixels, black or white on any colour that is far enough from it (facts: data/letters.py). A
-network is trained on one plain view of each letter, on thirty, or on a thousand, from which every batch draws: as good
-as fresh ones. Tested are views that nobody trained on; in the second part, typefaces that nobody trained on.
+The thirty variations of the seed documents are views in one typeface: sizes from half to one and a half, rotated by up
+to 25 degrees, shifted by up to 15 of 100 pixels, black or white on any colour that is far enough from it (facts:
+data/letters.py). A network is trained on one plain view of each letter, on thirty, or on a thousand, from which every
+batch draws: as good as fresh ones. It is tested on unseen views; in the second part, on unseen typefaces.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
                         "network": "conv 16 3 / relu / max 2 / conv 32 3 / relu / max 2 / dense 128 / relu / dense 26"},
 }  # fmt: skip
 OURS, SEEDS = "detector bank", "GENREG as published"
-CALLED = {SEEDS: "GENREG's mechanism, 625-32-26"}  # on a page
+CALLED = {SEEDS: "GENREG's mechanism, 625-32-26"}  # name on the page
 TRAINED_ON = {"one view": 1, "thirty views": 30, "fresh views": 1000}  # views of each letter
 TAUGHT = typeset.FACES[:4]
 TESTED = {"full": 1000, "quick": 20, "toy": 4}  # unseen views of each letter
@@ -44,20 +44,20 @@ class Letters(Study):
     """The study `letters`."""
 
     name = "letters"
-    question = "Thirty views of each letter: does it know views and typefaces that it never saw?"
+    question = "Thirty views of each letter: does a network recognise unseen views and typefaces?"
     about = """
-The alphabet drawn as the seeds do, in one typeface, in views of any size, turn, place, ink and background, seen at
-25 x 25 pixels: as grey as they are, or as ink, how far each pixel is from the background. Networks learn from one plain
-view of each letter, from thirty, or from a thousand, of which each batch draws some: as good as fresh ones. Tested on
-1,000 unseen views of each letter; chance is 3.8 %. In the second part, four typefaces teach and three others are
-tested. GENREG's mechanism is the published one on a smaller network, 625-32-26, and 10 images of each letter, for 600
-generations; selection trains 625-64-26, node perturbation 625-128-26, backpropagation a network of convolutions; the
-detector bank is preset `fast` with a hidden layer of 128 units, no gradient anywhere. Rows compare recipes, not
-methods alone, and take different times.
+The alphabet is drawn as in the seed documents, in one typeface, in views of any size, rotation, place, ink and
+background, at 25 x 25 pixels: in grey, or as ink, the distance of each pixel from the background. Networks are trained
+on one plain view of each letter, on thirty, or on a thousand, from which each batch draws some: as good as fresh ones.
+They are tested on 1,000 unseen views of each letter; chance is 3.8 %. In the second part, four typefaces are used for
+training and three others for testing. GENREG's mechanism is the published one on a smaller network, 625-32-26, and 10
+images of each letter, for 600 generations; selection trains 625-64-26, node perturbation 625-128-26, backpropagation a
+convolutional network; the detector bank is preset `fast` with a hidden layer of 128 units, without any gradient. Rows
+compare recipes, not methods alone, and take different times.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return each method on each number of views, in ink and in grey; then typefaces."""
+        """Return each method with each number of views, in ink and in grey; then typefaces."""
         found = []
         for seen_as in size.pick(typeset.SEEN_AS, typeset.SEEN_AS, ("ink",)):
             for method, own in METHODS.items():
@@ -79,7 +79,7 @@ methods alone, and take different times.
                 "seen_as": seen_as, "faces": list(faces), "tested": TESTED[size.name]}  # fmt: skip
 
     def check(self, cases: Sequence[Case], progress: Progress | None = None) -> None:
-        """Refuse to begin without what draws letters."""
+        """Check that letters can be drawn."""
         draw_letter("A")
         for face in typeset.FACES:
             typeset.typeface(face)
@@ -116,19 +116,19 @@ methods alone, and take different times.
                         ]
                     )
         head = ["trained by", "seen as", *TRAINED_ON]
-        yield Shown("Unseen views", "Test accuracy, %, by what was trained on.", (Table(head, rows),))
+        yield Shown("Unseen views", "Test accuracy, %, by the views used for training.", (Table(head, rows),))
         taught = {"one typeface": [typeset.OWN], "four typefaces": list(TAUGHT)}
         rows = [
-            [face, *(percent(results.numbers(f"typefaces, {words}", face)) + (" (taught)" if face in faces else "")
+            [face, *(percent(results.numbers(f"typefaces, {words}", face)) + (" (trained)" if face in faces else "")
                      for words, faces in taught.items())]
             for face in typeset.FACES
         ]  # fmt: skip
         if results.measured("typefaces, four typefaces"):
-            words = f"By the {OURS}, in ink, 1,000 views of each letter in all. Test accuracy, %."
-            yield Shown("Typefaces", words, (Table(["tested on", *(f"taught {name}" for name in taught)], rows),))
+            words = f"With the {OURS}, in ink, 1,000 views of each letter in total. Test accuracy, %."
+            yield Shown("Typefaces", words, (Table(["tested on", *(f"trained on {name}" for name in taught)], rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what views and typefaces say."""
+        """Yield findings about views and typefaces."""
         wanted = [f"{method}, {words}, ink" for method in (SEEDS, OURS) for words in TRAINED_ON]
         if results.measured(*wanted):
             told = {name: percent(results.numbers(name, "test")) for name in wanted}
@@ -138,15 +138,15 @@ methods alone, and take different times.
             )
             yield Answer(
                 "000", "Augmented alphabet: testing generalization across 30 font variations",
-                f"on views never seen, GENREG's mechanism (625-32-26) knows {published}; the {OURS}, without "
+                f"on unseen views, GENREG's mechanism (625-32-26) reaches {published}; the {OURS}, without "
                 f"gradients, {ours}.",
             )  # fmt: skip
             yield Answer(
                 "001", "Alphabet recognition: 100 % mastery",
-                "the seed's 100 % is of the 26 images that it was trained on. A network of 625-32-26 that was "
-                f"trained on one view of each letter, as ink, knows {told[wanted[0]]} % of other views in the same "
-                "typeface (chance 3.8 %); what it knows of its own 26 is in docs/accuracy.md, for the network of "
-                "the seed.",
+                "the 100 % of the seed document are for the 26 images used in training. A network of 625-32-26 "
+                f"trained on one view of each letter, as ink, reaches {told[wanted[0]]} % on other views in the same "
+                "typeface (chance 3.8 %); docs/accuracy.md has the accuracy of the document's network on its own 26 "
+                "images.",
             )  # fmt: skip
         if results.measured("typefaces, one typeface", "typefaces, four typefaces"):
             unseen = [face for face in typeset.FACES if face not in TAUGHT]
@@ -156,13 +156,13 @@ methods alone, and take different times.
             ]
             yield Answer(
                 "000", "Generalization across font variations: other typefaces",
-                f"by the {OURS}, in {', '.join(unseen)}, on which nothing was trained: {percent(means[0])} % from "
-                f"one typeface, {percent(means[1])} % from four.",
+                f"with the {OURS}, in the unseen typefaces {', '.join(unseen)}: {percent(means[0])} % after training "
+                f"on one typeface, {percent(means[1])} % after four.",
             )  # fmt: skip
 
 
 def dataset_of(faces: Sequence[str], count: int, seen_as: str, tested: int) -> Dataset:
-    """Return views to learn from, one or many, and unseen ones to be validated and tested by."""
+    """Return views for training, one or many per letter, and unseen ones for validation and testing."""
     if count == 1:
         plain = typeset.smaller(np.stack([draw_letter(letter) for letter in LETTERS]))
         plain = typeset.as_ink(plain) if seen_as == "ink" else plain

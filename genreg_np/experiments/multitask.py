@@ -1,12 +1,12 @@
-"""Multitask: digits and letters in one network, two heads on the same hidden units. Do they help or hinder each other?
+"""Multitask: digits and letters in one network, with two heads on the same hidden units; does this help or hinder?
 
     shared      one hidden layer of 64 units, ten outputs for digits, twenty-six for letters
-    halves      two networks of 32 units, one for each task: as many hidden units in all
+    halves      two networks of 32 units, one per task: the same number of hidden units in total
     single      one network of 64 units for one task alone
 
-    interference        accuracy of a task in the shared network less that of the single one
+    interference        accuracy of a task in the shared network minus that in the single one
 
-Letters are 28x28, drawn in several sizes, turns and places (typeset.py). Batches hold as many digits as letters.
+Letters are 28x28, drawn in several sizes, rotations and places (typeset.py). Batches have as many digits as letters.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Multitask(Study):
     name = "multitask"
     question = "Digits and letters in one network: do two tasks help or hinder each other?"
     about = """
-One hidden layer of 64 units with a head for digits and a head for letters, against single networks of 64 units and two
-halves of 32, by three methods, each of its networks trained on as many samples of a task. Letters are drawn at 28x28,
-in many sizes, turns and places. Test accuracy in per cent.
+One hidden layer of 64 units with a head for digits and a head for letters, compared with single networks of 64 units
+and two halves of 32, by three methods; all networks of a method are trained on the same number of samples of a task.
+Letters are drawn at 28x28, in many sizes, rotations and places. Test accuracy in per cent.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return each kind of network by each method."""
+        """Return each kind of network with each method."""
         found = []
         for method in LEARNERS:
             common = {"dataset": size.data, "method": method, "steps": size.generations(STEPS[method]),
@@ -99,43 +99,43 @@ in many sizes, turns and places. Test accuracy in per cent.
                     rows.append([method, task, *(percent(own[kind]) for kind in KINDS),
                                  _interference(results, method, task)])  # fmt: skip
         head = ["", "task", "shared, 64 units", "single, 64 units", "halves, 32 units", "interference, points"]
-        yield Shown("Accuracy", "Interference is that of the shared network less that of a single one.",
+        yield Shown("Accuracy", "Interference is the shared network's accuracy minus a single network's.",
                     (Table(head, rows),))  # fmt: skip
         rows = [[method, *(mean_text(_half_way(results, method, task), 100, 0) for task in TASKS)]
                 for method in LEARNERS if results.measured(f"{method}, shared")]  # fmt: skip
         words = (
-            "Per cent of a shared run until the task's validation accuracy first reaches half of its last one; "
-            "looked at forty times, so that 2.5 is the least."
+            "Per cent of a shared run until the task's validation accuracy first reaches half of its final value; "
+            "measured forty times, so 2.5 is the minimum."
         )
         yield Shown("Which is learned first", words, (Table(["", *TASKS], rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what sharing costs."""
+        """Yield the cost of sharing."""
         told = []
         for method in LEARNERS:
             gaps = {task: (_interference(results, method, task), _interference(results, method, task, "halves"))
                     for task in TASKS}  # fmt: skip
             if not any("-" in pair for pair in gaps.values()):
                 each = " and ".join(f"{task} {single} ({halves})" for task, (single, halves) in gaps.items())
-                told.append(f"by {method} {each}")
+                told.append(f"{method} {each}")
         if told:
             yield Answer(
                 "000", "Multi-task learning: MNIST and the alphabet at once",
-                "points of a shared network against single ones of as many units, and in brackets against two "
-                f"halves of as many in all: {'; '.join(told)}.",
+                "difference in points of a shared network from single ones with as many units, and in brackets from "
+                f"two halves with as many in total: {'; '.join(told)}.",
             )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Samples:
-    """What a task is learned and tested by: of each split features (n, I) and labels (n,)."""
+    """The data of a task: features (n, I) and labels (n,) of each split."""
 
     classes: int
     splits: dict[str, tuple[Float32, NDArray[np.int64]]]
 
 
 def samples(name: str, views: int) -> dict[str, Samples]:
-    """Return both tasks: images of a set, and as large letters."""
+    """Return both tasks: the images of a dataset, and letters of the same size."""
     data = images(name)
     side = data.input_shape[0]
     letters = small_letters(side, views)
@@ -149,14 +149,14 @@ def samples(name: str, views: int) -> dict[str, Samples]:
 
 
 def _right(learner: Learner, own: Samples, first: int, split: str) -> float:
-    """Return a task's accuracy by its own head."""
+    """Return a task's accuracy with its own head."""
     features, labels = own.splits[split]
     answers = learner.logits(features)[:, first : first + own.classes].argmax(axis=1)
     return round(float((answers == labels).mean()), 5)
 
 
 def _interference(results: Results, method: str, task: str, other: str = "single") -> str:
-    """Return by how many points a task is known better in the shared network than in a single or a half one."""
+    """Return by how many points a task's accuracy is higher in the shared network than in a single or half one."""
     pairs = results.both(f"{method}, shared", f"{method}, {other}, {task}")
     return points([shared[task] - own[task] for shared, own in pairs])
 

@@ -1,10 +1,10 @@
-"""Mutation: how much of it, of whom, and in how large a population?
+"""Mutation: how much, of which genomes, and in how large a population?
 
-GENREG as published, 784-32-10, 600 generations, one setting changed at a time: the rate and the scale of what children
-mutate; mutation of the survivors themselves ("base mutation"), which the published code names but does not apply;
-either of them off, with two parents and with one; and populations of 50 to 5,000 at equal evaluations.
+GENREG as published, 784-32-10, 600 generations, with one setting changed at a time: the rate and the scale of the
+children's mutation; mutation of the survivors themselves ("base mutation"), which the published code names but does not
+apply; either of them off, with two parents and with one; and populations of 50 to 5,000 at equal evaluations.
 
-    distance    the root mean square distance of two survivors, by genes, at the end: how much variety is left
+    distance    the root mean square distance of two survivors, by genes, at the end: the remaining diversity
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RATES = (0.01, 0.03, 0.15, 0.3)
 SCALES = (0.02, 0.05, 0.2, 0.4)
 POPULATIONS = (50, 100, 500, 1000, 5000)
 PUBLISHED = "as published"
-SWITCHES: Mapping[str, Mapping[str, object]] = {  # who mutates, and how many parents a child has
+SWITCHES: Mapping[str, Mapping[str, object]] = {  # which genomes mutate, and how many parents a child has
     PUBLISHED: {},
     "children and survivors": {"base_mutation_rate": 0.08},
     "survivors alone": {"base_mutation_rate": 0.08, "child_mutation_rate": 0.0},
@@ -33,21 +33,21 @@ SWITCHES: Mapping[str, Mapping[str, object]] = {  # who mutates, and how many pa
     "one parent; survivors alone": {"crossover": "none", "base_mutation_rate": 0.08, "child_mutation_rate": 0.0},
     "one parent; nobody": {"crossover": "none", "child_mutation_rate": 0.0},
 }
-LEARNS = 0.02  # of accuracy, what the second half of a run must add if it is not to be called flat
+LEARNS = 0.02  # accuracy that the second half of a run must add not to be called flat
 
 
 class Mutation(Study):
     """The study `mutation`."""
 
     name = "mutation"
-    question = "Which mutation does the work, how much of it, and in how large a population?"
+    question = "Which mutation matters, how much of it, and in how large a population?"
     about = """
 GENREG as published (784-32-10, 200 genomes, 600 generations, children mutate each weight with probability .07 by
-N(0, .1)), with one thing changed at a time. *Base mutation* is that of the survivors themselves before they have
-children: the published configuration names a rate of .08, the published code never applies it. Populations of other
-sizes take as many generations as make equal evaluations. Test accuracy in per cent; the distance is that of two
-survivors at the end, by all weights: how much variety is left.
-What is tested is the most trusted genome or the survivors' mean, whichever did better in validation.
+N(0, .1)), with one setting changed at a time. *Base mutation* is that of the survivors themselves before they have
+children: the published configuration has a rate of .08, but the published code never applies it. Populations of other
+sizes are run for equal evaluations. Test accuracy in per cent; the distance is that of two survivors at the end, over
+all weights: the remaining diversity. The most trusted genome or the survivors' mean is tested, whichever has the higher
+validation accuracy.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -73,7 +73,7 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
         return trained(settings, seed)
 
     def shown(self, results: Results) -> Iterator[Shown]:
-        """Yield who mutates, how much, and of how many."""
+        """Yield which genomes mutate, how much, and in which population."""
         switches = [name for name in SWITCHES if results.measured(name)]
         yield Shown("Who mutates", "", (_table("mutates", results, switches), _curves(results, switches)))
         for title, prefix, own in (("Rate", "rate ", 0.07), ("Scale", "scale ", 0.1)):
@@ -82,7 +82,7 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
                 found[own] = PUBLISHED
                 names = [found[value] for value in sorted(found)]
                 labels = [f"{value:g}" for value in sorted(found)]
-                words = "Of children's mutation; all else as published."
+                words = "Of the children's mutation; everything else as published."
                 yield Shown(title, words, (_table(title.lower(), results, names, labels),))
         if populations := results.names("population "):
             sizes = {int(name.split()[1].replace(",", "")): name for name in populations} | {POPULATION: PUBLISHED}
@@ -92,27 +92,28 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
             yield Shown("Population", words, (_table("genomes", results, names, labels),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what the switches say."""
+        """Yield findings about mutation."""
         if results.measured("nobody", "survivors alone", "one parent; nobody", "one parent; survivors alone"):
             told = []
             for name in ("survivors alone", "nobody", "one parent; survivors alone", "one parent; nobody"):
                 flat = "flat" if gained(results, name) < LEARNS else "still rising"
-                told.append(f"by {name.replace('; ', ', ')} {percent(results.numbers(name, 'test'))} %, {flat} in the "
+                told.append(f"{name.replace('; ', ', ')} {percent(results.numbers(name, 'test'))} %, {flat} in the "
                             "second half")  # fmt: skip
             yield Answer(
                 "000", "Disabling child mutation completely flatlined learning",
-                f"by children's mutation, as published, {percent(results.numbers(PUBLISHED, 'test'))} %; without it, "
-                f"{'; '.join(told)}. The published code never mutates survivors: with children's mutation off nobody "
-                "mutates.",
+                f"with children's mutation, as published, {percent(results.numbers(PUBLISHED, 'test'))} %; without it, "
+                f"by who mutates: {'; '.join(told)}. The published code never mutates survivors: without children's "
+                "mutation, nothing mutates.",
             )  # fmt: skip
         if results.measured(PUBLISHED, "children and survivors"):
             gaps = results.gap("children and survivors", PUBLISHED)
             yield Answer(
                 "000", "Base mutation maintains diversity, and is less important than child mutation",
-                f"on top of children's, for the seeds that both have, it changes accuracy by {points(gaps)} points "
-                f"and the survivors' distance from {mean_text(distances(results, PUBLISHED), digits=1)} to "
-                f"{mean_text(distances(results, 'children and survivors'), digits=1)}, as twice the rate for "
-                f"children does ({mean_text(distances(results, 'rate 0.15'), digits=1)}). The published code never "
+                f"in addition to children's mutation, for the seeds that both have, it changes accuracy by "
+                f"{points(gaps)} points and the survivors' distance from "
+                f"{mean_text(distances(results, PUBLISHED), digits=1)} to "
+                f"{mean_text(distances(results, 'children and survivors'), digits=1)}, similar to twice the rate for "
+                f"children ({mean_text(distances(results, 'rate 0.15'), digits=1)}). The published code never "
                 "applies it.",
             )  # fmt: skip
         yield from self._sizes(results)
@@ -137,11 +138,11 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
         if rates and results.measured(PUBLISHED):
             rates[0.07] = PUBLISHED
             told = ", ".join(f"{percent(results.numbers(rates[rate], 'test'))} % at {rate:g}" for rate in sorted(rates))
-            yield Answer("000", "Mutation rate ablation", f"test accuracy by children's rate: {told}.")
+            yield Answer("000", "Mutation rate ablation", f"test accuracy by the children's rate: {told}.")
 
 
 def gained(results: Results, case: str) -> float:
-    """Return by how much validation accuracy rose over the second half of a case's runs, on the average."""
+    """Return the average rise of validation accuracy over the second half of a case's runs."""
     found = []
     for values in results.of(case):
         heights = [height for _, height in values["curve"]]
@@ -172,5 +173,5 @@ def _curves(results: Results, names: Sequence[str]) -> Picture:
         places = [place for place, _ in curves[0]]
         named[name] = (places, [[curve[number][1] for curve in curves] for number in range(len(places))])
     png = plots.lines(named, "generation", "validation accuracy, %", scale=100)
-    says = "Validation accuracy over the generations, a line for each choice of who mutates."
+    says = "Validation accuracy over the generations, one line per choice of who mutates."
     return Picture("switches", png, says, "Who mutates, and with how many parents; bands are 95 % intervals.")

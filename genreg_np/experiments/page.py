@@ -1,4 +1,4 @@
-"""The page of a study, NAME.md, and its pictures, NAME-*.png: text that any viewer of Markdown shows."""
+"""The page of a study, NAME.md in plain Markdown, and its pictures, NAME-*.png."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genreg_np.report.shown import Picture, Shown, Table, plain_style
 
 
 def write_page(record: Record, cases: Sequence[Case]) -> str:
-    """Write page and pictures of what was measured so far; return the page's name.
+    """Write page and pictures of the measurements so far; return the page's name.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def write_page(record: Record, cases: Sequence[Case]) -> str:
 
 @plain_style()
 def page_of(record: Record, cases: Sequence[Case]) -> tuple[str, dict[str, bytes]]:
-    """Return the text of a page, and its pictures by the names of their files; raises as write_page."""
+    """Return the text of a page, and its pictures by file name; raises as write_page does."""
     results = record.results(cases)
     shown = list(record.study.shown(results))
     stem = file_of(record.study, record.size, "")[:-1]
@@ -50,18 +50,18 @@ def _opening(record: Record, cases: Sequence[Case], results: Results) -> Iterato
     seeds = sorted({len(results.of(case.name)) for case in cases if results.of(case.name)})
     counted = " to ".join(str(count) for count in sorted({seeds[0], seeds[-1]})) if seeds else "no"
     yield (
-        f"`genreg-np experiment {study.name}{extra}` measures it: {minutes:.0f} minutes of one thread, {counted} "
-        f"seeds a row. Raw results: [{file_of(study, size, 'json')}]({file_of(study, size, 'json')}). "
-        "Means over seeds; ± is half the width of a 95 % confidence interval."
+        f"`genreg-np experiment {study.name}{extra}` measures it: {minutes:.0f} minutes on one thread, {counted} "
+        f"seeds per row. Raw results: [{file_of(study, size, 'json')}]({file_of(study, size, 'json')}). "
+        "Numbers are means over seeds; ± is half the width of a 95 % confidence interval."
     )
     yield ""
     if used := record.used(cases):
         yield "Measured on " + "; ".join(used) + "."
         yield ""
     if size.name != "full":
-        yield "These are the same questions on the 8x8 digits, in little: a try-out, not the study.\n"
+        yield "These are the same questions on the 8x8 digits, at a small scale: a trial, not the study.\n"
     if found := list(study.answers(results)):
-        yield "## What was found"
+        yield "## Findings"
         yield ""
         yield from (_answer(answer) for answer in found)
         yield ""

@@ -12,7 +12,7 @@ from genreg_np.experiments.summary import interval
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, new_figure, png_of
 
 MOST_NAMED = 9  # places on a logarithmic axis
-Line = tuple[Sequence[float], Sequence[Sequence[float]]]  # where, and there the values of all seeds
+Line = tuple[Sequence[float], Sequence[Sequence[float]]]  # places, and the values of all seeds at each
 
 
 def lines(
@@ -29,13 +29,13 @@ def lines(
     Parameters
     ----------
     named : mapping of Line
-        By its name in the legend.
+        The lines, by their names in the legend.
     across, up : str
-        What the axes are called.
+        Labels of the axes.
     logarithmic : bool
-        Whether the first axis is.
+        Whether the first axis is logarithmic.
     scale : float
-        What values are multiplied by.
+        Factor of all values.
     expected : mapping, optional
         Predictions, by name: places and values, drawn as thin black lines.
     """
@@ -64,7 +64,7 @@ def lines(
 
 
 def _logarithmic(panel: Any, places: Sequence[float]) -> None:
-    """Make the first axis of a panel logarithmic; few places are all named, many by powers of ten."""
+    """Make the first axis of a panel logarithmic; a few places are all labelled, many by powers of ten."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     panel.set_xscale("log")

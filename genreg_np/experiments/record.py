@@ -1,12 +1,12 @@
-"""What has been measured of a study, in one file that is cache, record and raw result at once: NAME.json.
+"""The measurements of a study in one file, NAME.json, which is cache, record and raw result at once.
 
     {"study": ..., "version": ..., "size": ..., "machines": [...],
      "runs": [
       {"case": ..., "seed": ..., "settings": {...}, "seconds": ..., "machine": 0, "values": {...}},
       ...]}
 
-A line a run, so that what changed can be read. A run counts as measured if its case, its settings and the version of
-the study's `measure` are those asked for. The folder is held by one process at a time; the file is replaced as a whole
+There is one line per run, so that changes can be read. A run counts as measured if its case, its settings and the
+version of the study's `measure` match. The folder is held by one process at a time; the file is replaced as a whole
 after each run.
 """
 
@@ -53,17 +53,17 @@ class Record:
 
     @classmethod
     def read(cls, study: Study, size: Size, folder: StudyFolder) -> Record:
-        """Return what a folder holds of a study; nothing where it was never measured. Raises as `runs_in`."""
+        """Return the record of a study in a folder, empty if it was never measured; raises as `runs_in` does."""
         path = folder.path / file_of(study, size, "json")
         runs, machines = runs_in(path, study, size) if path.exists() else ([], [])
         return cls(study, size, folder, runs, machines)
 
     def known(self, case: Case, seed: int) -> bool:
-        """Whether a case was measured with a seed."""
+        """Return whether a case was measured with a seed."""
         return any(_is_of(run, case) and run["seed"] == seed for run in self.runs)
 
     def add(self, case: Case, seed: int, seconds: float, values: Values) -> None:
-        """Take a measurement, in place of an earlier one of that case and seed, and save all; raises as `write`."""
+        """Add a measurement, replacing an earlier one of that case and seed, and save; raises as `write` does."""
         machine = describe()
         if machine not in self.machines:
             self.machines.append(machine)
@@ -75,7 +75,7 @@ class Record:
         self.save()
 
     def save(self) -> None:
-        """Write the file, cases in the study's order; raises as `write`."""
+        """Write the file, with cases in the study's order; raises as `write` does."""
         order = {case.name: number for number, case in enumerate(self.study.cases(self.size))}
         runs = sorted(self.runs, key=lambda run: (order.get(run["case"], len(order)), run["case"], run["seed"]))
         head = {"study": self.study.name, "version": self.study.version, "size": self.size.name}
@@ -88,7 +88,7 @@ class Record:
         return results_of(self.runs, self.size, cases)
 
     def used(self, cases: Sequence[Case]) -> list[str]:
-        """Return what some cases were measured on, in words."""
+        """Return the machines on which some cases were measured, in words."""
         numbers = sorted({run["machine"] for run in self.runs if any(_is_of(run, case) for case in cases)})
         found = []
         for machine in (self.machines[number] for number in numbers):
@@ -97,17 +97,17 @@ class Record:
         return found
 
     def seconds(self, cases: Sequence[Case]) -> float:
-        """Return what measuring some cases took in all, on one thread."""
+        """Return the total seconds of measuring some cases, on one thread."""
         return float(sum(run["seconds"] for run in self.runs if any(_is_of(run, case) for case in cases)))
 
 
 def runs_in(path: Path, study: Study, size: Size) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the runs that a study's file has, none of an earlier version of the study, and its machines.
+    """Return the runs in a study's file, unless it has an earlier version of the study, and its machines.
 
     Raises
     ------
     RunError
-        For a file that is damaged, or is of something else.
+        For a file that is damaged, or is not of this study.
     """
     try:
         document = json.loads(read_text(path, MOST_BYTES, follow_links=False))
@@ -117,10 +117,10 @@ def runs_in(path: Path, study: Study, size: Size) -> tuple[list[dict[str, Any]],
             raise ValueError("was written by a newer version of this package")
         machines = document["machines"]
         if not all(isinstance(machine, dict) and isinstance(machine.get("versions"), dict) for machine in machines):
-            raise ValueError("has machines that are none")
+            raise ValueError("has invalid machines")
         runs = [run for run in document["runs"] if _is_run(run, len(machines))]
         if len(runs) < len(document["runs"]):
-            raise ValueError("has runs that are none")
+            raise ValueError("has invalid runs")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}): move it away, or choose another "
@@ -145,7 +145,7 @@ def file_of(study: Study, size: Size, ending: str) -> str:
 
 
 def describe() -> dict[str, Any]:
-    """Return what measurements depend on beside code and settings: processor and versions."""
+    """Return what measurements depend on besides code and settings: processor and versions."""
     versions = {"python": platform.python_version(), "genreg-np": __version__}
     for name in ("numpy", "scipy", "numba", "scikit-learn"):
         try:
@@ -157,7 +157,7 @@ def describe() -> dict[str, Any]:
 
 @functools.cache
 def processor() -> str:
-    """Return what the system calls the processor."""
+    """Return the system's name of the processor."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
             if line.startswith("model name"):
@@ -170,7 +170,7 @@ def _is_of(run: Mapping[str, Any], case: Case) -> bool:
 
 
 def _is_run(run: Any, machines: int) -> bool:
-    """Whether something in a file is a run."""
+    """Return whether an entry of a file is a valid run."""
     kinds = {"case": str, "seed": int, "settings": dict, "seconds": int | float, "machine": int, "values": dict}
     return (
         isinstance(run, dict)

@@ -1,7 +1,7 @@
-"""A study, measured: every case for every seed that was not measured yet, in processes of one thread each.
+"""Measures a study: every case for every seed not measured yet, in processes of one thread each.
 
-Seed 0 of all cases comes first, then seed 1: what a budget leaves is a smaller study, not half of one. A result is
-saved as it comes; what is stopped, or killed, goes on where it was.
+Seed 0 of all cases comes first, then seed 1: a limited budget gives a smaller study, not half of one. Each result is
+saved immediately; a study that is stopped or killed continues where it was.
 """
 
 from __future__ import annotations
@@ -28,35 +28,35 @@ Task = tuple[str, Settings, int]  # study, settings, seed
 
 @dataclass(frozen=True)
 class Told:
-    """What a caller hears when a measurement ends."""
+    """The report to a caller when a measurement ends."""
 
     case: Case
     seed: int
-    done: int  # measurements that have ended, of this call
+    done: int  # measurements of this call that have ended
     total: int
     seconds: float
-    failed: str = ""  # why, where it did
+    failed: str = ""  # the reason, if it failed
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a call went."""
+    """The result of a call."""
 
     measured: int
-    left: int  # not begun, for want of time
-    failed: dict[str, str] = field(default_factory=dict)  # why, by case and seed
+    left: int  # not started within the budget
+    failed: dict[str, str] = field(default_factory=dict)  # reasons, by case and seed
 
 
 def measured(task: Task) -> tuple[float, dict[str, Any] | str]:
-    """Measure one case for one seed; return seconds, and values or why there are none."""
+    """Measure one case for one seed; return seconds, and values or the reason why there are none."""
     name, settings, seed = task
     begun = time.perf_counter()
     try:
         with warnings.catch_warnings(), single_threaded_blas():
-            warnings.simplefilter("ignore")  # of settings that a study tries although nobody would choose them
+            warnings.simplefilter("ignore")  # a study also tries settings that nobody would choose
             values: dict[str, Any] | str = study_called(name).measure(settings, seed)
-        json.dumps(values, allow_nan=False)  # what cannot be kept is a failure of its own
-    except Exception as error:  # of one case, which must not end the others
+        json.dumps(values, allow_nan=False)  # values that cannot be saved are a failure
+    except Exception as error:  # in one case, which must not stop the others
         values = line_of(error)
     return time.perf_counter() - begun, values
 
@@ -64,9 +64,9 @@ def measured(task: Task) -> tuple[float, dict[str, Any] | str]:
 def to_measure(
     record: Record, cases: Sequence[Case], seeds: int | None = None, anew: bool = False
 ) -> list[tuple[Case, int]]:
-    """Return which cases and seeds have no result yet, seed by seed; with `anew` all of them.
+    """Return the cases and seeds without a result, seed by seed; with `anew` all of them.
 
-    `seeds` is how many each case has; by default as many as the size says, and some cases more.
+    `seeds` is the number of seeds per case; by default that of the size, and more for some cases.
     """
     wanted = {case.name: seeds or record.size.seeds + case.more_seeds for case in cases}
     return [
@@ -86,20 +86,21 @@ def run_study(
     told: Callable[[Told], None] = lambda told: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Ended:
-    """Measure what is due, and save each result as it comes.
+    """Measure what is due, and save each result immediately.
 
     Parameters
     ----------
     record : Record
     due : sequence of (Case, int)
-        As `to_measure` gives them.
+        As returned by `to_measure`.
     budget : float
-        Seconds after which no further measurement begins.
+        Seconds after which no further measurement is started.
     workers : int, optional
-        Processes at once, by default as many as there are processors; 0: this process alone.
+        Number of processes, by default one per processor; 0: this process alone.
     told : callable
+        Called after each measurement.
     clock : callable
-        The time in seconds, from any start.
+        Returns the time in seconds, from any origin.
 
     Raises
     ------

@@ -1,10 +1,10 @@
-"""Signal: how many images should a generation be judged on?
+"""Signal: on how many images should a generation be scored?
 
-GENREG as published, 784-32-10, judged on 1 to 200 images of each class: at equal generations, as the seeds compare, and
-at equal evaluations. What is best is predicted from one run of 20 images (variance.py): between the moments at which it
-was measured, all parts are taken to depend on the mean accuracy m alone, and for n images of each class
+GENREG as published, 784-32-10, scored on 1 to 200 images of each class: at equal generations, as in the seed documents,
+and at equal evaluations. The best number is predicted from one run with 20 images (variance.py): between the moments at
+which it was measured, all parts are assumed to depend on the mean accuracy m alone, and for n images of each class
 
-    dm / dgeneration = S(n; m) - load(m),      as many generations as evaluations allow
+    dm / dgeneration = S(n; m) - load(m),      for as many generations as evaluations allow
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from genreg_np.streams import Stream
 
 IMAGES = (1, 2, 5, 10, 20, 50, 100, 200)
 PUBLISHED, GENERATIONS = 20, 600
-MOST = 50  # images of each class, of those that are measured at equal generations
-MOMENTS = (0.0, 0.01, 0.03, 0.08, 0.17, 0.33, 0.67, 1.0)  # of a run, at which its parts are measured
+MOST = 50  # largest number of images of each class at equal generations
+MOMENTS = (0.0, 0.01, 0.03, 0.08, 0.17, 0.33, 0.67, 1.0)  # fractions of a run at which its parts are measured
 MEASURED_ON = 200  # images of each class
-REPEATED = (1, 5, 20, 100)  # images of each class whose heritability is measured by two batches
-SEED = 1 << 32  # of the images that parts are measured by: no run's
+REPEATED = (1, 5, 20, 100)  # images of each class for which two batches measure heritability
+SEED = 1 << 32  # of the images on which parts are measured, different from that of any run
 CLASSES = 10
 
 
@@ -38,14 +38,13 @@ class Signal(Study):
     """The study `signal`."""
 
     name = "signal"
-    question = "One image of each digit or twenty: how many should a generation be judged on?"
+    question = "One image of each digit or twenty: on how many should a generation be scored?"
     about = """
-GENREG as published, 784-32-10, judged in each generation on 1 to 200 images of each digit: at equal evaluations (as
-many generations as make 600 of 20 images), and up to 50 images at equal generations (600). In a run of 20 images the
-variance of scores is taken apart: between genomes (VG), and within, by image (VE). From these and from what children
-are worse than their parents (the load) follows what is gained in a generation for any number of images, and which
-number is best.
-What is tested is the most trusted genome or the survivors' mean, whichever did better in validation.
+GENREG as published, 784-32-10, scored in each generation on 1 to 200 images of each digit: at equal evaluations (those
+of 600 generations with 20 images), and up to 50 images at equal generations (600). In a run with 20 images, the
+variance of scores is split into parts: between genomes (VG), and within genomes, per image (VE). These, and how much
+worse children are than their parents (the load), give the gain per generation for any number of images, and so the best
+number. The most trusted genome or the survivors' mean is tested, whichever has the higher validation accuracy.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -56,19 +55,19 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
             equal = size.generations(GENERATIONS)
             for part, generations in (("generations", equal), ("evaluations", max(2, equal * PUBLISHED // images))):
                 if (part == "evaluations" and images == PUBLISHED) or (part == "generations" and images > MOST):
-                    continue  # it is the other's, or takes ten times as long as what was published
+                    continue  # the same as the other part, or ten times as long as published
                 settings = _settings(size, images, generations)
                 found.append(Case(f"{part}, {images}", settings, more if part == "generations" else 0))
         found.append(Case("parts", {**_settings(size, PUBLISHED, size.generations(GENERATIONS)), "parts": True}))
         return found
 
     def measure(self, settings: Settings, seed: int) -> Values:
-        """Train one population, or take one apart."""
+        """Train one population, or measure its parts of variance."""
         own = dict(settings)
         return taken_apart(own, seed) if own.pop("parts", False) else trained(own, seed)
 
     def shown(self, results: Results) -> Iterator[Shown]:
-        """Yield accuracy by images, and what scores are made of."""
+        """Yield accuracy by number of images, and the parts of scores."""
         known = _images(results)
         rows = [
             [f"{images}", *(percent(results.numbers(_case(results, part, images), "test")) for part in ("generations",
@@ -90,23 +89,23 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
             )  # fmt: skip
             says = "Accuracy against the number of images of each digit, measured and predicted."
             caption = (
-                "Measured is the champion's test accuracy, predicted the mean accuracy of the last generation, "
-                "which is lower, as genomes are judged by sampled predictions: what is predicted is where the top "
-                "is. It takes variances and load to depend on mean accuracy alone, to which runs of many more or "
-                "fewer generations than the one they were taken from need not keep."
+                "The measurement is the champion's test accuracy, the prediction the mean accuracy of the last "
+                "generation, which is lower, as genomes are scored by sampled predictions: only the place of the "
+                "maximum is predicted. Variances and load are assumed to depend on mean accuracy alone, which need not "
+                "hold for runs of many more or fewer generations than the one in which they were measured."
             )
             parts.append(Picture("images", png, says, caption))  # type: ignore[arg-type]
         yield Shown("Accuracy", "", parts)
         if results.measured("parts"):
-            yield Shown("What scores are made of", _formula(), (_parts_table(results), _repeated(results)))
+            yield Shown("Parts of the variance", _formula(), (_parts_table(results), _repeated(results)))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what the numbers of images say."""
+        """Yield findings about the number of images."""
         if results.measured("generations, 1", f"generations, {PUBLISHED}"):
             one, twenty = (results.numbers(f"generations, {count}", "test") for count in (1, PUBLISHED))
             yield Answer(
                 "000", "Training plateaued at 65 % with 1 image of each digit; 20 images were the breakthrough",
-                f"in as many generations 1 image gives {percent(one)} %, 20 images {percent(twenty)} %: "
+                f"in equally many generations, 1 image gives {percent(one)} %, 20 images {percent(twenty)} %, "
                 f"a difference of {points(results.gap(f'generations, {PUBLISHED}', 'generations, 1'))} points.",
             )  # fmt: skip
         means = {images: float(np.mean(results.numbers(_case(results, "evaluations", images), "test")))
@@ -118,9 +117,9 @@ What is tested is the most trusted genome or the survivors' mean, whichever did 
             yield Answer(
                 "000", "Evolutionary learning requires stable fitness signals: average over several samples",
                 f"at equal evaluations {best} images of each digit are best ({100 * means[best]:.1f} %); the variance "
-                f"of scores in one run predicts {foreseen}, {_off(ratio)}. With one image a score's heritability is "
-                f"{_heritability(results, 1)} at the end of a run of twenty, with twenty "
-                f"{_heritability(results, PUBLISHED)}.",
+                f"of scores in one run predicts {foreseen}, {_off(ratio)}. At the end of a run with twenty images, the "
+                f"heritability of a score is {_heritability(results, 1)} for one image and "
+                f"{_heritability(results, PUBLISHED)} for twenty.",
             )  # fmt: skip
 
 
@@ -132,7 +131,7 @@ def _settings(size: Size, images: int, generations: int) -> dict[str, object]:
 
 
 def taken_apart(settings: Settings, seed: int) -> Values:
-    """Return the parts of variance at MOMENTS of a run, and the heritability of scores at its end by two batches."""
+    """Return the parts of variance at MOMENTS of a run, and heritability at its end measured by two batches."""
     evolution = evolution_of(settings, seed)
     labels, classes = evolution.context.labels, len(evolution.class_names)
     rows = some_of_each(labels, classes, MEASURED_ON, Stream(SEED))
@@ -154,7 +153,7 @@ def taken_apart(settings: Settings, seed: int) -> Values:
 
 
 def parts_in(values: Values) -> list[Parts]:
-    """Return the parts of a run that were saved."""
+    """Return the saved parts of a run."""
     found: list[dict[str, Any]] = [
         {name: math.nan if value is None else value for name, value in part.items()} for part in values["parts"]
     ]
@@ -162,7 +161,7 @@ def parts_in(values: Values) -> list[Parts]:
 
 
 def predicted(results: Results) -> dict[int, float]:
-    """Return the mean accuracy that each number of images is expected to reach at equal evaluations."""
+    """Return the predicted mean accuracy for each number of images at equal evaluations."""
     runs = results.of("parts")
     if not runs:
         return {}
@@ -171,7 +170,7 @@ def predicted(results: Results) -> dict[int, float]:
 
 
 def _reached(run: Values, images: int, generations: int) -> float:
-    """Return the mean accuracy after so many generations of so many images of each class."""
+    """Return the predicted mean accuracy after `generations` generations with `images` images of each class."""
     parts = sorted(parts_in(run), key=lambda part: part.mean)
     means = [part.mean for part in parts]
     strong = intensity(run["population"], run["survivors"])
@@ -188,7 +187,7 @@ def _images(results: Results) -> list[int]:
 
 
 def _case(results: Results, part: str, images: int) -> str:
-    """Return the case of a part; of the published number of images both parts are the same runs."""
+    """Return the case of a part; for the published number of images, both parts are the same runs."""
     return f"generations, {images}" if images == PUBLISHED else f"{part}, {images}"
 
 
@@ -202,11 +201,11 @@ def _off(ratio: float) -> str:
 
 def _formula() -> str:
     return (
-        "Of a run judged on 20 images of each digit; the mean of all seeds. VG: variance of genomes' true accuracy. "
-        "VE: variance per image. Heritability is that of a score by 1 and by 20 images of each digit, VG / (VG + VE / "
-        "images). The load is what children are worse than their parents, of it by mutation the next column. The last "
-        "is the slope of children's accuracy, had none mutated, by the mean of their parents': what they inherit of "
-        "true accuracy."
+        "For a run scored on 20 images of each digit; means over all seeds. VG: variance of genomes' true accuracy. "
+        "VE: variance per image. h2 is the heritability of a score by 1 and by 20 images of each digit, VG / (VG + VE "
+        "/ images). The load is how much worse children are than their parents; the next column is the part due to "
+        "mutation. The last column is the slope of a regression of the children's accuracy without mutation on their "
+        "parents' mean: how much of true accuracy they inherit."
     )
 
 
@@ -239,5 +238,5 @@ def _repeated(results: Results) -> Table:
         measured = [run["repeated"][str(images)] for run in runs if run["repeated"][str(images)] is not None]
         rows.append([f"{images}", _heritability(results, images), mean_text(measured)])
     head = ["images of each digit", "h2 by VG and VE", "correlation of two batches"]
-    return Table(head, rows, "At the end of the run: heritability as calculated, and as two batches without a common "
-                 "image agree on who is good.")  # fmt: skip
+    return Table(head, rows, "At the end of the run: heritability as calculated, and as the correlation of scores on "
+                 "two batches without a common image.")  # fmt: skip

@@ -1,17 +1,17 @@
-"""Structure: topologies that evolve with their weights, against networks whose shape is fixed.
+"""Structure: topologies that evolve with their weights, compared with networks of fixed shape.
 
-A population as GENREG's lives by trust - here the log-probability that a generation earned - and breeds from the
-survivors' mean. What is new: a weight of exactly 0 is no connection, and no network may store more numbers than a
-limit. Of each parent the weights that matter least are removed, until it keeps to it; a mutation of a weight that is 0
-adds a connection; a unit without inputs or outputs is none. Places are homologous in all genomes, as in NEAT those
-with the same historical marking (Stanley & Miikkulainen 2002, "Evolving neural networks through augmenting
-topologies"); removal by size is Mocanu et al. 2018, "Scalable training of artificial neural networks with adaptive
-sparse connectivity" (SET), with selection in the place of gradients.
+As in GENREG, a population survives by trust - here the log-probability earned in a generation - and breeds from the
+survivors' mean. In addition, a weight of exactly 0 is no connection, and no network may store more numbers than a
+limit. The least important weights of each parent are removed until it keeps to the limit; a mutation of a weight of 0
+adds a connection; a unit without inputs or outputs does not count. Places are homologous in all genomes, like those
+with the same historical marking in NEAT (Stanley & Miikkulainen 2002, "Evolving neural networks through augmenting
+topologies"); removal by size is that of Mocanu et al. 2018, "Scalable training of artificial neural networks with
+adaptive sparse connectivity" (SET), with selection instead of gradients.
 
-    what a weight matters     |w| times the root mean square of what comes in by it (Sun et al. 2023, "A simple and
-                              effective pruning approach for large language models")
-    numbers stored            of each layer the least of: all weights; those that there are, and a bit for each place,
-                              32 bits a number; those that there are, and the place of each. And biases of live units
+    importance of a weight    |w| times the root mean square of its input (Sun et al. 2023, "A simple and effective
+                              pruning approach for large language models")
+    numbers stored            for each layer the minimum of: all weights; the connections, plus a bit per place, 32 bits
+                              being a number; the connections and the place of each. Plus the biases of live units
 
 Shapes: G genomes of D genes, H hidden units, I inputs, K classes, N images.
 """
@@ -41,13 +41,13 @@ from genreg_np.runs.training import train
 from genreg_np.strategies.genreg import Genreg
 from genreg_np.streams import Purpose
 
-SEEN = 500  # training images by which it is told what comes in by a weight
-LIMITS = (500, 1000, 2500, 5000)  # numbers stored, of MNIST at 14 x 14
+SEEN = 500  # training images that measure the input of a weight
+LIMITS = (500, 1000, 2500, 5000)  # numbers stored, for MNIST at 14 x 14
 GENERATIONS = {500: 4000, 1000: 4000, 2500: 6000, 5000: 12_000}
 KINDS = ("evolved", "dense", "backpropagation")
-WIDTH, HALF = 40, 2  # hidden units there may be; pixels that become one, each way
+WIDTH, HALF = 40, 2  # most hidden units; pixels averaged into one, each way
 XOR, XOR_LIMITS = "XOR", (18, 22, 30, 60)
-SOLVED = 0.99  # of the mean probability of the right answer, when XOR is learned
+SOLVED = 0.99  # mean probability of the right answer from which on XOR is learned
 
 
 class Structure(Study):
@@ -56,10 +56,11 @@ class Structure(Study):
     name = "structure"
     question = "Can structure evolve with the weights, and is it worth it?"
     about = """
-Mutation adds connections; those that matter least, by weight times input, are removed until a genome keeps to a limit
-of numbers stored, places of connections counted; selection judges what comes of it. Beside it stand dense networks of
-one hidden layer that may store as many, by the same selection and by backpropagation. MNIST at 14 x 14, no gradient in
-the first two columns; and XOR, begun with no connection at all. Test accuracy in per cent.
+Mutation adds connections; the least important ones, by weight times input, are removed until a genome keeps to a limit
+of numbers stored, including the places of connections; selection acts on the result. It is compared with dense networks
+of one hidden layer that may store as many numbers, trained by the same selection and by backpropagation. The tasks are
+MNIST at 14 x 14, without gradients in the first two columns, and XOR, starting without any connection. Test accuracy in
+per cent.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -116,12 +117,12 @@ the first two columns; and XOR, begun with no connection at all. Test accuracy i
             ]
             rows.append([name.rpartition(" ")[2], f"{len(known)} of {len(runs)}", *cells])
         if rows:
-            words = "Begun with no connection; six hidden units at most. Of the seeds that learned it:"
+            words = "Starting without connections, with at most six hidden units. For the seeds that learned it:"
             head = ["numbers at most", "learned by", "in generation", "connections", "hidden units"]
             yield Shown("XOR", words, (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what structure that evolves comes to."""
+        """Yield findings about evolved structure."""
         limits = [int(name.rpartition(", ")[2]) for name in results.names("evolved, ")]
         if not limits:
             return
@@ -132,19 +133,19 @@ the first two columns; and XOR, begun with no connection at all. Test accuracy i
                 results.gap(f"evolved, {limit}", f"dense, {limit}"),
             )
             told.append(
-                f"within {limit:,} numbers {percent(own)} % ({points(gaps)} against a dense one that may store as many)"
+                f"within {limit:,} numbers {percent(own)} % ({points(gaps)} compared with a dense one of that limit)"
             )
         best = ", ".join(percent(results.numbers(f"backpropagation, {limit}", "test")) for limit in limits)
         yield Answer(
             "000", "Evolutionary architecture search (evolve network structure itself)",
-            f"topology that evolves with the weights, without gradients: {'; '.join(told)}. By backpropagation dense "
-            f"networks reach {best} %.",
+            f"a topology that evolves with the weights, without gradients: {'; '.join(told)}. With backpropagation, "
+            f"dense networks reach {best} %.",
         )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Features (N, I) and labels (N,) of training and test, and the features of validation."""
+    """Features (N, I) and labels (N,) of training and test splits, and the features of the validation split."""
 
     train: tuple[Float32, NDArray[np.int64]]
     test: tuple[Float32, NDArray[np.int64]]
@@ -153,14 +154,14 @@ class Samples:
 
 
 def xor() -> Samples:
-    """Return exclusive or: both splits are its four rows."""
+    """Return XOR: all splits are its four rows."""
     rows = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     both = rows, np.array([0, 1, 1, 0], np.int64)
     return Samples(both, both, rows, 2)
 
 
 def small(name: str) -> Samples:
-    """Return images at half their size each way, where they are MNIST's or larger."""
+    """Return images at half their size each way if they are as large as MNIST's or larger."""
     data = images(name)
     parts = []
     for split in (data.train, data.test, data.validation):
@@ -174,7 +175,7 @@ def small(name: str) -> Samples:
 
 
 def evolved(settings: Settings, seed: int, data: Samples) -> Values:
-    """Evolve a network within a limit of numbers stored: its structure too, or a dense one."""
+    """Evolve a network within a limit of numbers stored, with its structure or as a dense one."""
     features, labels = data.train
     inputs, limit, total = features.shape[1], int(settings["limit"]), int(settings["generations"])
     dense = settings["kind"] == "dense"
@@ -209,26 +210,26 @@ def evolved(settings: Settings, seed: int, data: Samples) -> Values:
 
 
 def drawn(by_class: Sequence[NDArray[np.int64]], each: int, stream: Any, generation: int) -> NDArray[np.int64]:
-    """Return rows of so many samples of each class, with replacement."""
+    """Return rows of `each` samples of each class, with replacement."""
     picks = [stream.integers(Purpose.BATCH, generation, label, each, len(rows)) for label, rows in enumerate(by_class)]
     return np.concatenate([rows[pick] for rows, pick in zip(by_class, picks, strict=True)])
 
 
 def dense_width(limit: int, inputs: int, classes: int) -> int:
-    """Return the most hidden units of a dense network that stores so many numbers."""
+    """Return the largest number of hidden units of a dense network that stores at most `limit` numbers."""
     return max(1, (limit - classes) // (inputs + 1 + classes))
 
 
 @dataclasses.dataclass(frozen=True)
 class Pruning:
-    """Removes what matters least from genomes of one hidden layer, down to a limit."""
+    """Removes the least important weights from genomes with one hidden layer, down to a limit."""
 
     network: Network
-    features: Float32  # (N, I), by which it is told what matters
+    features: Float32  # (N, I) that measure importance
     limit: int
 
     def of_parents(self, brood: Brood, first: bool = False) -> Brood:
-        """Return a brood whose parents keep to the limit; in a first generation, of one parent without a connection."""
+        """Return a brood whose parents keep to the limit; with `first`, of one parent without connections."""
         if first:
             nothing = np.zeros((1, self.network.gene_count), np.float32)
             return dataclasses.replace(brood, survivors=nothing, parents=np.zeros_like(brood.parents), elites=0)
@@ -237,7 +238,7 @@ class Pruning:
         return dataclasses.replace(brood, survivors=np.stack([self.pruned(genes) for genes in brood.survivors]))
 
     def pruned(self, genes: Float32) -> Float32:
-        """Return genes (D,) with as many weights as the limit allows, places and biases counted."""
+        """Return genes (D,) with as many weights as the limit allows, including places and biases."""
         (weights, biases), (out, _) = self.network.unpack(genes)
         hidden = np.maximum(self.features @ weights.T + biases, 0)
         matters = [np.abs(weights) * _size(self.features), np.abs(out) * _size(hidden)]
@@ -263,7 +264,7 @@ def _size(values: Float32) -> Float32:
 
 
 def stored(network: Network, genes: Float32) -> dict[str, int]:
-    """Return how many numbers genes (D,) store as a sparse network, how many connections and units it has."""
+    """Return how many numbers genes (D,) store as a sparse network, and its connections and units."""
     (weights, _), (out, last) = network.unpack(genes)
     live = (weights != 0).any(axis=1) & (out != 0).any(axis=0)
     layers = [weights[live], out[:, live]]
@@ -276,7 +277,7 @@ def stored(network: Network, genes: Float32) -> dict[str, int]:
 
 
 def by_gradient(settings: Settings, seed: int) -> Values:
-    """Train the dense network of a limit by backpropagation, on the same images."""
+    """Train the dense network of a limit by backpropagation on the same images."""
     data, labels = small(settings["dataset"]), images(settings["dataset"]).validation.labels
     inputs = data.train[0].shape[1]
     network = Network.build(

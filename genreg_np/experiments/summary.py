@@ -1,7 +1,7 @@
-"""Seeds in a few numbers: mean, how far it may be off, and what that makes of a difference.
+"""Summaries over seeds: means, their confidence intervals, and those of differences.
 
 mean of n seeds      +- t s / sqrt(n),  t the 97.5 % point of Student's distribution with n - 1 degrees of freedom
-two means            the same of their paired differences, where both were measured with the same seeds
+two means            the same for their paired differences, if both were measured with the same seeds
 
 One seed has no interval. Shapes: n seeds.
 """
@@ -18,7 +18,7 @@ Numbers = Sequence[float] | NDArray[np.floating]
 
 
 def interval(values: Numbers) -> float:
-    """Return how far the mean of values (n,) may be off, with a confidence of 95 %; NaN of fewer than two."""
+    """Return half the width of the 95 % confidence interval of the mean of values (n,); NaN for fewer than two."""
     from scipy.stats import t
 
     count = len(values)
@@ -28,7 +28,7 @@ def interval(values: Numbers) -> float:
 
 
 def mean_text(values: Numbers, scale: float = 1.0, digits: int = 2) -> str:
-    """Return e.g. "81.2 +- 0.5"; a dash of no values, the value alone of one."""
+    """Return e.g. "81.2 ± 0.5"; a dash for no values, the value alone for one."""
     if not len(values):
         return "-"
     mean, off = scale * float(np.mean(values)), scale * interval(values)
@@ -36,12 +36,12 @@ def mean_text(values: Numbers, scale: float = 1.0, digits: int = 2) -> str:
 
 
 def percent(values: Numbers, digits: int = 1) -> str:
-    """Return shares (n,) in per cent, as mean_text."""
+    """Return the mean of shares (n,) in per cent, in the format of mean_text."""
     return mean_text(values, 100.0, digits)
 
 
 def points(gaps: Numbers) -> str:
-    """Return the mean of differences (n,) between shares in points, e.g. "+1.2 ± 0.5"; a dash of none."""
+    """Return the mean of differences (n,) between shares in points, e.g. "+1.2 ± 0.5"; a dash for none."""
     if not len(gaps):
         return "-"
     off = 100 * interval(gaps)

@@ -1,4 +1,4 @@
-"""Theory: eight laws, each with what it predicts and what happens here (laws.py measures)."""
+"""Theory: eight laws, each with its prediction and a measurement (laws.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from genreg_np.report.shown import Shown, Table
 
 GENERATIONS, BREEDERS = 600, 300
 WIDTHS = (8, 16, 32, 64, 128)
-LEVELS = {"selection": 0.8, "node perturbation": 0.9, "backpropagation": 0.9}  # validation accuracy to be reached
+LEVELS = {"selection": 0.8, "node perturbation": 0.9, "backpropagation": 0.9}  # validation accuracy to reach
 LONGEST = {"selection": 1500, "node perturbation": 1500, "backpropagation": 1500}
 PARENTS = ("rank", "published")
 KINDS: Mapping[str, Callable[[Mapping[str, Any], int], Values]] = {
@@ -32,16 +32,16 @@ class Theory(Study):
     """The study `theory`."""
 
     name = "theory"
-    question = "What does theory predict of such a population, and is it so?"
+    question = "What does theory predict for such a population, and does it hold?"
     about = """
-Laws, each with what it predicts and what was measured, some in several rows. Price, breeder's equation,
-heritability and drift: GENREG as published, 784-32-10, 600 generations, looked at every tenth. Accuracy is there the
-mean probability of the right class of 1,000 training images. What the laws mean, and when such an algorithm converges,
-is in [theory.md](../theory.md).
+Each law has a prediction and a measurement, some in several rows. Price's equation, breeder's equation, heritability
+and drift are for GENREG as published, 784-32-10, 600 generations, measured every tenth; accuracy is then the mean
+probability of the right class over 1,000 training images. [theory.md](../theory.md) explains the laws, and when such an
+algorithm converges.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
-        """Return what is measured for each law."""
+        """Return the cases of each law."""
         few = size.name != "full"
         population = {"preset": "seed-mnist-32", "dataset": size.data,
                       "generations": size.generations(GENERATIONS), "breeders": size.generations(BREEDERS)}  # fmt: skip
@@ -72,7 +72,7 @@ is in [theory.md](../theory.md).
         return KINDS[kind](settings, seed)
 
     def shown(self, results: Results) -> Iterator[Shown]:
-        """Yield all laws in a table, then what is behind some of them."""
+        """Yield all laws in a table, then details of some of them."""
         rows = list(_rows(results))
         yield Shown("Predictions and measurements", "", (Table(["law", "predicted", "measured"], rows),))
         if runs := results.of("progress"):
@@ -80,7 +80,7 @@ is in [theory.md](../theory.md).
                 runs, "steps", ("step", "noise"), ("step, as a share of mu_w c", "noise, of a step's gain"), 1
             )
             words = (
-                "Normalised progress a generation, phi*; mu_w c would be the best step in infinitely many dimensions."
+                "Normalised progress per generation, phi*; mu_w c would be the best step in infinitely many dimensions."
             )
             yield Shown("Progress on a quadratic", words, (table,))
         if runs := results.of("estimates"):
@@ -91,47 +91,47 @@ is in [theory.md](../theory.md).
             rows = [[f"{width}", f"{results.of(f'dimension, selection, {width}')[0]['genes']:,}",
                      *(_evaluations(results, method, width) for method in LEVELS)] for width in widths]  # fmt: skip
             head = ["hidden units", "genes", *(f"{method}, to {100 * level:.0f} %" for method, level in LEVELS.items())]
-            words = "Thousands of evaluations of an image until validation accuracy is reached; a pair counts two."
+            words = "Thousands of evaluations of an image until validation accuracy is reached; a pair counts as two."
             yield Shown("Evaluations against dimension", words, (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
-        """Yield what the laws say."""
+        """Yield findings about the laws."""
         if runs := results.of("population"):
             ratio = [run["breeder"]["parents"] / run["breeder"]["expected"] for run in runs]
             share = [run["price"]["weighting"] / run["price"]["selection"] for run in runs]
             yield Answer(
                 "000", "Theory: lacking formal convergence guarantees or sample complexity bounds",
-                f"how much better parents are than their generation is {mean_text(ratio)} of what the breeder's "
-                f"equation predicts; weighting them by trust is {mean_text(share, 100, 1)} % of the gain, the rest "
-                "is who survives. When such an algorithm converges, and why GENREG as published has no such "
-                "guarantee, is in docs/theory.md.",
+                f"parents are better than their generation by {mean_text(ratio)} of the prediction of the breeder's "
+                f"equation; weighting them by trust contributes {mean_text(share, 100, 1)} % of the gain, survival the "
+                "rest. docs/theory.md explains when such an algorithm converges, and why GENREG as published has no "
+                "such guarantee.",
             )  # fmt: skip
             gained = [run["price"]["selection"] for run in runs]
             lost = [-run["price"]["transmission"] / run["price"]["selection"] for run in runs]
             yield Answer(
                 "000", "High-trust genomes reproduce, and evolutionary pressure drives optimisation",
-                f"by Price's equation, summed over every tenth generation: selection adds {mean_text(gained, 100, 1)} "
-                f"points of accuracy, of which {mean_text(lost, 100, 0)} % is lost again in their children.",
+                f"by Price's equation, summed over every tenth generation, selection adds {mean_text(gained, 100, 1)} "
+                f"points of accuracy, of which {mean_text(lost, 100, 0)} % are lost again in the children.",
             )  # fmt: skip
         if found := _exponents(results, "selection"):
             yield Answer(
                 "000", "Sample complexity",
-                "by selection, evaluations until the validation split is right on 80 % were expected to grow with the "
-                f"number of genes (exponent 1); from 8 to 128 hidden units their exponent is {mean_text(found)}.",
+                "for selection, the evaluations until 80 % validation accuracy were expected to grow with the number "
+                f"of genes (exponent 1); from 8 to 128 hidden units the exponent is {mean_text(found)}.",
             )  # fmt: skip
 
 
 def _rows(results: Results) -> Iterator[list[str]]:
     """Yield a row for each law that was measured."""
     if runs := results.of("population"):
-        yield ["Price's equation: change = selection + transmission, an identity", "0 off",
-               f"{max(run['price']['off'] for run in runs):.0e} off at most"]  # fmt: skip
+        yield ["Price's equation: change = selection + transmission, an identity", "error 0",
+               f"error at most {max(run['price']['off'] for run in runs):.0e}"]  # fmt: skip
         share = [run["price"]["weighting"] / run["price"]["selection"] for run in runs]
         yield ["Selection by weighting survivors, beyond truncation: its share",
                f"{100 * _weighting():.0f} % by order statistics (under 5 % was expected at first)",
                f"{mean_text(share, 100, 1)} %"]  # fmt: skip
         expected = mean_text([run["breeder"]["expected"] for run in runs], 100, 1)
-        looks = f"over the first {runs[0]['breeder']['looks']:.0f} looks, points"
+        looks = f"over the first {runs[0]['breeder']['looks']:.0f} measurements, points"
         law = f"Breeder's equation, sum of i VG / sqrt(VG + VE / n) {looks}"
         for part, words in (("parents", "parents above their generation"), ("bred", "children before mutation"),
                             ("children", "children")):  # fmt: skip
@@ -139,7 +139,7 @@ def _rows(results: Results) -> Iterator[list[str]]:
         for count in laws.REPEATED:
             both = [run["heritability"][str(count)] for run in runs]
             measured = [pair[1] for pair in both if pair[1] is not None]
-            yield [f"Repeatability (h2) of a score by {count} images of each class, at the end",
+            yield [f"Repeatability (h2) of a score at the end, images of each class: {count}",
                    mean_text([pair[0] for pair in both]), mean_text(measured)]  # fmt: skip
         drifts = [run["drift"] for run in runs]
         if all(drift["pixels"] for drift in drifts):
@@ -156,7 +156,7 @@ def _rows(results: Results) -> Iterator[list[str]]:
             yield [f"Evaluations against genes, exponent: {method}", "1" if method == "selection" else "0",
                    mean_text(exponents)]  # fmt: skip
     if results.measured(*(f"parents, {scheme}" for scheme in PARENTS)):
-        yield ["Parents by ranks or by values: difference in accuracy, points", "0",
+        yield ["Parents weighted by ranks or by values: difference in accuracy, points", "0",
                points(results.gap(*(f"parents, {scheme}" for scheme in PARENTS)))]  # fmt: skip
     for of in ("units", "weights"):
         ratios = [float(np.mean([one["happened"] / one["expected"] for one in run["estimates"] if one["of"] == of]))
@@ -167,12 +167,12 @@ def _rows(results: Results) -> Iterator[list[str]]:
 
 
 def _weighting() -> float:
-    """Return which share of selection is by weights: 1 - i / i_w, of 40 survivors among 200 genomes as published."""
+    """Return the share of selection by weights, 1 - i / i_w, for 40 survivors of 200 genomes as published."""
     return 1 - truncation(200, 40) / intensity(200, 40)
 
 
 def _pairs(runs: Sequence[Values], name: str, keys: Sequence[str], titles: Sequence[str], scale: float) -> Table:
-    """Return what was expected and measured of each of a list of settings."""
+    """Return a table of predictions and measurements for a list of settings."""
     rows = []
     for parts in zip(*(run[name] for run in runs), strict=True):
         expected = np.mean([part["expected"] for part in parts])
@@ -182,14 +182,14 @@ def _pairs(runs: Sequence[Values], name: str, keys: Sequence[str], titles: Seque
 
 
 def _evaluations(results: Results, method: str, width: int) -> str:
-    """Return thousands of evaluations to a method's level, and by how many seeds it was reached where not by all."""
+    """Return thousands of evaluations to a method's level, and how many seeds reached it, unless all did."""
     name = f"dimension, {method}, {width}"
     found, runs = [value / 1e3 for value in results.numbers(name, "evaluations")], len(results.of(name))
     return mean_text(found, digits=0) + (f" ({len(found)} of {runs})" if len(found) < runs else "")
 
 
 def _exponents(results: Results, method: str) -> list[float]:
-    """Return for each seed the exponent of evaluations against genes, by all widths that reached the level."""
+    """Return each seed's exponent of evaluations against genes, from all widths that reached the level."""
     points_of: dict[int, list[tuple[int, int]]] = {}
     for name in results.names(f"dimension, {method}, "):
         for seed, run in results.values[name].items():

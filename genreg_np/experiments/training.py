@@ -1,6 +1,6 @@
 """Runs within a study: a configuration trained on a named set of images, with its curve.
 
-Data and kernels are read and compiled once per process. Everything happens on one thread: a study measures several
+Data are read, and kernels compiled, once per process. Everything runs on one thread, since a study measures several
 cases at a time.
 """
 
@@ -21,14 +21,14 @@ from genreg_np.runs.result import Watcher
 from genreg_np.runs.training import train
 from genreg_np.strategies.genreg import Genreg, GenregContext, GenregState
 
-METHODS = {  # how a network is trained, by the name that tables have: a preset, and what is changed in it
+METHODS = {  # training methods, by their names in tables: a preset, and changes to it
     "GENREG as published": ("seed-mnist-64", {}),
     "selection": ("selection", {}),
     "node perturbation": ("nodes", {"shift": 0}),
     "backpropagation": ("gradient", {"shift": 0}),
 }
 FULL = {"GENREG as published": 600, "selection": 600, "node perturbation": 4000, "backpropagation": 3000}
-LOOKS = 20  # at the validation split, over a run
+LOOKS = 20  # evaluations on the validation split over a run
 
 
 @functools.lru_cache(maxsize=4)
@@ -45,27 +45,27 @@ def backend() -> Backend:
 
 
 def config_of(settings: Mapping[str, Any], seed: int) -> TrainConfig:
-    """Return the configuration of settings that name a preset, and what is changed in it."""
+    """Return the configuration for settings that name a preset and changes to it."""
     changes = {name: value for name, value in settings.items() if name != "preset"}
     return TrainConfig.from_dict(merged(read_preset(settings["preset"]), changes | {"seed": seed}))
 
 
 def method_settings(method: str, data: str, generations: int, **changes: Any) -> dict[str, Any]:
-    """Return the settings of one of METHODS on a set of images, looked at LOOKS times."""
+    """Return the settings of one of METHODS on a set of images, validated LOOKS times."""
     preset, own = METHODS[method]
     every = max(1, generations // LOOKS)
     return {"preset": preset, "dataset": data, **own, "generations": generations, "validate_every": every, **changes}
 
 
 def trained(settings: Mapping[str, Any], seed: int, budget: float | None = None) -> Values:
-    """Train a network, and return what is known of the run.
+    """Train a network, and return the results of the run.
 
     Returns
     -------
     dict
         `test` and `validation`: accuracies of the model chosen by validation; `seconds`, `generations`, `parameters`;
-        `curve`: generation and validation accuracy of each look; of populations `distance` and `deviation`, the
-        survivors' distance and the standard deviation of their trust, at each.
+        `curve`: generation and validation accuracy of each evaluation; for populations also `distance` and `deviation`,
+        the survivors' distance and the standard deviation of their trust, at each.
     """
     looks: list[dict[str, Any]] = []
 
@@ -91,18 +91,18 @@ def trained(settings: Mapping[str, Any], seed: int, budget: float | None = None)
 
 
 def _best_of(look: Mapping[str, Any]) -> float:
-    """Return the best accuracy of a look's champions."""
+    """Return the best accuracy of an evaluation's champions."""
     return float(max(value for name, value in look.items() if name.endswith("validation_accuracy")))
 
 
 def evolution_of(settings: Mapping[str, Any], seed: int, data: Dataset | None = None) -> Evolution:
-    """Return a run that has not begun, to be stepped by hand."""
+    """Return a run that has not started, to be stepped by the caller."""
     data = data or images(settings["dataset"])
     return Evolution(config_of(settings, seed), data, backend=backend())
 
 
 def population_of(evolution: Evolution) -> tuple[GenregState, GenregContext, Brood]:
-    """Return a run of GENREG as it is between two generations: what lives, what never changes, and who comes next."""
+    """Return a GENREG run's state between two generations, its context, and the next generation."""
     state, context = evolution.state, evolution.context
     assert isinstance(state, GenregState)
     assert isinstance(context, GenregContext)
@@ -110,7 +110,7 @@ def population_of(evolution: Evolution) -> tuple[GenregState, GenregContext, Bro
 
 
 def stepped(evolution: Evolution, generations: int, at: Mapping[int, Callable[[Evolution], None]]) -> None:
-    """Do generations, and call what is to be done after some of them, by number."""
+    """Run generations, and call the actions in `at` after the generations of these numbers."""
     for _ in range(generations):
         evolution.step()
         if action := at.get(evolution.generation):

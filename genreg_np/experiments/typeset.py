@@ -1,7 +1,8 @@
-"""Letters drawn for studies: views without end, in several typefaces.
+"""Letters drawn for studies: any number of views, in several typefaces.
 
-A view is what data/letters.py draws: any size, turn, place, ink and background. Studies see it at 25 x 25 pixels, means
-of 4 x 4, either as it is ("grey") or as "ink": how far each pixel is from the grey of the edge, the largest being 255.
+A view is drawn by data/letters.py, with any size, rotation, place, ink and background. Studies use it at 25 x 25
+pixels, means of 4 x 4, either unchanged ("grey") or as "ink": the distance of each pixel from the grey of the edge,
+scaled so that the largest is 255.
 
 Typefaces are Pillow's own and those that come with matplotlib, so that every machine has the same.
 
@@ -33,8 +34,8 @@ FILES = {
     "Computer Modern Typewriter": "cmtt10",
 }
 FACES = (OWN, *FILES)
-CELL = 4  # pixels of a view that become one
-PLAIN, UNSEEN, JUDGED = 0, 1 << 24, 1 << 25  # the first views that are trained on, tested on, and validated by
+CELL = 4  # pixels of a view averaged into one, each way
+PLAIN, UNSEEN, JUDGED = 0, 1 << 24, 1 << 25  # numbers of the first views for training, testing and validation
 SEEN_AS = ("grey", "ink")
 
 
@@ -44,7 +45,7 @@ def typeface(name: str) -> str | None:
     Raises
     ------
     MissingExtraError
-        Without matplotlib, which brings them.
+        Without matplotlib, which contains them.
     """
     if name == OWN:
         return None
@@ -64,7 +65,7 @@ def smaller(images: Images) -> Images:
 
 
 def as_ink(images: Images) -> Images:
-    """Return how far pixels (n, H, W) are from the median of the image's edge, the farthest 255."""
+    """Return the distance of pixels (n, H, W) from the median of the image's edge, scaled to at most 255."""
     edge = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], axis=1)
     ground = np.median(edge, axis=1)[:, None, None].astype(np.float32)
     distance = np.abs(images.astype(np.float32) - ground)
@@ -74,7 +75,7 @@ def as_ink(images: Images) -> Images:
 
 @functools.lru_cache(maxsize=32)
 def views(face: str, first: int, count: int) -> Images:
-    """Return so many views of each letter in a typeface, letter by letter, (26 * count, 25, 25)."""
+    """Return `count` views of each letter in a typeface, letter by letter, (26 * count, 25, 25)."""
     file = typeface(face)
     drawn = (draw_view(letter, view, file) for letter in range(len(LETTERS)) for view in range(first, first + count))
     found = np.empty((len(LETTERS) * count, SIDE // CELL, SIDE // CELL), np.uint8)
@@ -84,7 +85,7 @@ def views(face: str, first: int, count: int) -> Images:
 
 
 def of_faces(faces: Sequence[str], first: int, count: int, seen_as: str) -> Split:
-    """Return views of each letter in some typefaces, `count` in all for each letter as far as that divides."""
+    """Return views of each letter in several typefaces, about `count` in total per letter, equally many per face."""
     each = max(1, count // len(faces))
     parts = [views(face, first, each) for face in faces]
     labels = np.tile(np.repeat(np.arange(len(LETTERS), dtype=np.int64), each), len(parts))
@@ -93,7 +94,7 @@ def of_faces(faces: Sequence[str], first: int, count: int, seen_as: str) -> Spli
 
 
 def small_letters(side: int, count: int) -> Dataset:
-    """Return views of the letters in ink, in Pillow's typeface, at another size: the nearest pixel of each."""
+    """Return views of the letters in ink, in Pillow's typeface, resized by the nearest pixel."""
     ink = as_ink(views(OWN, PLAIN, count))
     nearest = ((np.arange(side) + 0.5) * ink.shape[1] / side).astype(int)
     labels = np.repeat(np.arange(len(LETTERS), dtype=np.int64), count)

@@ -1,18 +1,18 @@
-"""What a generation's scores are made of: differences between genomes, and the noise of the images they were judged on.
+"""The parts of a generation's scores: differences between genomes, and the noise of the images they were scored on.
 
-A genome g answers image i rightly with probability p_gi (GENREG samples its predictions). Judged on n images of each of
-K classes, its score is the mean of as many coin throws. Common to all genomes is how hard the images are; what tells
-them apart, and what does not:
+A genome g predicts image i correctly with probability p_gi (GENREG samples its predictions). Scored on n images of each
+of K classes, its score is the mean of as many coin flips. The difficulty of the images is common to all genomes; the
+parts that differ are:
 
     VG      variance between genomes' true means
-    VE      variance per image: interaction of genome and image within classes, and the throw, p (1 - p)
-    h2(n)   = VG / (VG + VE / (n K))             heritability of a score: what a second batch would say again
+    VE      variance per image: interaction of genome and image within classes, and the coin flip, p (1 - p)
+    h2(n)   = VG / (VG + VE / (n K))             heritability of a score: its repeatability on a second batch
 
-Selection of the best 20 %, parents drawn by trust, makes parents better than the population by
+Selection of the best 20 %, with parents drawn by trust, makes parents better than the population by
 
     S(n)    = i VG / sqrt(VG + VE / (n K)),      i the intensity of selection
 
-and their children are worse than they by a load: what recombination and mutation break. The mean moves by S(n) - load.
+and their children are worse by a load, due to recombination and mutation. The mean changes by S(n) - load.
 
 Sources: Falconer & Mackay 1996, "Introduction to quantitative genetics", chapters 8 and 11; Muehlenbein & Schlierkamp-
 Voosen 1993, "Predictive models for the breeder genetic algorithm".
@@ -34,39 +34,39 @@ from genreg_np.experiments.training import population_of
 from genreg_np.runs.evolution import Evolution
 from genreg_np.streams import Purpose, Stream
 
-PIECE = 50  # genomes whose answers are held at a time
+PIECE = 50  # genomes whose outputs are held at a time
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the scores of one generation are made of."""
+    """The parts of the scores of one generation."""
 
     generation: int
-    mean: float  # of p, of the generation
+    mean: float  # of p over the generation
     between: float  # VG
     within: float  # VE
-    parents: float  # the mean p of parents, each as often as it has children
-    recombined: float  # the mean p of their children, had none mutated
+    parents: float  # the mean p of parents, weighted by their numbers of children
+    recombined: float  # the mean p of their children without mutation
     children: float  # the mean p of their children
-    slope: float  # of unmutated children's p by their parents' mean
+    slope: float  # of a regression of unmutated children's p on their parents' mean
 
     @property
     def load(self) -> float:
-        """By how much children are worse than their parents."""
+        """How much worse children are than their parents."""
         return self.parents - self.children
 
     def heritability(self, images: int, classes: int) -> float:
-        """Return h2 of a score by so many images of each class."""
+        """Return h2 of a score by `images` images of each class."""
         return self.between / (self.between + self.within / (images * classes))
 
     def differential(self, images: int, classes: int, intensity: float) -> float:
-        """Return S: by how much parents are better than their generation."""
+        """Return S, how much better parents are than their generation."""
         noisy = self.between + self.within / (images * classes)
         return intensity * self.between / noisy**0.5 if noisy else 0.0
 
 
 def best_scores(population: int, survivors: int) -> NDArray[np.float64]:
-    """Return the expected scores of the best of so many normal ones, the best first, (S,) (Blom 1958)."""
+    """Return the expected values of the largest of `population` normal deviates, largest first, (S,) (Blom 1958)."""
     from scipy.stats import norm
 
     ranks = np.arange(population, population - survivors, -1)
@@ -75,19 +75,19 @@ def best_scores(population: int, survivors: int) -> NDArray[np.float64]:
 
 
 def truncation(population: int, survivors: int) -> float:
-    """Return by how many deviations survivors are above the mean: i of truncation alone."""
+    """Return i of truncation alone: how many deviations survivors are above the mean."""
     return float(best_scores(population, survivors).mean())
 
 
 def intensity(population: int, survivors: int) -> float:
-    """Return by how many deviations parents are above the mean, survivors weighted by trust - min: i."""
+    """Return i: how many deviations parents are above the mean, with survivors weighted by trust - min."""
     scores = best_scores(population, survivors)
     weights = scores - scores.min()
     return float((weights * scores).sum() / weights.sum()) if weights.any() else float(scores.mean())
 
 
 def right(evolution: Evolution, brood: Brood, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return each genome's probability of the right class of some training images, (P, N)."""
+    """Return each genome's probability of the right class for some training images, (P, N)."""
     features, labels = evolution.context.features, evolution.context.labels[rows]
     seen = np.ascontiguousarray(features[rows])
     found = []
@@ -101,7 +101,7 @@ def right(evolution: Evolution, brood: Brood, rows: NDArray[np.int64]) -> NDArra
 
 
 def some_of_each(labels: NDArray[np.int64], classes: int, count: int, stream: Stream) -> NDArray[np.int64]:
-    """Return rows of `count` images of each class, class by class, without replacement; fewer where there are not."""
+    """Return rows of up to `count` images of each class, class by class, without replacement, equally many of each."""
     found = []
     for label in range(classes):
         rows = np.flatnonzero(labels == label)
@@ -111,7 +111,7 @@ def some_of_each(labels: NDArray[np.int64], classes: int, count: int, stream: St
 
 
 def components(chance: NDArray[np.float64], classes: int) -> tuple[float, float]:
-    """Return VG and VE of probabilities (P, N) of images that lie class by class, equally many of each."""
+    """Return VG and VE of probabilities (P, N) for images ordered by class, equally many of each."""
     genomes, images = chance.shape
     by_class = chance.reshape(genomes, classes, -1)
     each = by_class.shape[2]
@@ -123,7 +123,7 @@ def components(chance: NDArray[np.float64], classes: int) -> tuple[float, float]
 
 
 def parts_of(evolution: Evolution, rows: NDArray[np.int64]) -> Parts:
-    """Return what the next generation of a run is made of, by some training images that lie class by class."""
+    """Return the parts of the next generation of a run, measured on training images ordered by class."""
     state, _, brood = population_of(evolution)
     classes = len(evolution.class_names)
     own = right(evolution, brood, rows)
@@ -141,9 +141,9 @@ def parts_of(evolution: Evolution, rows: NDArray[np.int64]) -> Parts:
 
 
 def repeatability(chance: NDArray[np.float64], classes: int, images: int, stream: Stream) -> float | None:
-    """Return the correlation of genomes' scores on two batches without a common image: h2, measured.
+    """Return the correlation of genomes' scores on two batches without a common image: the measured h2.
 
-    `chance` is (P, N), images class by class; None where there are not enough of them.
+    `chance` is (P, N), with images ordered by class; None if there are not enough of them.
     """
     genomes, each = len(chance), chance.shape[1] // classes
     if each < 2 * images:

@@ -1,9 +1,9 @@
-"""Export: a trained model as something another system runs, a file of this package a target.
+"""Export a trained model to run on other systems; each target is a module of this package.
 
     export(model, "c", "firmware/digits")        writes model.h, model.c, model_test.h, main.c
 
-Every target computes what infer.py does; tests/export holds each to it on every kind of model that can be
-trained. A target that cannot express a layer says so before anything is written.
+Every target computes the same as infer.py; tests/export checks this for every kind of model that can be trained. A
+target that cannot express a layer raises an error before anything is written.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from genreg_np.settings import look_up
 
 __all__ = ["REGISTRY", "TARGETS", "check_request", "export", "files_of", "kinds_of", "stacks_of", "target"]
 
-REGISTRY = {  # a module each: a `Target`
+REGISTRY = {  # modules, each a `Target`
     "python": "genreg_np.export.python_",
     "c": "genreg_np.export.c",
     "onnx": "genreg_np.export.onnx_",
     "html": "genreg_np.export.html",
 }
-TARGETS = REGISTRY.keys()  # a view, so that it has what is registered later
+TARGETS = REGISTRY.keys()  # a view, so that it includes targets registered later
 
 
 class Target(Protocol):
-    """What a target's module offers."""
+    """The interface of a target's module."""
 
-    SUMMARY: str  # what comes out, in a few words
-    TAKES: frozenset[str]  # the kinds of layer it can express
+    SUMMARY: str  # its output in a few words
+    TAKES: frozenset[str]  # the kinds of layers it can express
 
     def files(self, model: Model, name: str, **options: Any) -> dict[str, bytes]:
-        """Return the files to write, by name; raises before that for what the target cannot express.
+        """Return the files to write, by name; raises for anything that the target cannot express.
 
-        Its options are the keyword parameters it names, such as `reject` of html; most targets have none.
+        The target's options are its named keyword parameters, such as `reject` of html; most targets have none.
         """
         ...
 
 
 def target(name: str) -> Any:
-    """Return a target's module, a `Target`.
+    """Return a target's module, which implements `Target`.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def target(name: str) -> Any:
 
 
 def kinds_of(layers: list[dict[str, Any]], where: str = "layer ") -> Iterator[tuple[str, str]]:
-    """Yield (name, kind) of each layer of a model's header, those within another after their own."""
+    """Yield (name, kind) of each layer of a model's header, followed by the layers nested in it."""
     for index, layer in enumerate(layers):
         yield f"{where}{index}", layer["kind"]
         for inner, stack in stacks_of(layer, f"{where}{index}"):
@@ -67,9 +67,9 @@ def kinds_of(layers: list[dict[str, Any]], where: str = "layer ") -> Iterator[tu
 
 
 def stacks_of(layer: dict[str, Any], where: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield (place, layers) of each stack that a layer of a model's header has within it, the layer's place given.
+    """Yield (place, layers) of each stack nested in a layer of a model's header; `where` is the layer's own place.
 
-    Whatever else a header has, it has no stacks in it.
+    No other entries of a header contain stacks.
     """
     if layer["kind"] in ("residual", "residual-int8"):
         yield where, layer["layers"]
@@ -78,27 +78,28 @@ def stacks_of(layer: dict[str, Any], where: str) -> Iterator[tuple[str, list[dic
 
 
 def files_of(model: Model, to: str, name: str = "model", **options: Any) -> dict[str, bytes]:
-    """Return what `export` would write, by file name.
+    """Return the files that `export` would write, by name.
 
     Raises
     ------
     UsageError
-        If the target is unknown or has no such option, `name` is no identifier, or a layer cannot be expressed.
+        If the target is unknown or has no such option, `name` is not an identifier, or a layer cannot be expressed.
     """
     chosen, options = _asked(to, name, options)
     for where, kind in kinds_of(model.header["network"]["layers"]):
         if kind not in chosen.TAKES:
             others = [other for other in REGISTRY if kind in target(other).TAKES]
-            instead = f"--to {' or '.join(others)} takes it" if others else "no target takes it"
+            instead = f"--to {' or '.join(others)} supports it" if others else "no target supports it"
             raise UsageError(f"{where} ({kind}) cannot be expressed in {to}; {instead} (docs/export.md)")
     return chosen.files(model, name, **options)
 
 
 def _asked(to: str, name: str, options: dict[str, Any]) -> tuple[Target, dict[str, Any]]:
-    """Return a target and those of its options that are given; UsageError for a name or options it does not take."""
+    """Return a target and the options that are given; raises UsageError for an invalid name or option."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,40}", name):
         raise UsageError(
-            f"name {name!r} must be a letter, then letters, digits or _, at most 41: it names files and code"
+            f"name {name!r} must be a letter followed by letters, digits or _, at most 41 characters: it is used in "
+            "the names of files and code"
         )
     chosen: Target = target(to)
     options = {option: value for option, value in options.items() if value is not None}
@@ -115,17 +116,18 @@ def _options_of(to: str) -> set[str]:
 def check_request(
     to: str, out: str | os.PathLike[str], name: str = "model", force: bool = False, **options: Any
 ) -> None:
-    """Refuse what `export` would refuse whatever the model is: before one is made for it, which may take long.
+    """Refuse what `export` would refuse for any model, so that none is made in vain, which may take long.
 
     Raises
     ------
     UsageError
-        If the folder has files and `force` is not given, or the target is unknown or has no such name or option.
+        If the folder has files and `force` is not given, the target is unknown, or it does not accept the name or an
+        option.
     GenregError
         If the folder cannot be read.
     """
     if not os.fspath(out):
-        raise UsageError("the folder to write has no name: give one")
+        raise UsageError("the name of the folder to write is empty: give one")
     _asked(to, name, options)
     with _writable(Path(out)):
         _check_folder(Path(out), force)
@@ -134,7 +136,7 @@ def check_request(
 def export(
     model: Model, to: str, out: str | os.PathLike[str], name: str = "model", force: bool = False, **options: Any
 ) -> list[Path]:
-    """Write a model for a target, all of it or nothing.
+    """Write a model for a target, completely or not at all.
 
     Parameters
     ----------
@@ -142,14 +144,14 @@ def export(
     to : str
         One of TARGETS.
     out : path
-        The folder to write; made if it is not there.
+        The folder to write into; created if necessary.
     name : str
-        What files and, in C, functions are called.
+        The name of the files and, in C, of the functions.
     force : bool
-        Write into a folder that has other files; those of the same names are replaced.
+        Write into a folder that has files; those of the same names are replaced.
     **options
-        What the target takes besides; None counts as not given. html: `reject`, a probability from 0 to 1 below which
-        the page calls an answer unsure.
+        Options of the target; None counts as not given. html: `reject`, a probability from 0 to 1 below which the page
+        calls an answer unsure.
 
     Returns
     -------
@@ -161,7 +163,7 @@ def export(
     UsageError
         If the folder has files and `force` is not given, or the target cannot express the model or has no such option.
     GenregError
-        If the folder cannot be written.
+        If the folder cannot be written to.
     """
     check_request(to, out, name, force, **options)
     out = Path(out)
@@ -174,7 +176,7 @@ def export(
 
 @contextlib.contextmanager
 def _writable(out: Path) -> Iterator[None]:
-    """Say of a folder that it cannot be written where the system refuses."""
+    """Turn system errors into an error that the folder cannot be written to."""
     try:
         yield
     except OSError as error:
@@ -186,18 +188,18 @@ def _check_folder(out: Path, force: bool) -> None:
         if place.exists() and not place.is_dir():
             raise UsageError(f"{place}: is a file; name a folder to write into")
     if out.is_dir() and any(out.iterdir()) and not force:
-        raise UsageError(f"{out}: has files in it; choose another folder, or add --force to write among them")
+        raise UsageError(f"{out}: is not empty; choose another folder, or add --force to write into it")
 
 
 def _check_places(out: Path, files: Iterable[str]) -> None:
-    """Refuse to replace what is no ordinary file."""
+    """Refuse to replace anything but regular files."""
     for file in files:
         if (out / file).exists() and not (out / file).is_file():
-            raise UsageError(f"{out / file}: is no ordinary file and is not replaced; choose another folder")
+            raise UsageError(f"{out / file}: is not a regular file and is not replaced; choose another folder")
 
 
 def _write(out: Path, files: dict[str, bytes]) -> None:
-    """Write all files under temporary names before the first of them gets its own."""
+    """Write all files under temporary names before renaming the first of them."""
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
     out.mkdir(parents=True, exist_ok=True)
     mark = secrets.token_hex(4)
@@ -213,5 +215,5 @@ def _write(out: Path, files: dict[str, bytes]) -> None:
                 temporary.unlink()
         for folder in made:
             with contextlib.suppress(OSError):
-                folder.rmdir()  # only where it is empty
+                folder.rmdir()  # only if it is empty
         raise

@@ -1,12 +1,12 @@
-"""Target `c`: a header and a source file in C99, and an example of their use.
+"""Target `c`: a header and a source file in C99, with an example of their use.
 
     NAME.h       what the application calls
     NAME.c       weights, the functions of c_parts/ that the layers need, and the functions of the header
     NAME_test.h  one input and infer.py's answer, and a function that compares
-    main.c       reads one input, prints its class; with --check, runs the test
+    main.c       reads one input and prints its class; with --check, runs the test
 
-Nothing is allocated and nothing is kept between calls: what functions work in lies on the stack or, where it is large,
-in a structure that the application hands over.
+Nothing is allocated and nothing is kept between calls: buffers are on the stack or, if they are large, in a structure
+that the application passes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import stack
 from genreg_np.model import Model
 
-SUMMARY = "one header and one source file in C99, without malloc, a test and an example"
+SUMMARY = "one header and one source file in C99, without malloc; a test and an example"
 LAYERS = {**c_layers.LAYERS, **c_maps.LAYERS, **c_int8.LAYERS}
 TAKES = frozenset(LAYERS)
 
-# main.c, the headers of C itself, and those that they include where compilers look into one's own folder first
+# main.c, the standard headers, and those that they include, since some compilers look in the current folder first
 TAKEN = """
     alloca endian features newlib
     assert complex ctype errno fenv float inttypes iso646 limits locale main math setjmp signal stdarg stdbool stddef
@@ -36,10 +36,10 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     Raises
     ------
     UsageError
-        If C cannot express a layer, a class name, the input range or any answer, or `name` is one of C's own headers.
+        If C cannot express a layer, a class name, the input range or any answer, or `name` is a standard header.
     """
     if name.lower() in TAKEN.split():
-        raise UsageError(f"name {name!r} is that of a header of C or of the example, main.c: choose another")
+        raise UsageError(f"name {name!r} is taken by a standard header of C or by the example, main.c: choose another")
     layers = model.header["network"]["layers"]
     program = Program(model, Input.of(model), LAYERS)
     api = c_api.Api(name, program, layers[-1].get("unit"))

@@ -1,4 +1,4 @@
-"""What an application sees of a model in C, and the file behind it."""
+"""The header of a model in C, which the application uses, and the source file behind it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from genreg_np.export.c_rows import Rows
 from genreg_np.infer import REMEMBERS
 from genreg_np.version import __version__
 
-MOST_STACK = 16384  # bytes of room: the application has to place more
-MARGIN = 512  # bytes of stack that compilers add: registers saved, vectors spilt
-TELLING = {  # kind: entries of a layer that stand in the description of a network
+MOST_STACK = 16384  # bytes of buffers: larger ones are passed by the application
+MARGIN = 512  # bytes of stack that compilers add, for saved registers and spilled vectors
+TELLING = {  # kind: entries of a layer shown in the description of a network
     "activation": ("function",),
     "convolution": ("filters", "size"),
     "transposed-convolution": ("filters", "size"),
     "pooling": ("method", "size"),
     "adaptive-pooling": ("method", "size"),
 }
-INCLUDES = {  # header: what it is needed for
+INCLUDES = {  # header: pattern of code that needs it
     "float.h": r"\bFLT_",
     "math.h": r"\b((sin|cos|exp|expm1|fabs|sqrt)f|sqrt)\(|\bNAN\b",
     "ctype.h": r"\btolower\(",
@@ -35,15 +35,15 @@ INCLUDES = {  # header: what it is needed for
 
 @dataclass(frozen=True)
 class Api:
-    """A model turned into C, before it is written down."""
+    """A model translated to C, before it is written."""
 
-    name: str  # what files and functions are called
+    name: str  # of files and functions
     program: Program
-    unit: float | None  # of logits that are whole numbers: what 1 stands for
+    unit: float | None  # the real value of 1 in logits that are whole numbers
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of classes; none where the outputs are values."""
+        """Names of the classes; empty if the outputs are values."""
         return self.program.model.class_names
 
     @property
@@ -53,7 +53,7 @@ class Api:
 
     @property
     def macro(self) -> str:
-        """What macros begin with."""
+        """The prefix of macros."""
         return self.name.upper()
 
     @property
@@ -63,22 +63,22 @@ class Api:
 
     @property
     def outputs(self) -> str:
-        """What the last layer gives, and the function that gives it."""
+        """The name of the last layer's outputs, and of the function that gives them."""
         return "logits" if self.classes else "outputs"
 
     @property
     def remembers(self) -> bool:
-        """Whether it is a policy that remembers: the caller keeps what it has seen."""
+        """Whether the model is recurrent, so that the caller keeps its state."""
         return bool(self.program.states)
 
     @property
     def answers(self) -> str:
-        """What the function that gives logits or values does."""
+        """The name of the function that gives logits or values."""
         return "step" if self.remembers else self.outputs
 
     @property
     def count(self) -> str:
-        """Macro of how many there are."""
+        """The macro for the number of outputs."""
         return f"{self.macro}_{'CLASSES' if self.classes else 'OUTPUTS'}"
 
     @property
@@ -88,12 +88,12 @@ class Api:
 
     @property
     def handed_over(self) -> bool:
-        """Whether the application hands over the room to work in."""
+        """Whether the application passes the buffers."""
         return self.program.room_bytes > MOST_STACK
 
     @property
     def stack_bytes(self) -> int:
-        """How much stack is enough."""
+        """Bytes of stack that are sufficient."""
         own = 0 if self.handed_over else self.program.room_bytes
         return MARGIN + sum(self.program.frames.values()) + own + 4 * len(self.classes)
 
@@ -114,7 +114,7 @@ class Api:
 
     @property
     def start(self) -> str:
-        """Signature of the function that forgets what was seen."""
+        """Signature of the function that resets the state."""
         return f"void {self.name}_start({self.name}_state *state)"
 
     @property
@@ -135,7 +135,7 @@ def header(api: Api) -> str:
 
 
 def _facts(api: Api) -> str:
-    """Return the comment that a header begins with, and its macros."""
+    """Return the comment at the top of a header, and its macros."""
     program, macro, given = api.program, api.macro, api.program.inputs
     shape = f" ({' x '.join(str(extent) for extent in given.shape)}, {given.order})" if given.order else ""
     facts = {
@@ -146,7 +146,7 @@ def _facts(api: Api) -> str:
     }
     if api.handed_over:
         facts["Memory"] = (
-            f"{program.room_bytes:,} bytes that the caller hands over, {api.name}_scratch: layers use it by turns"
+            f"{program.room_bytes:,} bytes that the caller passes, {api.name}_scratch, shared by all layers"
         )
     facts["State"] = "none: any number of threads may call" + (", each with its own scratch" if api.handed_over else "")
     if api.remembers:
@@ -168,12 +168,12 @@ def _facts(api: Api) -> str:
 
 
 def _plan(program: Program) -> list[str]:
-    """Return which layers write into which buffer: where a layer's result lies until it is used."""
+    """Return lines that say which layers write into which buffer, which holds a result until it is used."""
     if not program.buffers:
         return []
     sizes = {name: f"{BYTES[ctype] * count:,} bytes" for name, (ctype, count) in program.buffers.items()}
     long, wide = max(map(len, sizes)), max(map(len, sizes.values()))
-    lines = [" *", " * Buffers, and the layers, from 0 on, that write into each, in that order:"]
+    lines = [" *", " * Buffers, and the layers (from 0) that write into each, in order:"]
     for name, size in sizes.items():
         start = f" *     {name:<{long}}  {size:>{wide}}  "
         follow = f" *{' ' * (len(start) - 2)}"
@@ -183,14 +183,14 @@ def _plan(program: Program) -> list[str]:
 
 
 def _inputs(api: Api) -> list[str]:
-    """Return a comment that names each input, where inputs have names."""
+    """Return a comment that names each input, if inputs have names."""
     given, names = api.program.inputs.name, [c_text.quoted(name) for name in api.program.model.feature_names]
     if api.rows:
         names = api.rows.meanings()
     lines = [f" * {given}[{place}]  {name}" for place, name in enumerate(names)]
     if values := api.program.model.value_names:
         lines += [f" * {api.outputs}[{place}]  {c_text.quoted(name)}" for place, name in enumerate(values)]
-    return ["\n".join(["/* What stands where:", *lines, " */"])] if lines else []
+    return ["\n".join(["/* Inputs and outputs:", *lines, " */"])] if lines else []
 
 
 def _macros(api: Api) -> dict[str, object]:
@@ -203,32 +203,32 @@ def _macros(api: Api) -> dict[str, object]:
         macros |= {"SMALLEST": literal(given.low), "LARGEST": literal(given.high)}
     macros["CLASSES" if api.classes else "OUTPUTS"] = api.program.model.output_count
     if api.unit is not None:
-        macros["UNIT"] = f"{api.unit!r} /* what 1 of {api.outputs} stands for */"
+        macros["UNIT"] = f"{api.unit!r} /* the value of 1 in {api.outputs} */"
     return macros
 
 
 def _declarations(api: Api) -> list[str]:
-    """Return what the application calls, each with a comment."""
+    """Return the declarations for the application, with comments."""
     declared = []
     if api.handed_over:
         room = "\n".join(f"    {ctype} {name}[{count}];" for name, (ctype, count) in api.program.buffers.items())
         declared.append(
-            f"/* What the functions work in, layers by turns. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;"
+            f"/* Buffers of the functions, shared by all layers. */\ntypedef struct {{\n{room}\n}} {api.name}_scratch;"
         )
     if api.remembers:
         kept = "\n".join(f"    float {name}[{count}];" for name, count in api.program.states.items())
         declared += [
-            f"/* What is remembered of the steps so far. */\ntypedef struct {{\n{kept}\n}} {api.name}_state;",
-            f"/* Begin anew: before a first step. */\n{api.start};",
+            f"/* The state after the steps so far. */\ntypedef struct {{\n{kept}\n}} {api.name}_state;",
+            f"/* Reset the state: call it before the first step. */\n{api.start};",
         ]
     refusal = f"\n * Returns 0, or -1 if {api.program.inputs.unusable}." if api.may_fail else ""
     meaning = (
         "Write the logits of an input: the larger, the likelier the class." if api.classes else "Write the outputs."
     )
-    step = "Take one more step. " if api.remembers else ""
+    step = "Make one step. " if api.remembers else ""
     declared.append(f"/* {step}{meaning}{refusal} */\n{api.evaluate};")
     if api.classes:
-        ties = "of ties the lowest" + (f"; -1 if {api.program.inputs.unusable}" if api.may_fail else "")
+        ties = "the lowest of ties" + (f"; -1 if {api.program.inputs.unusable}" if api.may_fail else "")
         declared += [
             f"/* {step}Return the class of an input, 0 .. {len(api.classes) - 1}, {ties}. */\n{api.predict};",
             f"/* Turn logits into probabilities, which sum to 1. */\n{api.probabilities};",
@@ -238,7 +238,7 @@ def _declarations(api: Api) -> list[str]:
 
 
 def _described(layers: list[dict[str, Any]]) -> str:
-    """Return a network in a line."""
+    """Return a one-line description of a network."""
     words = []
     for layer in layers:
         telling = TELLING.get(layer["kind"].removesuffix("-int8"), ())
@@ -268,7 +268,7 @@ def source(api: Api) -> str:
 
 
 def _uses(name: str, text: str) -> bool:
-    """Return whether code, but for its comments, needs a header of C."""
+    """Return whether code, ignoring comments, needs a standard header of C."""
     return re.search(INCLUDES[name], re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)) is not None
 
 
@@ -281,7 +281,7 @@ def _block(signature: str, lines: list[str]) -> str:
 
 
 def _start(api: Api) -> str:
-    """Return the function that forgets what was seen."""
+    """Return the function that resets the state."""
     return _block(api.start, [f"clear_float(state->{name}, {count});" for name, count in api.program.states.items()])
 
 

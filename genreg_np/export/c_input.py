@@ -1,4 +1,4 @@
-"""What an application hands to the C functions: raw whole numbers of the model's range, or features."""
+"""The input that an application passes to the C functions: raw whole numbers in the model's range, or features."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genreg_np.errors import UsageError
 from genreg_np.export import c_text
 from genreg_np.model import Float32, Model, mapped
 
-# Smallest and largest number of each type; the first type that holds the model's range is taken.
+# Smallest and largest number of each type; the first type that holds the model's range is used.
 LIMITS = {
     "uint8_t": (0, 2**8 - 1),
     "int16_t": (-(2**15), 2**15 - 1),
@@ -32,9 +32,9 @@ class Input:
     count: int  # I
     shape: tuple[int, ...]
     bounds: tuple[float, float] | None  # the model's input_range; None for features
-    low: int = 0  # the smallest whole number in it
-    high: int = 0  # and the largest
-    of_rows: bool = False  # whether a number may be NAN: missing in a row of a table
+    low: int = 0  # the smallest whole number in bounds
+    high: int = 0  # the largest whole number in bounds
+    of_rows: bool = False  # whether a number may be NAN, for a missing value in a row of a table
 
     @classmethod
     def of(cls, model: Model) -> Input:
@@ -43,7 +43,7 @@ class Input:
         Raises
         ------
         UsageError
-            If the range is beyond 64 bits, or so narrow that no whole number is in it.
+            If the range exceeds 64 bits, or contains no whole number.
         """
         shape, count = model.input_shape, math.prod(model.input_shape)
         if model.input_range is None:
@@ -60,24 +60,24 @@ class Input:
 
     @property
     def raw(self) -> bool:
-        """Whether raw values come in, not features."""
+        """Whether inputs are raw values instead of features."""
         return self.bounds is not None
 
     @property
     def range(self) -> str:
-        """What may come in, in words."""
+        """The allowed values in words."""
         if self.raw:
             return f"{self.low} .. {self.high}"
-        return "any that are finite, NAN where one is missing" if self.of_rows else "any that are finite"
+        return "finite, or NAN for a missing value" if self.of_rows else "finite"
 
     @property
     def channels(self) -> int:
-        """How many maps an input is made of; 0 where it is flat."""
+        """The number of maps in an input; 0 if it is flat."""
         return {2: 1, 3: self.shape[0]}.get(len(self.shape), 0)
 
     @property
     def order(self) -> str:
-        """Which number of maps or of an image comes after which, in words; nothing for flat inputs."""
+        """The order of the numbers of maps or of an image in words; "" for flat inputs."""
         if self.channels == 1:
             return "row by row"
         return "channel after channel, each row by row" if self.channels else ""
@@ -90,14 +90,14 @@ class Input:
         return "a value is infinite" if self.of_rows else "a value is infinite or not a number"
 
     def mapped(self) -> Float32:
-        """Return what every raw value becomes, (high - low + 1,); nothing if they are too many for a table."""
+        """Return the mapped value of every raw value, (high - low + 1,); empty if there are too many for a table."""
         if not self.raw or self.high - self.low >= MOST_TABLE:
             return np.empty(0, np.float32)
         values: NDArray[np.int64] = np.arange(self.low, self.high + 1)
         return mapped(values[:, None], self.bounds)[:, 0]
 
     def check(self) -> str:
-        """Return the function that finds out whether an input may be predicted; nothing if every input may."""
+        """Return the function that checks whether an input is allowed; "" if every input is."""
         conditions = ["values[i] >= -FLT_MAX", "values[i] <= FLT_MAX"]
         if self.of_rows:
             conditions = ["!(values[i] < -FLT_MAX)", "!(values[i] > FLT_MAX)"]
@@ -119,21 +119,21 @@ class Input:
         least, most = self.bounds or (0.0, 1.0)
         raised = f"((float)raw[i] - {c_text.number(least)})" if least else "(float)raw[i]"
         return (
-            f"/* Raw values {self.range} become 0 .. 1. */\n"
+            f"/* Map raw values {self.range} to 0 .. 1. */\n"
             f"static void scale(const {self.ctype} *restrict raw, int count, float *restrict values)\n{{\n"
             f"    for (int i = 0; i < count; i++)\n        values[i] = {raised} / {c_text.number(most - least)};\n}}\n"
         )
 
     @property
     def entry(self) -> str:
-        """Which entry of a table a raw value has."""
+        """The index of a raw value's entry in a table."""
         sign = "-" if self.low > 0 else "+"
         return f"raw[i] {sign} {literal(abs(self.low))}" if self.low else "raw[i]"
 
     def look_up(self, kind: str) -> str:
         """Return the function that turns raw values into a table's entries of a type."""
         return (
-            "/* Every raw value becomes what a table has for it. */\n"
+            "/* Replace every raw value by its entry in a table. */\n"
             f"static void look_up(const {self.ctype} *restrict raw, int count, const {kind} *restrict table,\n"
             f"                    {kind} *restrict values)\n{{\n"
             f"    for (int i = 0; i < count; i++)\n        values[i] = table[{self.entry}];\n}}\n"
@@ -141,5 +141,5 @@ class Input:
 
 
 def literal(value: int) -> str:
-    """Return a whole number; the smallest has no literal in C."""
+    """Return a whole number as a literal; the smallest has none in C."""
     return "INT64_MIN" if value == -(2**63) else str(value)

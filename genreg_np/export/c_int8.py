@@ -1,8 +1,8 @@
-"""What layers of 8-bit integers become in C, but for dense ones: what slides over maps, and what stands between.
+"""Translate layers of 8-bit integers, except dense ones, to C: convolutions, pooling, and the layers between them.
 
-Convolutions copy what their filters see at four places, in 16 bits, and multiply it by each filter: products of rows,
-which compilers turn into vector instructions. No more sums than those of a filter at four places are kept. Where the
-largest of 2 x 2 places is taken next, these are the four.
+Convolutions copy the patches under four places, in 16 bits, and multiply them by each filter: products of rows, which
+compilers turn into vector instructions. Only the sums of one filter at four places are kept. If max pooling of 2 x 2
+places follows, these are the four places.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import Header, Maker, label_of, stack
 
-AT_ONCE = 16  # taps that a processor may multiply at once: where filters have many, they have whole vectors of them
+AT_ONCE = 16  # taps that a processor may multiply at once: larger filters are padded to whole vectors
 MOST_LOGIT = 2**24
 LARGEST = 127
 
 
 def _array(program: Program, where: str, part: str) -> str:
-    """Add one of a layer's arrays, and return its name."""
+    """Add one of a layer's arrays and return its name."""
     return program.constant(f"layer_{label_of(where)}_{part}", program.model.arrays[f"{where}.{part}"])
 
 
 def _finish(program: Program, layer: Header, where: str) -> str:
-    """Add what becomes of a layer's sums, and return where it lies."""
+    """Add the record of how a layer's sums are finished, and return its address."""
     fields: dict[str, object] = {"multiplier": _array(program, where, "multiplier"), "shift": layer["shift"]}
     table = program.model.arrays.get(f"{where}.table")
     low, high = (-MOST_LOGIT, MOST_LOGIT) if "unit" in layer else (layer["low"], LARGEST)
@@ -40,27 +40,27 @@ def _finish(program: Program, layer: Header, where: str) -> str:
 
 
 def _kind(layer: Header) -> str:
-    """Return the kind of what a layer of sums gives: logits or 8-bit integers."""
+    """Return the kind of a layer's outputs: logits or 8-bit integers."""
     return "int32_t" if "unit" in layer else "int8_t"
 
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where filters stand, and where their answers go."""
+    """Where filters are applied, and where their outputs go."""
 
-    before: tuple[int, int]  # zeros above and before the maps
+    before: tuple[int, int]  # zeros above and to the left of the maps
     stride: int  # between places
     pool: int  # places from a window of 2 x 2 to the next, or 0
-    extents: tuple[int, int]  # of the answers
-    step: int  # from an answer's place in the result to the next
-    first: tuple[int, int]  # the place of the first
+    extents: tuple[int, int]  # of the outputs
+    step: int  # from one output's place in the result to the next
+    first: tuple[int, int]  # the place of the first output
     whole: tuple[int, int]  # extents of the result
 
 
 def _slide(
     program: Program, layer: Header, where: str, name: str, weight: NDArray[np.int8], grid: _Grid
 ) -> tuple[str, str]:
-    """Add filters (F, C, rows, columns), and return where their record and the room for what they see lie."""
+    """Add filters (F, C, rows, columns), and return the address of their record and the buffer for patches."""
     filters, channels, tall, wide = weight.shape
     count = channels * tall * wide
     taps = count + (-count % AT_ONCE if count > AT_ONCE // 2 else 0)
@@ -97,10 +97,10 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
 
 
 def _transposed(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    """Add a convolution of stride 1 for every remainder of rows and of columns: the filters' taps that meet there.
+    """Add a convolution of stride 1 for every remainder of rows and columns, with the taps that contribute there.
 
-    y = stride Y + r is reached from u = Y + d - e by the tap stride e + k, where r + m = stride d + k: so the taps of
-    k, turned about, see the places from Y - (E - 1 - d) on, E being how many they are.
+    y = stride Y + r is reached from u = Y + d - e by the tap stride e + k, where r + m = stride d + k: so the E taps
+    of k, reversed, see the places from Y - (E - 1 - d) on.
     """
     (_, *extents), size, stride = (layer[key] for key in ("shape", "size", "stride"))
     before = max(0, size - stride + 1) // 2 if layer["same"] else 0

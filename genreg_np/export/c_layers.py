@@ -1,6 +1,6 @@
-"""What a layer becomes in C: constants, room for what it gives, and calls of the functions in c_parts/.
+"""Translate layers to C: constants, buffers for their outputs, and calls of the functions in c_parts/.
 
-Between layers flow floats, levels (uint8_t) or 8-bit integers (int8_t), whichever the layers give; before the first,
+Layers exchange floats, levels (uint8_t) or 8-bit integers (int8_t), depending on their outputs; the first one receives
 raw values as the application has them.
 """
 
@@ -16,14 +16,14 @@ from genreg_np.errors import UsageError
 from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import Header, Maker, label_of, side_by_side
 
-AT_ONCE = 16  # sums that a processor may add to at once: where they are fewer, each is computed by itself
+AT_ONCE = 16  # sums that a processor may update at once: if there are fewer, each is computed separately
 
 
 def _levels_only(layer: Header, where: str, value: Value) -> str:
-    """Return where a layer's levels lie; anything else that arrives cannot be expressed."""
+    """Return where a layer's levels are; raises UsageError for any other kind of input."""
     if value.kind != "uint8_t":
         name = f"layer {where.removeprefix('layers.')} ({layer['kind']})"
-        raise UsageError(f"{name} cannot be expressed in c: it takes levels, but {value.words} arrive")
+        raise UsageError(f"{name} cannot be expressed in c: it takes levels, but its inputs are {value.words}")
     return value.place
 
 
@@ -105,7 +105,7 @@ def _quantise(program: Program, layer: Header, where: str, value: Value, goal: V
 
 
 def _multiply_int8(program: Program, layer: Header, where: str, value: Value, sums: Value) -> None:
-    """Multiply 8-bit integers, raw values that stand for some, or levels by a matrix (O, I), and add its bias."""
+    """Multiply 8-bit integers, raw values that index some, or levels by a matrix (O, I), and add its bias."""
     label, matrix = label_of(where), program.model.arrays[f"{where}.weight"]
     if value.table and layer["outputs"] < AT_ONCE:
         value = program.entries(value)
@@ -150,7 +150,7 @@ def _levels(program: Program, layer: Header, where: str, value: Value, goal: Val
     if value.kind == "raw" and len(every):
         table = infer.LAYERS["levels"]({"inputs": 1}, {}, "", "")[2](every[:, None])[:, 0].astype(np.uint8)
         if program.inputs.ctype == "uint8_t" and np.array_equal(table, np.arange(256)):
-            return Value(value.place, "uint8_t", value.width)  # raw values are levels already
+            return Value(value.place, "uint8_t", value.width)  # raw values are already levels
         result = program.result(f"levels_{label_of(where)}", "uint8_t", value.width, goal)
         return program.looked_up(value, program.constant(f"layer_{label_of(where)}_table", table), result)
     floats = program.floats(value)
@@ -187,9 +187,9 @@ def _detectors(program: Program, layer: Header, where: str, value: Value, goal: 
 
 
 def _least_sums(gain: float) -> NDArray[np.int32]:
-    """Return the least sum of a pool from which on it gives each level from 1 to 255, or 2**24 - 1, which none reaches.
+    """Return the smallest sum of a pool that gives each level from 1 to 255, or 2**24 - 1, which no sum reaches.
 
-    Levels never fall as sums grow, as infer.py computes them in float32 too: so 24 halvings find the place.
+    Levels grow monotonically with sums, also in infer.py's float32, so 24 bisections find each threshold.
     """
     levels, sums = np.arange(1, 256), np.zeros(255, np.int32)
     for step in 2 ** np.arange(23, -1, -1, dtype=np.int32):

@@ -1,6 +1,6 @@
-"""The example: main.c reads one input, from a file or stdin, and prints its class; or runs the test of NAME_test.h.
+"""The example: main.c reads one input from a file or stdin and prints its class, or runs the test of NAME_test.h.
 
-For a model that remembers it reads rows, one step after another, and prints a line for each.
+For a recurrent model it reads rows, one per step, and prints a line for each.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from genreg_np.export.c_api import Api
 from genreg_np.export.c_input import Input
 from genreg_np.export.c_program import PARTS
 
-FORMATS = {1: ("PGM", "5"), 3: ("PPM", "6")}  # of pictures without compression, by channels: names, and digits after P
+FORMATS = {1: ("PGM", "5"), 3: ("PPM", "6")}  # uncompressed pictures by channels: name, and digit after P
 TAKE = "memcpy({given}, data + at, MODEL_INPUTS);"
 TAKE_APART = """for (size_t k = 0; k < MODEL_INPUTS; k++) /* red, green, blue of each pixel become three maps */
         {given}[k % 3 * MODEL_HEIGHT * MODEL_WIDTH + k / 3] = data[at + k];"""
 
 ONE = "/* Print {result} of one input, read from a file or from stdin:\n * {wanted}."
-IN_ORDER = """/* Print {result} of each input, a line each; read from a file or from stdin, a row each:
+IN_ORDER = """/* Print {result} of each input, one per line; read inputs from a file or from stdin, one per row:
  * {wanted}.
- * The model remembers: rows are one step after another, and what came before counts."""
+ * The model is recurrent: rows are consecutive steps, and each answer depends on the rows before."""
 EXAMPLE = """{told}
- * With --check as the only argument, see whether the model gives what infer.py gives. */
+ * With --check as the only argument, check that the model gives the same as infer.py. */
 #include "{name}_test.h"
 
 {includes}
@@ -29,7 +29,7 @@ static int check(void)
 {{
     static {logit} {outputs}[{count}];
     if (!{name}_test({room}{outputs})) {{
-        fprintf(stderr, "the test vector does not agree: weights, code or compiler are not what they were\\n");
+        fprintf(stderr, "the test vector does not agree: weights, code or compiler have changed\\n");
         return 1;
     }}
     printf("the test vector agrees\\n");
@@ -94,14 +94,14 @@ def example(api: Api) -> str:
 
 
 def _one(api: Api, wanted: str) -> list[str]:
-    """Return what reads one input and prints its answer."""
+    """Return the statements that read one input and print its answer."""
     lines = [f"if (!read_input(file, {api.program.inputs.name})) {{"]
     lines += [f'    fprintf(stderr, "%s: needs {wanted}\\n", path);', "    return 1;", "}"]
     return lines + (_class if api.classes else _outputs)(api)
 
 
 def _steps(api: Api, wanted: str) -> list[str]:
-    """Return what reads row after row and prints the answer to each."""
+    """Return the statements that read row after row and print the answer to each."""
     lines = [f"{api.name}_state state;", f"{api.name}_start(&state);"]
     lines += [f"for (int row = 1, found; (found = read_row(file, {api.program.inputs.name})) != 0; row++) {{"]
     lines += ["    if (found < 0) {", f'        fprintf(stderr, "%s, row %d: needs {wanted}\\n", path, row);']
@@ -110,7 +110,7 @@ def _steps(api: Api, wanted: str) -> list[str]:
 
 
 def _rows(given: Input) -> tuple[str, str, list[str]]:
-    """Return the same as `_reader`, of rows."""
+    """Return the same as `_reader`, for rows."""
     whole = f"whole numbers, {given.range}" if given.raw else "numbers"
     return "read_row_of_numbers", f"{given.count} {whole} as text", ["stdio.h", "stdlib.h", "string.h"]
 
@@ -118,7 +118,7 @@ def _rows(given: Input) -> tuple[str, str, list[str]]:
 def _reader(given: Input) -> tuple[str, str, list[str]]:
     """Return the function that reads an input, what it reads, and the headers it needs."""
     if given.of_rows:
-        wanted = f"a row of {given.count} fields with commas between them, in the order of the inputs"
+        wanted = f"a row of {given.count} fields separated by commas, in the order of the inputs"
         return "read_row", wanted, ["stdio.h", "stdlib.h", "string.h"]
     if not given.raw:
         return "read_floats", f"{given.count} numbers as text", ["stdio.h", "stdlib.h", "string.h"]

@@ -1,7 +1,7 @@
-"""What layers of maps (C, H, W) become in C, and others that learn and stand between those.
+"""Translate layers for maps (C, H, W), and other trainable layers between them, to C.
 
-Values are floats, channel by channel, row by row; layers that move values or take the largest take whole numbers, too.
-What a layer changes in place stays where it is, unless it is shared.
+Values are floats, channel by channel, row by row; layers that only move values or take the largest also accept whole
+numbers. A layer that works in place keeps its buffer, unless that is shared.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from genreg_np.export.c_program import Program, Value
 from genreg_np.export.c_stack import Header, Maker, kind_after, label_of, side_by_side, stack
 
 GROUPS = (4, 2, 1)  # filters computed at a time
-AT_ONCE = 8  # places that a processor may compute at once: where they are so many, none is left to be computed alone
+AT_ONCE = 8  # places that a processor may compute at once: places are padded to a multiple, so that none remains
 
 
 def _as_floats(program: Program, value: Value) -> Value:
-    """Return a value as floats that stay where they are until they are released."""
+    """Return a value as floats that stay in place until they are released."""
     return value if value.kind == "float" else program.floats(value, program.numbers(value.width))
 
 
 def _moved(program: Program, value: Value) -> Value:
-    """Return a value as what may be moved about, whole numbers as they are."""
+    """Return a value in a form that can be moved: whole numbers unchanged, raw values as floats."""
     return _as_floats(program, value) if value.kind == "raw" else value
 
 
 def _done(program: Program, floats: Value, value: Value) -> None:
-    """Release what `_as_floats` or `_moved` made of a value."""
+    """Release the copy that `_as_floats` or `_moved` made of a value."""
     if floats is not value:
         program.release(floats)
 
 
 def _own(program: Program, value: Value, goal: Value | None) -> Value:
-    """Return a value as floats that may be changed."""
+    """Return a value as floats that may be changed in place."""
     if value.kind != "float":
         return program.floats(value, program.numbers(value.width, goal))
     return program.own(value, goal)
 
 
 def _array(program: Program, where: str, part: str) -> str:
-    """Add one of a layer's arrays, and return its name."""
+    """Add one of a layer's arrays and return its name."""
     return program.constant(f"layer_{label_of(where)}_{part}", program.model.arrays[f"{where}.{part}"])
 
 
@@ -60,9 +60,9 @@ def _scale_shift(program: Program, layer: Header, where: str, value: Value, goal
 
 
 def _convolution(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    """Add one of stride 1, over maps that are taken apart where it is another, with zeros around where it wants some.
+    """Add a convolution of stride 1; for other strides, the maps are split first, and padded with zeros if required.
 
-    Its answers have the pitch of those maps at first, so that the last filters' need room beyond their own.
+    Outputs initially have the pitch of those maps, so the buffer has extra space for the last filters.
     """
     (channels, *extents), filters, size, stride = (layer[key] for key in ("shape", "filters", "size", "stride"))
     grid = [-(-extent // stride) if layer["same"] else (extent - size) // stride + 1 for extent in extents]
@@ -99,7 +99,7 @@ def _convolution(program: Program, layer: Header, where: str, value: Value, goal
 
 
 def _convolve(program: Program, group: int, size: int) -> str:
-    """Add the functions that convolve with so many filters at a time, and return the name of the one to call."""
+    """Add the functions that convolve with `group` filters at a time, and return the name of the one to call."""
     products = [" + ".join(f"w[{k * size + j}] * s{j}" for j in range(size)) for k in range(group)]
     name = program.part(
         "convolve",
@@ -113,7 +113,7 @@ def _convolve(program: Program, group: int, size: int) -> str:
         FILTERS=group,
         SIZE=size,
     )
-    program.frames[name] = 256 + 16 * group * size  # where weights lie in vectors beside one another
+    program.frames[name] = 256 + 16 * group * size  # weights may be kept in vectors
     return name
 
 

@@ -1,4 +1,4 @@
-"""A C file as it comes together: constants, functions, statements, and the room that they work in."""
+"""The parts of a C file during translation: constants, functions, statements and buffers."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ NEEDS = {
     "normalise_int8": "floored",
     "add_int8": "rescaled",
 }  # part: another that must come before it
-# Bytes of the stack that compilers take for what many loops need, where those are more than some registers.
+# Bytes of stack that compilers use in functions with many loops, beyond a few registers.
 FRAMES = {"slide": 480, "mean": 128, "detectors": 320, "statistics": 136, "multiply_raw": 132}
 BYTES = {"float": 4, "int32_t": 4, "int16_t": 2, "int8_t": 1, "uint8_t": 1}
 WORDS = {"raw": "raw values", "float": "floats", "uint8_t": "levels", "int8_t": "8-bit integers"}
-ROOM = "@"  # stands before a buffer's name until it is known where buffers lie
+ROOM = "@"  # placeholder before a buffer's name until the location of buffers is known
 
 SELU_SCALE = c_text.number(infer_layers.SELU_SCALE)
 SELU_BELOW = c_text.number(infer_layers.SELU_SCALE * infer_layers.SELU_ALPHA)
 
-# What becomes of each number of an activation, `v`.
+# Expressions for the activation of a number `v`.
 FUNCTIONS = {
     "tanh": "tangent(v)",
     "elu": "v > 0.0F ? v : expm1f(v)",
@@ -59,17 +59,17 @@ FUNCTIONS = {
 
 @dataclass(frozen=True)
 class Value:
-    """What flows from one layer to the next."""
+    """The numbers passed from one layer to the next."""
 
-    place: str  # where it lies: a C expression
+    place: str  # a C expression for their address
     kind: str  # "raw", "float", "uint8_t" (levels), "int8_t", or "int32_t" (logits of integers)
     width: int  # how many numbers
-    shared: bool = False  # whether others may still need it, so that it stays as it is
-    table: str = ""  # of raw values that stand for their entries in a table of 8-bit integers: its name
+    shared: bool = False  # whether others may still need them, so that they must not change
+    table: str = ""  # the name of a table of 8-bit integers, if raw values index it
 
     @property
     def words(self) -> str:
-        """What it is, for errors."""
+        """Their kind in words, for errors."""
         return WORDS[self.kind]
 
 
@@ -84,17 +84,17 @@ class Program:
     constants: list[str] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
     buffers: dict[str, tuple[str, int]] = field(default_factory=dict)  # name: type, numbers
-    busy: set[str] = field(default_factory=set)  # of the buffers that layers take by turns, those in use
-    rooms: int = 0  # how many of those there are
-    layer: str = ""  # what is being added, "3", or "3.0.1" within the layer 3
+    busy: set[str] = field(default_factory=set)  # reusable buffers that are in use
+    rooms: int = 0  # number of reusable buffers
+    layer: str = ""  # the layer being added: "3", or "3.0.1" nested in layer 3
     writers: dict[str, list[str]] = field(default_factory=dict)  # the layers that write into a buffer, by its name
-    frames: dict[str, int] = field(default_factory=dict)  # bytes of the stack, by functions that need many
+    frames: dict[str, int] = field(default_factory=dict)  # bytes of stack, by function that needs many
     flash_bytes: int = 0  # of weights and tables
-    states: dict[str, int] = field(default_factory=dict)  # of layers that remember: name, numbers
+    states: dict[str, int] = field(default_factory=dict)  # of recurrent layers: name, numbers
 
     @property
     def room_bytes(self) -> int:
-        """What the buffers take at most, each beginning at a multiple of four."""
+        """Bytes of all buffers, each aligned to a multiple of four."""
         return sum(-4 * (-BYTES[ctype] * count // 4) for ctype, count in self.buffers.values())
 
     def constant(self, name: str, values: NDArray[np.generic]) -> str:
@@ -104,7 +104,7 @@ class Program:
         return name
 
     def state(self, name: str, width: int) -> str:
-        """Add what a layer remembers from one step to the next, so many numbers, and return how it is called."""
+        """Add the state of a layer, `width` numbers kept between steps, and return its expression."""
         self.part("clear", kind="float")
         self.states[name] = width
         return f"state->{name}"
@@ -121,9 +121,9 @@ class Program:
         return name
 
     def part(self, name: str, words: Mapping[str, str] | None = None, kind: str = "", **constants: int) -> str:
-        """Add a function of c_parts/, after what it calls, and return its name.
+        """Add a function of c_parts/, after those it calls, and return its name.
 
-        Words in it are replaced by others, TYPE by the kind of its values and constants by numbers; these two then are
+        `words` in it are replaced, as are TYPE by the kind of its values and constants by numbers; the last two become
         part of its name.
         """
         if name in NEEDS:
@@ -153,23 +153,23 @@ class Program:
         return function
 
     def buffer(self, name: str, ctype: str, width: int) -> str:
-        """Set aside room for so many numbers, or widen it, and return how it is called."""
+        """Allocate a buffer for `width` numbers, or enlarge it, and return its expression."""
         self.buffers[name] = ctype, max(width, self.buffers.get(name, (ctype, 0))[1])
         self.written(ROOM + name)
         return ROOM + name
 
     def written(self, place: str) -> None:
-        """Note that the layer being added writes to a place, if that is in a buffer."""
+        """Record that the current layer writes to a place, if that is in a buffer."""
         name = place.removeprefix(ROOM).partition(" ")[0]
         if name in self.buffers and self.layer not in self.writers.setdefault(name, []):
             self.writers[name].append(self.layer)
 
     def result(self, name: str, kind: str, width: int, goal: Value | None) -> Value:
-        """Return where a layer's result goes: to the goal if that is of the same kind, else into a buffer."""
+        """Return the place of a layer's result: the goal if it is of the same kind, else a buffer."""
         return goal if goal and goal.kind == kind else Value(self.buffer(name, kind, width), kind, width)
 
     def numbers(self, width: int, goal: Value | None = None, kind: str = "float") -> Value:
-        """Return where so many numbers go: to the goal if of that kind, else into room free until they are released."""
+        """Return the place for `width` numbers: the goal if of that kind, else a reusable buffer until release."""
         if goal and goal.kind == kind:
             return goal
         rooms = [name for name, (ctype, _) in self.buffers.items() if name.startswith("room_") and ctype == kind]
@@ -181,7 +181,7 @@ class Program:
         return Value(self.buffer(name, kind, width), kind, width)
 
     def own(self, value: Value, goal: Value | None) -> Value:
-        """Return a value where it may be changed."""
+        """Return a value, or a copy if it is shared, that may be changed in place."""
         if not value.shared:
             return value
         copy = self.numbers(value.width, goal, value.kind)
@@ -189,7 +189,7 @@ class Program:
         return copy
 
     def followed_by_zeros(self, value: Value, count: int) -> bool:
-        """Have so many zeros after a value and return True, or False where it is in no room that can be widened."""
+        """Append `count` zeros to a value and return True, or False if its buffer cannot be enlarged."""
         name = value.place.removeprefix(ROOM)
         if not name.startswith("room_") or name not in self.buffers:
             return False
@@ -198,7 +198,7 @@ class Program:
         return True
 
     def release(self, value: Value) -> None:
-        """Let others have the room of a value, unless it is shared."""
+        """Free the buffer of a value for others, unless it is shared."""
         if not value.shared:
             self.busy.discard(value.place.removeprefix(ROOM))
 
@@ -207,7 +207,7 @@ class Program:
         self.statements.append(f"{function}({', '.join(str(argument) for argument in arguments)});")
 
     def floats(self, value: Value, goal: Value | None = None) -> Value:
-        """Return a value as floats; what has to be converted goes to the goal, or where the next call puts its own."""
+        """Return a value as floats; converted ones go to the goal, or to a buffer that the next call overwrites."""
         if value.kind == "float":
             return value
         floats = goal or Value(self.buffer("floats", "float", value.width), "float", value.width)
@@ -219,11 +219,11 @@ class Program:
         return floats
 
     def entries(self, value: Value, goal: Value | None = None) -> Value:
-        """Return a value as it is, or as the 8-bit integers that raw values stand for."""
+        """Return a value unchanged, or raw values as the 8-bit integers that they index."""
         return self.looked_up(value, value.table, self.numbers(value.width, goal, "int8_t")) if value.table else value
 
     def looked_up(self, value: Value, table: str, result: Value) -> Value:
-        """Turn raw values into what a table, given by its name, has for them."""
+        """Replace raw values by their entries in a table, given by its name."""
         self.functions.setdefault("look_up", self.inputs.look_up(result.kind))
         self.call("look_up", value.place, value.width, table, result.place)
         return result

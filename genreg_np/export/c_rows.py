@@ -1,10 +1,9 @@
-"""Rows of a table in C: the names of words, and the function that turns a field's text into a number.
+"""Rows of a table in C: the names of words, and the function that converts a field's text to a number.
 
     float NAME_field(int input, const char *text)
 
-gives the place of a word among those of its input, the number of words for any other; 1 and 0 for yes and no; a number
-as it is written; NAN for nothing, and for what is no number. What is a word, and what is nothing, is as in
-infer_table.py.
+returns the index of a word among those of its input, or the number of words for any other; 1 and 0 for yes and no; a
+number as it is written; NAN for a missing value or invalid text. Words and missing values are those of infer_table.py.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ FIELD = """int {name}_is_missing(const char *text)
     return 0;
 }}
 
-/* Return how many characters of a text are its word: of 3.0, a whole number, one. */
+/* Return the length of a text's word: 1 for 3.0, which is a whole number. */
 static size_t {name}_word_length(const char *text)
 {{
     const size_t sign = text[0] == '+' || text[0] == '-';
@@ -72,20 +71,20 @@ float {name}_field(int input, const char *text)
 
 @dataclass(frozen=True)
 class Rows:
-    """The columns of a model that takes rows of a table; falsy where it takes none."""
+    """The columns of a model that takes rows of a table; falsy for other models."""
 
     columns: tuple[dict[str, Any], ...]
 
     @classmethod
     def of(cls, model: Model) -> Rows:
-        """Return those of a model."""
+        """Return the columns of a model."""
         return cls(tuple(model.header.get("columns") or ()))
 
     def __bool__(self) -> bool:
         return bool(self.columns)
 
     def meanings(self) -> list[str]:
-        """Return what each input is, in words for a comment."""
+        """Return the meaning of each input, in words for a comment."""
         return [
             f"{c_text.quoted(name)}{self._meaning(column, place)}"
             for column in self.columns
@@ -103,19 +102,19 @@ class Rows:
         return {"flags": ": 1 yes, 0 no"}.get(column["kind"], "")
 
     def declarations(self, name: str) -> list[str]:
-        """Return what the application calls to turn text into inputs, each with a comment."""
+        """Return the declarations of functions that turn text into inputs, with comments."""
         if not self:
             return []
         return [
-            "/* Return the number that a field's text stands for: of words their place, 1 and 0 for yes and no, NAN\n"
-            " * for nothing, and for what it cannot be. Fields are numbered as inputs, without space around them. */\n"
+            "/* Return the number for a field's text: the index of a word, 1 and 0 for yes and no, NAN for a missing\n"
+            " * value or invalid text. Fields are numbered like inputs, and have no space around them. */\n"
             f"float {name}_field(int input, const char *text);",
-            "/* Return whether a field says that there is nothing: empty, NA, ?, null, ... */\n"
+            "/* Return whether a field's text means a missing value: empty, NA, ?, null, ... */\n"
             f"int {name}_is_missing(const char *text);",
         ]
 
     def definitions(self, name: str) -> list[str]:
-        """Return the names of all words, and the function that finds them."""
+        """Return the definitions of all words and of the functions that look them up."""
         if not self:
             return []
         counts: list[int] = []

@@ -1,4 +1,4 @@
-"""Layers one after another in C: what each is handed, and which room is free again after it."""
+"""Sequences of layers in C: the value passed to each, and the buffers that are free again after it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Maker = Callable[[Program, Header, str, Value, Value | None], Value]
 
 
 WHOLE = ("uint8_t", "int8_t")
-OF_RAW = ("quantise", "dense-int8")  # what takes raw values that stand for 8-bit integers
-MOVING = ("pooling", "adaptive-pooling", "upsample", "minibatch-deviation")  # whatever arrives, unless it is a mean
+OF_RAW = ("quantise", "dense-int8")  # layers that accept raw values as indices of 8-bit integers
+MOVING = ("pooling", "adaptive-pooling", "upsample", "minibatch-deviation")  # values of any kind, except for means
 
 
 def stack(program: Program, layers: list[Header], where: str, value: Value, goal: Value) -> None:
-    """Add layers, one after another; what the last one gives goes to the goal.
+    """Add layers in order; the output of the last one goes to the goal.
 
-    What arrives stays as it is: others may need it too.
+    The input is not changed, since others may need it too.
     """
     within, value = program.layer, replace(value, shared=True)
     steps = _steps(program, layers, where)
@@ -46,8 +46,8 @@ def stack(program: Program, layers: list[Header], where: str, value: Value, goal
 def _steps(program: Program, layers: list[Header], where: str) -> list[tuple[int, Header]]:
     """Return layers in the order in which they are computed, each with its index.
 
-    The largest of activations is the activation of the largest, as none falls: so pooling comes first, and fewer are
-    computed. A convolution of integers pools at once: its header has that of the pooling as the entry `pool`.
+    Activations are monotonic, so max pooling is moved before them, and fewer are computed. A convolution of integers
+    includes the pooling: its header has that of the pooling as the entry `pool`.
     """
     steps: list[tuple[int, Header]] = []
     for index, layer in enumerate(layers):
@@ -67,12 +67,12 @@ def _steps(program: Program, layers: list[Header], where: str) -> list[tuple[int
 
 
 def _fits(layer: Header) -> bool:
-    """Return whether no place lies in two windows, and each window has four."""
+    """Return whether windows do not overlap and have four places each."""
     return layer["size"] == 2 <= layer["stride"]  # type: ignore[no-any-return]
 
 
 def side_by_side(program: Program, layer: Header, where: str, value: Value, goal: Value | None) -> Value:
-    """Add the stacks of `branches`; what they give lies end to end."""
+    """Add the stacks of `branches`, with concatenated outputs."""
     kind, arrays = kind_after([layer], value.kind), program.model.arrays
     stacks = [(branch, f"{where}.{number}") for number, branch in enumerate(layer["branches"])]
     widths = [infer.stack(branch, arrays, within, value.width)[1] for branch, within in stacks]
@@ -85,7 +85,7 @@ def side_by_side(program: Program, layer: Header, where: str, value: Value, goal
 
 
 def kind_after(layers: list[Header], kind: str) -> str:
-    """Return the kind of value that layers give of one that arrives."""
+    """Return the kind of the layers' output for a kind of input."""
     for layer in layers:
         if layer["kind"] in ("levels", "deskew", "detectors", "deviations"):
             kind = "uint8_t"
@@ -100,5 +100,5 @@ def kind_after(layers: list[Header], kind: str) -> str:
 
 
 def label_of(where: str) -> str:
-    """Return a layer's place as part of a name in C: 3, or 3_0 within the layer 3."""
+    """Return a layer's place as part of a name in C: 3, or 3_0 nested in layer 3."""
     return where.removeprefix("layers.").replace(".", "_")

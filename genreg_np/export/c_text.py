@@ -1,4 +1,4 @@
-"""How numbers and text are written in C: floats that read back to the same bits, strings that survive any compiler."""
+"""Write numbers and text in C: floats that read back to the same bits, strings that any compiler accepts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from genreg_np.errors import UsageError
 
 C_TYPES = {"f4": "float", "i1": "int8_t", "u1": "uint8_t", "i4": "int32_t"}
-LONGEST_STRING = 4095  # bytes that every C99 compiler takes
+LONGEST_STRING = 4095  # bytes that every C99 compiler accepts
 SPECIAL = {ord(character): f"\\{character}" for character in '"\\?'}
 LINE = 112  # characters of a line of numbers
 
@@ -19,7 +19,7 @@ def number(value: float) -> str:
 
 
 def array(name: str, values: NDArray[np.generic]) -> str:
-    """Return the definition of a constant array, its values in C order."""
+    """Return the definition of a constant array, with values in C order."""
     flat = values.ravel()
     suffix = "F" if flat.dtype.kind == "f" else ""
     words = [f"{text}{suffix}" for text in flat.astype(str).tolist()]
@@ -27,7 +27,7 @@ def array(name: str, values: NDArray[np.generic]) -> str:
 
 
 def wrapped(words: list[str], indent: str = "    ") -> str:
-    """Return words with commas between them, in lines of at most LINE characters."""
+    """Return words separated by commas, in lines of at most LINE characters."""
     lines, line = [], indent
     for word in words:
         if len(line) + len(word) + 2 > LINE and line != indent:
@@ -38,31 +38,31 @@ def wrapped(words: list[str], indent: str = "    ") -> str:
 
 
 def string(text: str, what: str) -> str:
-    """Return a string literal of UTF-8.
+    """Return a string literal in UTF-8.
 
-    Everything beyond printable ASCII is escaped in octal, which ends after three digits whatever follows; so is ?, of
-    which trigraphs are made.
+    Everything beyond printable ASCII is escaped in octal, which ends after three digits whatever follows; ? is escaped
+    with a backslash, because trigraphs begin with it.
 
     Raises
     ------
     UsageError
-        If it holds what no C string can, or is longer than every compiler takes; `what` names it.
+        If it contains a zero character, or is longer than every compiler accepts; `what` names it.
     """
     encoded = text.encode("utf-8", "replace")
     if b"\0" in encoded or len(encoded) > LONGEST_STRING:
         raise UsageError(
-            f"{what} cannot be expressed in c: no zero character and no more than {LONGEST_STRING:,} bytes fit a string"
+            f"{what} cannot be expressed in c: a string has no zero characters and at most {LONGEST_STRING:,} bytes"
         )
     return _literal(encoded)
 
 
 def quoted(text: str) -> str:
-    """Return text as it can stand in a comment: as `string` writes it, and nothing that could end the comment."""
+    """Return text for use in a comment: as `string` writes it, without anything that could end the comment."""
     return _literal(text.encode("utf-8", "replace")).replace("*", r"\052")
 
 
 def plain(text: str) -> str:
-    """Return text as it can stand in a comment, without quotes around it."""
+    """Return text for use in a comment, without quotes around it."""
     return quoted(text)[1:-1]
 
 

@@ -1,13 +1,14 @@
-"""NAME_test.h: one input and what infer.py gives for it, so that firmware can check what was flashed.
+"""NAME_test.h: one input and infer.py's outputs for it, so that firmware can check what was flashed.
 
-A vector is good if every part of the model has a say in its answer. So no raw value is the smallest, often a 0 that
-hides its weights, and of some vectors that are drawn the one is taken that tells most others from this model, of some
-in which a single number has the other sign. Drawn are
+In a good vector, every part of the model influences the answer. So no raw value is the smallest, which is often a 0
+that hides its weights; and of several random vectors, the one is chosen that detects the most of a number of altered
+models, in each of which a single number has the opposite sign. The random vectors are
 
-    raw values   from a quarter of the way from the smallest to the largest up to its end, or to a half ... an eighth
-    features     mean + deviation x -1 .. 1, or a half ... of that, where the first layer knows a mean; else -1 .. 1
+    raw values   from 1/4 of the range to its end, or the same in the first half, quarter or eighth of the range
+    features     mean + deviation x -1 .. 1, or a half, quarter or eighth of that, if the first layer has a mean; else
+                 -1 .. 1
 
-Of a model that remembers a vector is several of these in a row, and the answer the one to the last.
+For a recurrent model, a vector is several of these in a row, with the answer to the last.
 """
 
 from __future__ import annotations
@@ -30,23 +31,23 @@ from genreg_np.infer_table import VALUE, inputs_of
 from genreg_np.model import Model
 from genreg_np.streams import philox
 
-CONTRASTS = (1, 1 / 2, 1 / 4, 1 / 8) * 3  # of the inputs that are drawn
+CONTRASTS = (1, 1 / 2, 1 / 4, 1 / 8) * 3  # of the random inputs
 STEPS = 4  # inputs in a row
-SPOILT = 32  # models in which one number is another
-BOUND = 2e-5  # of floats: how far an answer may be off, relative to the largest met
-PURPOSE = 0x74657374  # apart from those of streams.Purpose
+SPOILT = 32  # models with one altered number
+BOUND = 2e-5  # tolerance for float answers, relative to the largest
+PURPOSE = 0x74657374  # differs from those of streams.Purpose
 
 Numbers = NDArray[np.int64] | NDArray[np.float32]
 
-ONE = "an input, and what infer.py gives for it"
+ONE = "an input, and infer.py's outputs for it"
 TEXT = """/* A test of {name}: {given_words}. In firmware:
  *
  *     static {ctype} {outputs}[{count}];
  *     if (!{name}_test({scratch}{outputs}))
- *         weights, code or compiler are not what they were
+ *         weights, code or compiler have changed
  *
- * Its arrays are in no other file: a product that does not ask has no room for them. One input cannot show every
- * fault, as a unit that is off for it hides its weights. */
+ * Its arrays are only in this file, so that products without the test need no memory for them. One input cannot
+ * reveal every fault, since a unit that is off for it hides its weights. */
 #ifndef {macro}_TEST_H
 #define {macro}_TEST_H
 
@@ -60,7 +61,7 @@ static const {ctype} {name}_test_{outputs}[{count}] = {{
 {answers}
 }};
 
-/* Return 1 if the answer to the test is infer.py's, {exactness}; else 0. The answer goes to {outputs}. */
+/* Return 1 if the answer to the test is infer.py's, {exactness}; else 0. Write the answer to {outputs}. */
 static inline int {name}_test({parameters})
 {{
 {call}
@@ -79,9 +80,9 @@ static inline int {name}_test({parameters})
 class Vector:
     """An input and its answer."""
 
-    inputs: Numbers  # (I,) raw values or features; of a model that remembers STEPS of these, one after another
-    outputs: NDArray[np.float32]  # (K,) as infer.py gives them
-    bound: float  # how far floats may be off
+    inputs: Numbers  # (I,) raw values or features; for a recurrent model STEPS of these, concatenated
+    outputs: NDArray[np.float32]  # (K,) of infer.py
+    bound: float  # tolerance for floats
 
 
 def header(api: Api) -> str:
@@ -90,7 +91,7 @@ def header(api: Api) -> str:
     Raises
     ------
     UsageError
-        If the model gives nothing that is finite.
+        If the model gives no finite outputs.
     """
     given, vector = api.program.inputs, drawn(api.program.model)
     scratch, macro = "scratch, " if api.handed_over else "", api.macro
@@ -114,7 +115,7 @@ def header(api: Api) -> str:
         differs = f"        if ({api.outputs}[k] != {wanted})"
     return TEXT.format(
         name=api.name,
-        given_words=f"{STEPS} inputs in a row, and what infer.py gives for the last" if api.remembers else ONE,
+        given_words=f"{STEPS} inputs in a row, and infer.py's outputs for the last" if api.remembers else ONE,
         steps=f"{STEPS} * " if api.remembers else "",
         macro=macro,
         ctype=api.ctype,
@@ -133,7 +134,7 @@ def header(api: Api) -> str:
 
 
 def drawn(model: Model) -> Vector:
-    """Return the input that shows most of a model, of some that are drawn; equal models have equal ones."""
+    """Return the random input that reveals the most of a model; equal models get equal inputs."""
     inputs = np.stack([_draw(model, number, contrast) for number, contrast in enumerate(CONTRASTS)])
     if model.start():
         inputs = np.stack([np.roll(inputs, -step, axis=0) for step in range(STEPS)], axis=1)
@@ -143,7 +144,7 @@ def drawn(model: Model) -> Vector:
     if not finite.any():
         raise UsageError("the model cannot be expressed in c: its outputs are infinite or not numbers")
     bound = max(BOUND * float(np.abs(outputs[finite]).max()), float(np.finfo(np.float32).tiny))
-    hidden = 0.0 if "unit" in model.header["network"]["layers"][-1] else bound  # the most that nobody sees
+    hidden = 0.0 if "unit" in model.header["network"]["layers"][-1] else bound  # the largest undetected difference
     told_apart = np.zeros(len(inputs), np.int64)
     with np.errstate(all="ignore"):
         for other in _spoilt(model):
@@ -153,7 +154,7 @@ def drawn(model: Model) -> Vector:
 
 
 def _answers(model: Model, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Return what a model gives of inputs (N, I), or where it remembers after inputs in a row (N, STEPS, I): (N, K)."""
+    """Return a model's outputs (N, K) for inputs (N, I), or a recurrent one's after inputs in a row (N, STEPS, I)."""
     given = inputs.reshape(*inputs.shape[:-1], *model.input_shape)
     if not model.start():
         return model.outputs(given)
@@ -167,25 +168,25 @@ def _answers(model: Model, inputs: NDArray[np.generic]) -> NDArray[np.float32]:
 
 
 def _spoilt(model: Model) -> Iterator[Model]:
-    """Yield models in which one number of an array is another, array by array."""
+    """Yield models with one altered number, array by array."""
     names = sorted(name for name, array in model.arrays.items() if array.size)
     for number in range(SPOILT if names else 0):
         array = model.arrays[names[number % len(names)]].copy()
         place = int(_words(1, len(CONTRASTS) + number)[0]) % array.size
         array.flat[place] = -array.flat[place] if array.flat[place] else 1
-        with contextlib.suppress(ModelError):  # one that no file may hold
+        with contextlib.suppress(ModelError):  # an invalid model
             yield Model(model.header, {**model.arrays, names[number % len(names)]: array})
 
 
 def _words(count: int, number: int) -> NDArray[np.uint32]:
-    """Return so many random words (count,)."""
+    """Return random words (count,)."""
     counter = np.zeros((-(-count // 4), 4), np.uint32)
     counter[:, 0], counter[:, 1], counter[:, 3] = np.arange(len(counter)), number, PURPOSE
     return philox(counter, 0).ravel()[:count]
 
 
 def _draw(model: Model, number: int, contrast: float) -> Numbers:
-    """Return one input (I,)."""
+    """Return one random input (I,)."""
     draws = (_words(math.prod(model.input_shape), number).astype(np.float64) + 0.5) / 2**32  # within 0 .. 1
     if model.input_range is not None:
         given = Input.of(model)
@@ -202,7 +203,7 @@ def _draw(model: Model, number: int, contrast: float) -> Numbers:
 
 
 def _row(model: Model, columns: list[dict[str, Any]], draws: NDArray[np.float64], contrast: float) -> Numbers:
-    """Return one row (I,): words and flags by chance, numbers around what is filled in for missing ones."""
+    """Return one row (I,): random words and flags, numbers around the replacements for missing ones."""
     fill = model.arrays["layers.0.fill"].astype(np.float64)
     source, mode = model.arrays["layers.0.source"], model.arrays["layers.0.mode"]
     deviation, second = np.ones(len(fill)), model.header["network"]["layers"][1]
@@ -221,7 +222,7 @@ def _row(model: Model, columns: list[dict[str, Any]], draws: NDArray[np.float64]
 
 
 def _known(model: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean and the deviation of features (I,), as far as the first layer tells; else 0 and 1."""
+    """Return the mean and deviation of features (I,) from the first layer, if it has them; else 0 and 1."""
     count = math.prod(model.input_shape)
     first, arrays = model.header["network"]["layers"][0], model.arrays
     mean, scale = np.zeros(count), np.ones(count)

@@ -1,4 +1,4 @@
-"""Read the champions and checkpoints of the original GENREG program, which are pickles, without trusting them.
+"""Read champions and checkpoints of the original GENREG program, which are pickles, without trusting them.
 
     h = tanh(W1 x + b1), z = W2 h + b2        x (I,) = pixel / 255, W1 (H, I), b1 (H,), W2 (K, H), b2 (K,)
 
@@ -7,9 +7,9 @@ A champion is {"extraction_info": {"source_generation": G, ...}, "genome": {"tru
 "genomes": [{"trust": t, "controller": {...}, ...}, ...], ...}. Both are plain dicts, lists, strings and numbers
 (github.com/A1CST/GENREG_MNIST_UBUNTU).
 
-A pickle is a program, so three fences stand around it. Before anything is loaded, every instruction is compared with
-the few that make plain values, and every count with what memory may hold. The loader then refuses classes and outside
-objects even so. Last, only the places named above are looked at, and their shapes are checked before they are copied.
+A pickle is a program, so there are three safeguards. Before anything is loaded, every instruction is compared with
+the few that make plain values, and every count with a memory limit. The loader then refuses classes and external
+objects in any case. Finally, only the entries named above are read, and their shapes are checked before copying.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ T = TypeVar("T")
 
 MAX_FILE_BYTES = 512 << 20
 MAX_OBJECTS = 4_000_000  # all but floats; an empty list is one byte in the file and 64 in memory
-MAX_INTEGER = 1 << 63  # in absolute value: chosen larger ones would all fall into one slot of a dict
-FLOAT_BYTES = 9  # what a float takes in the file: a bound on how many weights it can really hold
+MAX_INTEGER = 1 << 63  # in absolute value: larger ones could be chosen to collide in a dict
+FLOAT_BYTES = 9  # size of a float in the file, which bounds the number of weights it can hold
 
-# No tuples: nothing in a champion is one, and hashing nested ones as keys recurses without a limit.
+# No tuples: a champion has none, and hashing nested ones as keys recurses without limit.
 ALLOWED_INSTRUCTIONS = frozenset([
     "PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET",
     "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT",
@@ -49,17 +49,17 @@ COLUMN_MAJOR = 10_000  # the original letters were flattened from a (width, heig
 
 
 class _Refused(Exception):
-    """Why a file cannot be converted, as a part of a sentence."""
+    """Why a file cannot be converted, as part of a sentence."""
 
 
 def read_champion(path: str | os.PathLike[str]) -> Model:
     """Read an original champion, or the most trusted genome of an original checkpoint, as a model.
 
-    The weights are taken as they are, with one exception: the published letter nets (10,000 inputs) read their image
-    column by column, so the columns of W1 are put in the order of an image read row by row.
+    The weights are used unchanged, with one exception: the published letter nets (10,000 inputs) read their image
+    column by column, so the columns of W1 are reordered for an image read row by row.
 
-    A checkpoint saved at exit holds children that were never evaluated, with inherited trust; one saved in the course
-    of a run holds evaluated genomes.
+    A checkpoint saved at exit holds children that were never evaluated, with inherited trust; one saved during a run
+    holds evaluated genomes.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def read_champion(path: str | os.PathLike[str]) -> Model:
     -------
     Model
         Input shape (28, 28) for 784 inputs, (100, 100) for 10,000, else (I,); classes 0 .. 9 for 10 outputs, A .. Z
-        for 26, else none; `training` names the source, and the dataset where the sizes tell it.
+        for 26, else none; `training` names the source, and the dataset if the sizes identify it.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def _load_plain_values(content: bytes) -> object:
-    """Return what a pickle of dicts, lists, strings and numbers holds; refuse every other pickle."""
+    """Return the value of a pickle of dicts, lists, strings and numbers; refuse any other pickle."""
     _check_instructions(content)
     try:
         return _PlainUnpickler(io.BytesIO(content)).load()
@@ -124,7 +124,7 @@ def _check_instructions(content: bytes) -> None:
     `genops` only decodes: it runs nothing, and reads no more than the bytes that are there.
     """
     if content[0] != 0x80:
-        raise _Refused("it is no pickle of protocol 2 or later")
+        raise _Refused("it is not a pickle of protocol 2 or later")
     objects, stored = 0, 0
     try:
         for instruction, argument, start in pickletools.genops(content):
@@ -142,9 +142,9 @@ def _check_instructions(content: bytes) -> None:
             if name == "LONG1" and abs(number) >= MAX_INTEGER:
                 raise _Refused("it holds a whole number of more than 64 bits")
             if name in ("BINPUT", "LONG_BINPUT", "MEMOIZE"):
-                # The loader sets aside memory up to the largest index; writers number the stored values in turn.
+                # The loader allocates memory up to the largest index; writers number the stored values in order.
                 if number > stored + 1:
-                    raise _Refused(f"its pickle stores value {number:,} before it has so many")
+                    raise _Refused(f"its pickle stores value {number:,} after only {stored:,}")
                 stored += 1
             if name == "STOP" and position != len(content) - 1:
                 raise _Refused("its pickle ends before the file does")
@@ -153,17 +153,17 @@ def _check_instructions(content: bytes) -> None:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Loads values that need no class. The second fence: no allowed instruction gets here."""
+    """Loads values that need no class: the second safeguard, which no allowed instruction reaches."""
 
     def find_class(self, module_name: str, global_name: str, /) -> NoReturn:
         raise pickle.UnpicklingError("classes are refused")
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise pickle.UnpicklingError("outside objects are refused")
+        raise pickle.UnpicklingError("external objects are refused")
 
 
 def _choose_genome(value: object) -> tuple[dict[str, Any], str]:
-    """Return the controller of the champion, or of the most trusted genome of a checkpoint, and what it is."""
+    """Return the controller of the champion, or of a checkpoint's most trusted genome, and a description of it."""
     if type(value) is not dict:
         raise _Refused("it holds no dict")
     if "genomes" not in value:
@@ -176,7 +176,7 @@ def _choose_genome(value: object) -> tuple[dict[str, Any], str]:
     genomes = _entry(value, "genomes", list)
     if not genomes or not all(type(genome) is dict and _is_finite(genome.get("trust")) for genome in genomes):
         raise _Refused("'genomes' is not a list of genomes, each with a finite 'trust'")
-    best = max(genomes, key=lambda genome: genome["trust"])  # the first of equals
+    best = max(genomes, key=lambda genome: genome["trust"])  # the first of ties
     origin = (
         f"original GENREG checkpoint, generation {_entry(value, 'generation', int)}, "
         f"most trusted of {len(genomes)} genomes, trust {best['trust']:.2f}"
@@ -188,7 +188,7 @@ def _build_model(controller: dict[str, Any], source: str, most_weights: int) -> 
     inputs, hidden, outputs = (_entry(controller, f"{layer}_size", int) for layer in ("input", "hidden", "output"))
     if min(inputs, hidden, outputs) < 1:
         raise _Refused(f"its sizes are {inputs}-{hidden}-{outputs}")
-    # One list may stand for many rows, so a small file can claim weights without end.
+    # One list may be used for many rows, so a small file can claim any number of weights.
     claimed = hidden * (inputs + 1) + outputs * (hidden + 1)
     if claimed > most_weights:
         raise _Refused(f"sizes {inputs}-{hidden}-{outputs} need {claimed:,} weights, more than the file can hold")
@@ -214,7 +214,7 @@ def _build_model(controller: dict[str, Any], source: str, most_weights: int) -> 
 
 
 def _weights(controller: dict[str, Any], name: str, shape: tuple[int, ...]) -> Float32:
-    """Return a list, or a list of lists, as float32 of that shape; it must hold finite floats and fit exactly."""
+    """Return a list, or a list of lists, as float32 of a shape; it must hold finite floats and fit exactly."""
     values = _entry(controller, name, list)
     rows = values if len(shape) == 2 else [values]
     count = shape[0] if len(shape) == 2 else 1
@@ -241,5 +241,5 @@ def _is_finite(value: object) -> bool:
 
 
 def _printable(name: str) -> str:
-    """Return a file name as one line of text that UTF-8 can hold."""
+    """Return a file name as one line of valid UTF-8 text."""
     return " ".join(os.fsencode(name).decode("utf-8", "replace").split())

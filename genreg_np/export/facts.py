@@ -1,6 +1,6 @@
-"""What is worth knowing of a model, as (term, text): for people who did not train it.
+"""Facts about a model as (term, text), for readers who did not train it.
 
-The header of a model file may say anything of its training, so whatever is not of the expected kind is left out.
+The header of a model file may contain anything about its training, so entries of an unexpected kind are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def facts(model: Model, size: int) -> list[tuple[str, str]]:
     ----------
     model : Model
     size : int
-        Bytes of all its arrays.
+        Bytes of all arrays.
     """
     return list(_facts(model, size))
 
@@ -73,26 +73,26 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
 
 
 def earlier(model: infer.Model) -> int | None:
-    """Return the generation that a model is of, where training went on after it; else None."""
+    """Return the generation of a model if training continued after it; else None."""
     generation, generations = model.trained("generation"), model.trained("generations")
     known = type(generation) is int and type(generations) is int
     return generation if known and generation < generations else None
 
 
 def quantised(model: Model) -> str:
-    """Return how good a model of 8-bit integers is and what it was calibrated by, in words; nothing if it says none."""
+    """Return a description of the accuracy and calibration of a model of 8-bit integers; "" if not stored."""
     whole, as_float = (_percent(model.trained("int8", f"{kind}validation_accuracy")) for kind in ("", "float32_"))
     inputs, dataset = (model.trained("int8", key) for key in ("inputs", "dataset"))
     words = [f"{whole} on the validation split"] if whole else []
     words += [f"{as_float} {'there ' if whole else 'on the validation split '}as float32"] if as_float else []
     if type(inputs) is int and inputs > 0:
         of = f" of {_short(dataset)}" if isinstance(dataset, str) else ""
-        words.append(f"calibrated by {inputs:,} {'input' if inputs == 1 else 'inputs'}{of}")
+        words.append(f"calibrated on {inputs:,} {'input' if inputs == 1 else 'inputs'}{of}")
     return ", ".join(words)
 
 
 def _percent(value: Any) -> str:
-    """Return an accuracy in words; nothing if it is none."""
+    """Return an accuracy as text; "" if it is not one."""
     return f"{100 * value:.2f} %" if type(value) in (int, float) and 0 <= value <= 1 else ""
 
 

@@ -1,8 +1,8 @@
-"""Target `html`: one page that holds the model and runs it in plain JavaScript, without any network.
+"""Target `html`: one page that contains the model and runs it in plain JavaScript, without network access.
 
-The page is put together from the files under page/: what the model's layers and its kind of input need, nothing else.
-A Content-Security-Policy allows exactly the page's own script and style, by their SHA-256, and no request to anywhere.
-The weights are base64 of the model file's own bytes, inside JSON that no class name can break out of.
+The page is assembled from the files under page/, using only those that the model's layers and kind of input need. A
+Content-Security-Policy allows only the page's own script and style, by their SHA-256, and no requests. The weights are
+base64 of the bytes in the model file, inside JSON that no class name can break out of.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from genreg_np.model import Model
 SUMMARY = "one page for any browser: draw, photograph or enter an input, and see the answer; no network"
 
 PAGE = Path(__file__).parent / "page"
-SHARED = {  # what layers call
+SHARED = {  # scripts that layers call
     "dense": ("activations",),
     "elman": ("activations", "steps"),
     "activation": ("activations",),
@@ -64,24 +64,24 @@ SHARED = {  # what layers call
     **dict.fromkeys(("group-norm", "instance-norm", "layer-norm"), ("channels", "normalised")),
 }
 TAKES = frozenset(file.stem for file in (PAGE / "layers").glob("*.js")).difference(*SHARED.values())
-PICTURES = ["averages.js", "chosen.js"]  # what pages that take pictures share
-FITTED = ["colours.js", "ground.js", "stretched.js", "fitting.js"]  # what becomes of pictures as in training
+PICTURES = ["averages.js", "chosen.js"]  # shared by pages that take pictures
+FITTED = ["colours.js", "ground.js", "stretched.js", "fitting.js"]  # fit pictures as in training
 PHOTOGRAPH = [*PICTURES, *FITTED, "photograph.js"]
-UNSURE = "where the largest probability (softmax of the outputs) is below {:g} %"
+UNSURE = "if the largest probability (softmax of the outputs) is below {:g} %"
 UNFAMILIAR = ", or the input is like nothing the network was trained on"
 FAMILIARITY = tuple(f"familiarity.{part}" for part in ("projection", "scale", "shift", "prototypes"))
 NUMBERS = ("float32", "int8", "uint8", "int32")  # types of a layer's arrays
 
 
 def files(model: Model, name: str, *, reject: float | None = None) -> dict[str, bytes]:
-    """Return NAME.html, which calls an answer unsure where its probability is below `reject`.
+    """Return NAME.html, which calls an answer unsure if its probability is below `reject`.
 
-    With `reject` a model that can tell unfamiliar inputs is unsure of those, too.
+    With `reject`, a model that recognises unfamiliar inputs is unsure about those, too.
 
     Raises
     ------
     UsageError
-        If `reject` is no number from 0 to 1, or the model has no classes.
+        If `reject` is not a number from 0 to 1, or the model has no classes.
     """
     return {f"{name}.html": page(model, reject).encode("utf-8")}
 
@@ -105,7 +105,7 @@ def page(model: Model, reject: float | None = None) -> str:
         "reject": reject or 0,
     }
     if familiar:
-        Familiarity(model)  # refuses a malformed one
+        Familiarity(model)  # raises an error if it is malformed
         described["familiarity"] = {key: model.header["familiarity"][key] for key in ("layer", "limit")}
         described["arrays"] |= {name: _packed(model.arrays[name]) for name in FAMILIARITY}
     asked, generator = asked_for(model), Generator.found(model)
@@ -152,7 +152,7 @@ def _written(
     does: str,
     style: str,
 ) -> str:
-    """Return a page of parts: what it asks for, what it shows, its scripts and styles."""
+    """Return a page made of parts: its input, its answer, scripts and styles."""
     files = ["network.js", *layer_files(model), "known.js", *scripts]
     script, style = "\n".join(["\n'use strict';\n", *map(_read, files)]), "\n" + _read("page.css") + style
     policy = f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data:; "
@@ -170,9 +170,9 @@ def _written(
 
 
 def asked_for(model: Model) -> str:
-    """Return what a page asks for: a "drawing" or a "photograph", where inputs are images, else "fields".
+    """Return the kind of input on a page: "drawing" or "photograph" for images, else "fields".
 
-    Of a model that remembers they are fields, whatever its inputs are: steps follow each other.
+    A recurrent model always has fields, since steps follow each other.
     """
     if model.start():
         return "fields"
@@ -195,7 +195,7 @@ def layer_arrays(model: Model) -> dict[str, NDArray[np.generic]]:
 
 
 def layer_files(model: Model) -> list[str]:
-    """Return the script of each kind of layer the model has, after what it calls."""
+    """Return the script of each kind of layer in the model, after those it calls."""
     found: dict[str, None] = {}
     for _, kind in kinds_of(model.header["network"]["layers"]):
         found |= dict.fromkeys(f"layers/{part}.js" for part in (*SHARED.get(kind, ()), kind))
@@ -203,11 +203,11 @@ def layer_files(model: Model) -> list[str]:
 
 
 def _columns(model: Model, columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the columns of a table's rows, each with the value that its field begins with: a usual one."""
+    """Return the columns of a table's rows, each with a typical value as the initial value of its field."""
     fill, place, described = model.arrays["layers.0.fill"], 0, []
     for column in columns:
         start = float(f"{float(fill[place]):.4g}")
-        if column["kind"] == "words" and start < 0:  # a word of its own says that one is missing
+        if column["kind"] == "words" and start < 0:  # missing words have a code of their own
             start = 0.0
         described.append({**column, "start": start})
         place += len(inputs_of(column))
@@ -215,7 +215,7 @@ def _columns(model: Model, columns: Sequence[dict[str, Any]]) -> list[dict[str, 
 
 
 def start_values(model: Model) -> list[float]:
-    """Return an input to begin with: the mean of training where the model knows it, else the smallest or 0."""
+    """Return an initial input: the training mean if the model knows it, else the smallest value or 0."""
     count = math.prod(model.input_shape)
     if model.input_range is not None:
         return [model.input_range[0]] * count
@@ -231,13 +231,13 @@ def start_values(model: Model) -> list[float]:
 
 
 def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[str]]:
-    """Return what a page of images asks and answers with, and its scripts; describe the images to them."""
+    """Return the input and answer parts of a page for images, and its scripts; add the images' entries."""
     background = model.trained("background")
     background = float(background) if type(background) in (int, float) and 0 <= background <= 1 else None
     light = is_light(model)
     shape = model.input_shape[-2:]
     taken = remembered(model.header)
-    fit = taken.fit if taken else None  # else pictures are stretched as `infer --resize` does
+    fit = taken.fit if taken else None  # by default pictures are stretched like with `infer --resize`
     described |= {"input_shape": shape, "drawing": {"background": background, "light": light, "fit": fit}}
     centring, scripts = "", [*PICTURES, "pixels.js", "pad.js", "picture.js", "drawing.js"]
     if shape == (SIDE, SIDE) and not light:
@@ -249,7 +249,7 @@ def _drawing(model: Model, described: dict[str, Any]) -> tuple[str, str, list[st
 
 
 def _choice(names: Sequence[str]) -> str:
-    """Return a choice of classes as HTML; nothing of none."""
+    """Return a choice of classes as HTML; "" if there are none."""
     if not names:
         return ""
     options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
@@ -265,7 +265,7 @@ def _checked_threshold(reject: Any, model: Model) -> float:
     if isinstance(reject, bool) or not (isinstance(reject, numbers.Real) and 0 <= float(reject) <= 1):
         raise UsageError(f"reject {reject!r} must be a number from 0 to 1, the probability below which it is unsure")
     if not model.class_names:
-        raise UsageError("reject is for models with classes, and this one gives values: leave it out")
+        raise UsageError("reject is for models with classes, but this one gives values: leave it out")
     return float(reject)
 
 
@@ -281,13 +281,13 @@ def _title(model: Model) -> str:
 
 
 def _packed(array: NDArray[np.generic]) -> tuple[str, str]:
-    """Return an array's type and its bytes, little-endian, in base64."""
+    """Return an array's type, and its little-endian bytes in base64."""
     ordered = array.astype(array.dtype.newbyteorder("<"), copy=False)
     return array.dtype.name, base64.b64encode(ordered.tobytes()).decode("ascii")
 
 
 def _json(value: Any) -> str:
-    """Return JSON for a script element: ASCII, and no < that could begin an end tag or a comment."""
+    """Return JSON for a script element: ASCII, without any < that could begin an end tag or a comment."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
@@ -296,7 +296,7 @@ def _hash(text: str) -> str:
 
 
 def _read(file: str) -> str:
-    """Return a part of the page, indented by tabs: two kilobytes less."""
+    """Return a part of the page, indented with tabs to save two kilobytes."""
     return re.sub(r"^(?:  )+", lambda found: "\t" * (len(found[0]) // 2), (PAGE / file).read_text("utf-8"), flags=re.M)
 
 

@@ -1,4 +1,4 @@
-"""A model of 8-bit integers in words, by its layers' headers: it predicts, and has no Network that could say them."""
+"""Describe a model of 8-bit integers by its layers' headers, since it has no Network that could describe itself."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from genreg_np.layers import REGISTRY, layer_class, read_layer
 from genreg_np.layers.images import FixedLayer
 
 Header = dict[str, Any]
-LONGEST = 160  # of a text that a file brought
+LONGEST = 160  # characters of a text from a file
 
 
 @dataclass(frozen=True)
 class Words:
-    """What there is to say of a network."""
+    """The description of a network."""
 
-    fixed: tuple[str, ...]  # kinds of layers before those that were learned
-    learned: str  # of dense layers "784-64-10", of others "conv 16 3 / relu / max 2 / dense 10"
-    activations: str  # of dense layers; of others they are among the layers, and this is empty
+    fixed: tuple[str, ...]  # kinds of layers before the learned ones
+    learned: str  # dense layers as "784-64-10", others as "conv 16 3 / relu / max 2 / dense 10"
+    activations: str  # of dense layers; empty for others, where they are among the layers
     count: int  # of weights and biases
 
 
 def words(model: infer.Model) -> Words:
-    """Return what a model of 8-bit integers is, whatever its header says that nothing needs."""
+    """Return the description of a model of 8-bit integers; entries that its header need not have may be anything."""
     every: list[Header] = model.header["network"]["layers"]
     layers = [layer for layer in every if layer["kind"] != "quantise"]
     fixed = tuple(layer["kind"] for layer in itertools.takewhile(_is_fixed, layers))
@@ -41,7 +41,7 @@ def words(model: infer.Model) -> Words:
 
 
 def dense_words(layers: list[Header]) -> tuple[str, str]:
-    """Return dense layers' widths, "784-64-10", and the activations between them; integers need not name theirs."""
+    """Return dense layers' widths, "784-64-10", and the activations between them, which may be unnamed in integers."""
     widths = "-".join(str(width) for width in (layers[0]["inputs"], *(layer["outputs"] for layer in layers)))
     named = [short_name(str(layer.get("activation", "unnamed")), LONGEST) for layer in layers[:-1]]
     return widths, ", ".join(dict.fromkeys(named)) or "linear"
@@ -52,7 +52,7 @@ def _is_fixed(layer: Header) -> bool:
 
 
 def _sizes(layers: list[Header], arrays: infer.Arrays, where: str) -> Iterator[int]:
-    """Yield how many weights, and biases, each layer has."""
+    """Yield the number of weights, and of biases, of each layer."""
     for index, layer in enumerate(layers):
         place = f"{where}.{index}"
         yield from (arrays[f"{place}.{part}"].size for part in ("weight", "bias") if f"{place}.{part}" in arrays)
@@ -65,7 +65,7 @@ def _line(layers: Iterable[Header]) -> str:
 
 
 def _layer(layer: Header) -> str:
-    """Return what the layer that a layer of integers was made from is called in a network's line."""
+    """Return the words for a layer in a network's description: those of the float layer it was made from."""
     kind: str = layer["kind"]
     whole, kind = kind in infer.INT8, kind.removesuffix("-int8")
     if kind == "lookup":
@@ -76,7 +76,7 @@ def _layer(layer: Header) -> str:
         return f"{kind} ({' | '.join(stacks)})"
     try:
         said = read_layer(layer | {"kind": kind} | ({"activation": "linear"} if whole else {}), {}, "").words()
-    except (UsageError, KeyError):  # more than can be trained, or nothing to say without its arrays
+    except (UsageError, KeyError):  # a layer that cannot be trained, or not described without its arrays
         said = kind
     activation = layer.get("activation", "linear") if whole else "linear"
     return said if activation == "linear" else f"{said} / {short_name(str(activation), LONGEST)}"

@@ -1,7 +1,8 @@
-"""A model's layers apart from it, as they become integers: folded into fewer, and with the magnitudes they give.
+"""The layers of a model on their way to integers: folded into fewer layers, with the magnitudes of their outputs.
 
-A dense layer and its activation become two layers. An activation goes before what takes the largest of its values: that
-is the same, as no activation falls. A scale and shift of channels goes into the weights before it.
+A dense layer and its activation become two layers. An activation is moved before a layer that takes the largest of its
+values, which gives the same because all activations are monotonic. A scale and shift of channels is folded into the
+weights before it.
 """
 
 from __future__ import annotations
@@ -23,41 +24,41 @@ from genreg_np.model import Float32, Model
 Header = dict[str, Any]
 Parts = dict[str, NDArray[np.generic]]
 
-FILTERS = ("dense", "convolution", "transposed-convolution")  # what has weights and a bias for each output
-ROOM = 64 << 20  # bytes of values between two layers while magnitudes are met
+FILTERS = ("dense", "convolution", "transposed-convolution")  # layers with weights and a bias for each output
+ROOM = 64 << 20  # bytes of values between two layers while magnitudes are observed
 
 
 @dataclass
 class Node:
-    """A layer, apart from its model."""
+    """A layer without its model."""
 
     name: str  # for errors
     header: Header
-    arrays: Parts  # its own, by their own names
-    stacks: list[list[Node]] = field(default_factory=list)  # of layers within it
-    largest: float = 0.0  # magnitude of what came out so far
-    width: int = 0  # how many values that was of an input
+    arrays: Parts  # its own, by their names within the layer
+    stacks: list[list[Node]] = field(default_factory=list)  # of nested layers
+    largest: float = 0.0  # magnitude of its outputs so far
+    width: int = 0  # number of outputs per input
 
     @property
     def kind(self) -> str:
-        """What kind of layer it is."""
+        """The kind of layer."""
         return str(self.header["kind"])
 
     @property
     def takes_largest(self) -> bool:
-        """Whether it gives some of the values it takes, the largest of each window."""
+        """Whether its outputs are the largest inputs of each window."""
         return self.kind in ("pooling", "adaptive-pooling") and self.header["method"] == "max"
 
     @functools.cached_property
     def layer(self) -> infer.Layer:
-        """It as the runtime computes it; none that has layers within it."""
+        """The layer as computed by the runtime; not for layers with nested layers."""
         arrays = {f"layers.0.{name}": array for name, array in self.arrays.items()}
         infer.complete([self.header])
         return infer.LAYERS[self.kind](self.header, arrays, "layers.0", self.name)
 
 
 def nodes_of(model: Model) -> list[Node]:
-    """Return a model's layers, one after another."""
+    """Return a model's layers in order."""
     return _taken(model.header["network"]["layers"], model.arrays, "layers")
 
 
@@ -73,7 +74,7 @@ def _taken(layers: list[Header], arrays: Parts, where: str) -> list[Node]:
 
 
 def written(nodes: list[Node], where: str = "layers") -> tuple[list[Header], Parts]:
-    """Return the headers of layers, one after another, and the arrays of all, by the names of a model file."""
+    """Return the headers of layers in order, and all arrays by their names in a model file."""
     headers: list[Header] = []
     arrays: Parts = {}
     for index, node in enumerate(nodes):
@@ -92,7 +93,7 @@ def written(nodes: list[Node], where: str = "layers") -> tuple[list[Header], Par
 
 
 def folded(nodes: list[Node]) -> list[Node]:
-    """Return layers that give the same, with activations apart from dense layers and before what takes the largest."""
+    """Return equivalent layers, with activations separated from dense layers and moved before max pooling."""
     found: list[Node] = []
     for node in _apart(nodes):
         node.stacks = [folded(inner) for inner in node.stacks]
@@ -108,7 +109,7 @@ def folded(nodes: list[Node]) -> list[Node]:
 
 
 def _apart(nodes: list[Node]) -> Iterator[Node]:
-    """Yield layers, the activation of each dense one on its own."""
+    """Yield layers, with the activation of each dense layer as a layer of its own."""
     for node in nodes:
         activation = node.header.get("activation", "linear")
         if node.kind != "dense" or activation == "linear":
@@ -120,7 +121,7 @@ def _apart(nodes: list[Node]) -> Iterator[Node]:
 
 
 def _scaled(node: Node, scaling: Node) -> Node:
-    """Return filters whose weights and bias are scaled, and shifted, channel by channel."""
+    """Return filters whose weights and bias are scaled and shifted channel by channel."""
     arrays = {name: np.asarray(array, np.float64) for name, array in (node.arrays | scaling.arrays).items()}
     weight, bias, scale, shift = (arrays[name] for name in ("weight", "bias", "scale", "shift"))
     outputs = len(bias)
@@ -136,7 +137,7 @@ def _scaled(node: Node, scaling: Node) -> Node:
 
 
 def observe(nodes: list[Node], values: Float32) -> None:
-    """Have each layer remember the largest magnitude of what it gives of (N, I) values."""
+    """Record in each layer the largest magnitude of its outputs for (N, I) values."""
     widest = max(_widths(nodes), default=1)
     rows = max(1, ROOM // (4 * widest))
     for start in range(0, len(values), rows):
@@ -144,7 +145,7 @@ def observe(nodes: list[Node], values: Float32) -> None:
 
 
 def _widths(nodes: list[Node]) -> Iterator[int]:
-    """Yield how many values each layer gives that has none within it."""
+    """Yield the number of outputs of each layer without nested layers."""
     for node in nodes:
         for inner in node.stacks:
             yield from _widths(inner)

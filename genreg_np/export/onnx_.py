@@ -1,17 +1,17 @@
-"""Target `onnx`: one file for onnxruntime and whatever else reads ONNX, from raw inputs to probabilities.
+"""Target `onnx`: one file for onnxruntime and other readers of ONNX, from raw inputs to probabilities.
 
-    NAME           (N, 1)               a column of a table whose columns are not all numbers: float32, or text of words
-    input          (N, *input_shape)    uint8 of a model for raw values 0 .. 255, int64 for another range, else float32
-    logits         (N, K) float32       of a model without classes called `outputs`, and then the only output
+    NAME           (N, 1)               a column of a table with columns other than numbers: float32, or text for words
+    input          (N, *input_shape)    uint8 for raw values 0 .. 255, int64 for another range, else float32
+    logits         (N, K) float32       called `outputs` for a model without classes, and then the only output
     probabilities  (N, K) float32       softmax of the logits
-    label          (N,) int64           the most probable class, the lowest of equals
+    label          (N,) int64           the most probable class, the lowest of ties
 
-The file is of ONNX 1.8: operation set 13, since which ReduceSum and the like have the form they still have, and IR
-version 7, the least that comes with it. onnxruntime reads both since 1.6, and every operation here is one that it has
-long had for its types: run with 1.6, 1.9, 1.11, 1.15 and 1.32.
+The file needs ONNX 1.8: operator set 13, in which ReduceSum and others took their present form, and IR version 7, the
+lowest that goes with it. onnxruntime reads both since 1.6, and has long supported all operators used here for their
+types: tested with 1.6, 1.9, 1.11, 1.15 and 1.32.
 
-Whatever infer.py defines in whole numbers is exact: levels, deskew, detectors, deviations, and models of 8-bit
-integers altogether.
+Everything that infer.py defines in whole numbers is exact: levels, deskew, detectors, deviations, and entire models of
+8-bit integers.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from genreg_np.version import __version__
 
 OPSET, IR_VERSION = 13, 7
 ML_OPSET = 2  # of LabelEncoder, for words
-MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: a file of protocol buffers ends at 2 GiB
-# Of training, put into the file.
+MOST_BYTES = (1 << 31) - (1 << 20)  # of weights: protocol buffers are limited to 2 GiB
+# Entries of `training` copied into the file.
 FACTS = ("method", "genome", "generations", "generation", "seed", "accuracies", "note", "config", "source", "int8")
 
 
 def _side_by_side(x: Value, layer: Layer) -> Value:
-    """Add several stacks of one input, end to end."""
+    """Add several stacks on the same input, concatenated."""
     branches = enumerate(layer.header["branches"])
     ends = [_stack(x, headers, layer.arrays, f"{layer.where}.{number}") for number, headers in branches]
     x.graph.scope = layer.where
@@ -45,7 +45,7 @@ def _side_by_side(x: Value, layer: Layer) -> Value:
 
 
 def _residual(x: Value, layer: Layer) -> Value:
-    """Add x + what a stack gives of it, of integers rescaled."""
+    """Add x + f(x) with a stack of layers f; integers are rescaled."""
     inner = _stack(x, layer.header["layers"], layer.arrays, layer.where)
     x.graph.scope = layer.where
     return x + inner if layer.header["kind"] == "residual" else onnx_int8.residual(x, inner, layer)
@@ -92,7 +92,7 @@ TAKES = frozenset(LAYERS)
 
 
 def _stack(x: Value, headers: list[dict[str, Any]], arrays: Arrays, where: str) -> Value:
-    """Add layers, one after another; `where` is what the names of their arrays begin with."""
+    """Add layers in order; `where` is the prefix of their arrays' names."""
     for index, header in enumerate(headers):
         layer = Layer(x.graph, header, arrays, f"{where}.{index}")
         x.graph.scope = layer.where
@@ -101,7 +101,7 @@ def _stack(x: Value, headers: list[dict[str, Any]], arrays: Arrays, where: str) 
 
 
 def graph_of(model: Model) -> Graph:
-    """Return what a model computes, from raw inputs."""
+    """Return the graph of a model, from raw inputs."""
     graph = Graph()
     if columns := model.header.get("columns"):
         x = onnx_layers.rows(graph, columns)
@@ -137,13 +137,13 @@ def files(model: Model, name: str) -> dict[str, bytes]:
     Raises
     ------
     UsageError
-        If the weights are more than a file can hold.
+        If the weights do not fit into a file.
     MissingExtraError
         Without the package onnx.
     """
     size = sum(array.nbytes for array in model.arrays.values())
     if size > MOST_BYTES:
-        raise UsageError(f"the model's weights take {size:,} bytes, but an onnx file holds {MOST_BYTES:,} at most")
+        raise UsageError(f"the model's weights take {size:,} bytes, but an onnx file holds at most {MOST_BYTES:,}")
     try:
         from onnx import TensorProto, helper, numpy_helper
     except ImportError:
@@ -186,7 +186,7 @@ def files(model: Model, name: str) -> dict[str, bytes]:
 
 
 def metadata(model: Model, name: str) -> dict[str, str]:
-    """Return what the file says of itself, every entry JSON: names of classes and inputs, range, training."""
+    """Return the file's metadata, each entry as JSON: names of classes and inputs, range, training."""
     facts = {fact: model.training[fact] for fact in FACTS if fact in model.training}
     said: dict[str, Any] = {"name": name, "class_names": model.class_names, "input_range": model.input_range, **facts}
     if model.feature_names:

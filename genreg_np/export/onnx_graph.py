@@ -1,10 +1,10 @@
-"""Write an ONNX graph as arithmetic: values have operators, and each makes a node.
+"""Build an ONNX graph with arithmetic on values: each operator adds a node.
 
     x = graph.input("input", np.uint8, ("N", 784))
     y = (x.cast(np.float32) / 255).op("Floor")
     graph.output("floors", y, ("N", 784))
 
-Nothing here needs the package `onnx`; onnx_.py turns what was collected into its messages.
+Nothing here needs the package `onnx`; onnx_.py converts the graph to its messages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from genreg_np.errors import UsageError
 
-Shape = tuple[int | str, ...]  # a name stands for any extent
+Shape = tuple[int | str, ...]  # a name means any extent
 COMPARISONS = {"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal"}
 
 
@@ -43,14 +43,14 @@ class Port:
 
 @dataclass
 class Graph:
-    """What a graph is made of, in the order it was made: the same calls give the same graph."""
+    """The parts of a graph in order of creation: the same calls give the same graph."""
 
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, NDArray[np.generic]] = field(default_factory=dict)
     inputs: list[Port] = field(default_factory=list)
     outputs: list[Port] = field(default_factory=list)
-    scope: str = ""  # what the names of the next values begin with
-    _named: dict[str, int] = field(default_factory=dict)  # how often each name was asked for
+    scope: str = ""  # prefix for the names of the next values
+    _named: dict[str, int] = field(default_factory=dict)  # how often each name was requested
     _stored: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
     def input(self, name: str, dtype: DTypeLike, shape: Shape) -> Value:
@@ -60,10 +60,10 @@ class Graph:
         return Value(self, name, np.dtype(dtype))
 
     def output(self, name: str, value: Value, shape: Shape) -> Value:
-        """Make a value an output; return it under its new name. Raises UsageError where an input is called so."""
+        """Make a value an output and return it under its new name; raises UsageError if an input has that name."""
         if any(port.name == name for port in self.inputs):
-            raise UsageError(f"an input is called {name!r}, as an output is: rename the column, and train anew")
-        if not any(node.output == value.name for node in self.nodes):  # an input, whose name is its own
+            raise UsageError(f"an input is called {name!r}, like an output: rename the column and train again")
+        if not any(node.output == value.name for node in self.nodes):  # an input, which keeps its name
             value = value.op("Identity")
         self.outputs.append(Port(name, value.dtype, shape))
         self.nodes = [
@@ -78,7 +78,7 @@ class Graph:
         return Value(self, name, value.dtype)
 
     def constant(self, array: NDArray[np.generic], name: str | None = None) -> Value:
-        """Store an array; equal ones without a name of their own once."""
+        """Store an array; equal arrays without a given name are stored once."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if name:
             self.constants[name] = array
@@ -105,14 +105,14 @@ Operand: TypeAlias = "Value | NDArray[np.generic] | float"  # a number becomes a
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """What a node computes, an input or a constant."""
+    """The output of a node, an input or a constant."""
 
     graph: Graph
     name: str
     dtype: np.dtype[Any]
 
     def op(self, op: str, *operands: Operand, **attributes: Any) -> Value:
-        """Apply an ONNX operation whose first input this is, and whose output has its type (truth, if it compares)."""
+        """Apply an ONNX operator with this as first input; the output has its type, or bool for comparisons."""
         others = [self._value(operand) for operand in operands]
         return self.graph.node(op, [self, *others], np.bool_ if op in COMPARISONS else self.dtype, **attributes)
 
@@ -155,11 +155,11 @@ class Value:
         return self.op("LessOrEqual", other)
 
     def where(self, yes: Value, no: Operand) -> Value:
-        """Choose by this truth."""
+        """Return `yes` where this is true, else `no`."""
         return self.graph.node("Where", [self, yes, yes._value(no)], yes.dtype)
 
     def cast(self, dtype: DTypeLike) -> Value:
-        """Convert to another type, if it is another."""
+        """Convert to another type, if it differs."""
         if self.dtype == dtype:
             return self
         return self.graph.node("Cast", [self], dtype, to=np.dtype(dtype))
@@ -169,21 +169,21 @@ class Value:
         return self.op("Max", low).op("Min", high)
 
     def floor_to_int64(self) -> Value:
-        """Round float64 down. (Cast cuts towards 0; Floor came late for float64.)"""
+        """Round float64 down. (Cast rounds towards 0; Floor for float64 came late.)"""
         cut = self.cast(np.int64)
         return cut - (cut.cast(self.dtype) > self).cast(np.int64)
 
     def reshape(self, *shape: int) -> Value:
-        """Give another shape; 0 keeps an extent, -1 takes what is left."""
+        """Change the shape; 0 keeps an extent, -1 is inferred."""
         return self.op("Reshape", ints(*shape))
 
 
 def ints(*values: int) -> NDArray[np.int64]:
-    """Return the form in which operations take shapes, axes and indices."""
+    """Return int64 values, the form in which operators take shapes, axes and indices."""
     return np.array(values, np.int64)
 
 
 def concatenate(values: Iterable[Value], axis: int) -> Value:
-    """Put values end to end."""
+    """Concatenate values along an axis."""
     first, *others = values
     return first.op("Concat", *others, axis=axis) if others else first

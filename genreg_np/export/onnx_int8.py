@@ -1,8 +1,8 @@
-"""The layers of 8-bit integers in ONNX, exact as docs/int8.md defines them.
+"""The layers of 8-bit integers in ONNX, exactly as docs/int8.md defines them.
 
-Each function takes whole numbers (N, I) float32 and returns such (N, O). Sums are exact in any order and with any
-instruction set: those of float32 stay below 2**24, those of float64 below 2**53. MatMulInteger would store less while
-it runs, but on processors without VNNI some of its kernels add pairs of products in 16 bits, which saturate.
+Each function takes whole numbers (N, I) float32 and returns whole numbers (N, O). Sums are exact in any order and with
+any instruction set: those in float32 stay below 2**24, those in float64 below 2**53. MatMulInteger would take less
+memory, but on processors without VNNI some of its kernels add pairs of products in 16 bits, which saturate.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def quantise(x: Value, layer: Layer) -> Value:
 
 
 def dense(q: Value, layer: Layer) -> Value:
-    """Add W q + bias, rescaled; q are levels where `levels` is true."""
+    """Add W q + bias, rescaled; q are levels if `levels` is true."""
     weight, bias = (layer.array(part).astype(np.int64) for part in ("weight", "bias"))
     largest = infer_int8.MOST_LEVEL if layer.header.get("levels") else infer_int8.MOST_INT8
     most = largest * np.abs(weight).sum(axis=1) + np.abs(bias)
@@ -39,12 +39,12 @@ def convolution(q: Value, layer: Layer) -> Value:
 
 
 def transposed_convolution(q: Value, layer: Layer) -> Value:
-    """Add the sums of filters that make maps larger, rescaled."""
+    """Add the sums of transposed filters, rescaled."""
     return onnx_maps.flat(_rescaled(onnx_maps.transposed(q, layer), layer, -1, 1, 1))
 
 
 def pooling(q: Value, layer: Layer) -> Value:
-    """Add the sums of windows, rescaled: a filter of ones adds them up."""
+    """Add the sums of windows, computed with a filter of ones and rescaled."""
     (channels, height, width), size, stride = (layer.header[key] for key in ("shape", "size", "stride"))
     rows, columns = ((extent - size) // stride + 1 for extent in (height, width))
     maps = q.reshape(-1, 1, height, width)
@@ -74,7 +74,7 @@ def normalisation(q: Value, layer: Layer) -> Value:
     parts = q.reshape(0, groups, n).cast(np.float64)
     total, squares = (values.op("ReduceSum", ints(2), keepdims=0) for values in (parts, parts * parts))
     root = (squares * n - total * total + near_zero).op("Sqrt")
-    # What comes between 1 / root and the product keeps runtimes from making one quotient of both, rounded otherwise.
+    # The reshape between 1 / root and the product keeps runtimes from fusing them into one, which rounds otherwise.
     share = (1 / root).reshape(0, groups, 1)
     ratio = ((parts * n - total.reshape(0, groups, 1)) * share).cast(np.float32)
     a, b = (layer.constant(part).cast(np.float64).reshape(-1, 1) for part in ("a", "b"))
@@ -83,13 +83,13 @@ def normalisation(q: Value, layer: Layer) -> Value:
 
 
 def residual(q: Value, inner: Value, layer: Layer) -> Value:
-    """Add floor((m q + k f(q) + half) / 2**shift), cut to low .. 127, of q and f(q)."""
+    """Add floor((m q + k f(q) + half) / 2**shift), cut to low .. 127."""
     own, other = layer.header["multipliers"]
     return _cut(_shifted(q.cast(np.float64) * own + inner.cast(np.float64) * other, layer), layer)
 
 
 def _rescaled(acc: Value, layer: Layer, *shape: int) -> Value:
-    """Return t = floor((acc multiplier + half) / 2**shift) as q or as logits; multipliers are of that shape."""
+    """Return t = floor((acc multiplier + half) / 2**shift) as q or as logits; multipliers are reshaped to `shape`."""
     multiplier = layer.constant("multiplier").cast(np.float64)
     steps = _shifted(acc.cast(np.float64) * (multiplier.reshape(*shape) if shape else multiplier), layer)
     if "unit" in layer.header:
@@ -109,5 +109,5 @@ def _shifted(product: Value, layer: Layer) -> Value:
 
 
 def _cut(steps: Value, layer: Layer) -> Value:
-    """Return float64 rounded down and cut to low .. 127: cut first, as what lies far beyond has no int64."""
+    """Return float64 rounded down and cut to low .. 127; cut first, since large values do not fit into int64."""
     return steps.clip(layer.header["low"], infer_int8.MOST_INT8).floor_to_int64().cast(np.float32)

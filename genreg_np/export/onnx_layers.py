@@ -1,6 +1,6 @@
-"""The layers of any inputs in ONNX; onnx_images.py has those of images, onnx_maps.py of maps, onnx_int8.py of integers.
+"""Layers for any inputs in ONNX; onnx_images.py has those for images, onnx_maps.py for maps, onnx_int8.py for integers.
 
-Each function takes a value (N, I) float32 and returns (N, O) float32, by the runtime's arithmetic.
+Each function takes a value (N, I) float32 and returns (N, O) float32, with the runtime's arithmetic.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class Layer:
     graph: Graph
     header: dict[str, Any]
     arrays: Arrays  # of the whole model
-    where: str  # what its arrays' names begin with
+    where: str  # prefix of its arrays' names
 
     def array(self, name: str) -> NDArray[np.generic]:
         """Return one of its arrays."""
         return self.arrays[f"{self.where}.{name}"]
 
     def constant(self, name: str) -> Value:
-        """Store one of its arrays in the graph, under the name it has in the model file."""
+        """Store one of its arrays in the graph, under its name in the model file."""
         return self.graph.constant(self.array(name), f"{self.where}.{name}")
 
 
@@ -62,7 +62,7 @@ def standardise(x: Value, layer: Layer) -> Value:
 
 
 def columns(x: Value, layer: Layer) -> Value:
-    """Add values, missing ones filled in, and 1 or 0 for what is missing and what equals something."""
+    """Add values with missing ones filled in, and flags of 1 or 0 for missing values and for equality."""
     mode, value = (layer.array(name) for name in ("mode", "value"))
     given = x.op("Gather", layer.graph.constant(layer.array("source").astype(np.int64)), axis=1)
     missing = layer.graph.node("IsNaN", [given], np.bool_)
@@ -75,7 +75,7 @@ def columns(x: Value, layer: Layer) -> Value:
 
 
 def rows(graph: Graph, columns: list[dict[str, Any]]) -> Value:
-    """Add an input for each column, of one number or text a row, and return them as (N, I) float32."""
+    """Add an input for each column, with one number or text per row, and return them as (N, I) float32."""
     parts = []
     for column in columns:
         for name in inputs_of(column):
@@ -99,7 +99,7 @@ def rows(graph: Graph, columns: list[dict[str, Any]]) -> Value:
 
 
 def codes_of(column: dict[str, Any]) -> tuple[list[str], list[float], float]:
-    """Return texts, what each becomes, and what all others become: NaN where a field says that there is nothing."""
+    """Return texts, their codes, and the code of all other texts; texts that mean a missing value have NaN."""
     known: dict[str, float] = {}
     if column["kind"] == "words":
         known |= {word: float(place) for place, word in enumerate(column["words"])}
@@ -118,8 +118,8 @@ def codes_of(column: dict[str, Any]) -> tuple[list[str], list[float], float]:
     return list(known), list(known.values()), float(len(column["words"])) if column["kind"] == "words" else float("nan")
 
 
-ENDS = (".", ".0", ".00")  # of a whole number, as others may write it
-CASES = {"nan": "NaN", "nat": "NaT", "none": "None"}  # as they are mostly written
+ENDS = (".", ".0", ".00")  # endings with which a whole number may be written
+CASES = {"nan": "NaN", "nat": "NaT", "none": "None"}  # usual spellings
 
 
 def project(x: Value, layer: Layer) -> Value:

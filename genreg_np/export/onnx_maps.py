@@ -1,7 +1,7 @@
-"""The layers that learn, of maps (C, H, W), in ONNX: convolution, pooling, normalisation, upsampling and so on.
+"""The trainable layers for maps (C, H, W) in ONNX: convolution, pooling, normalisation, upsampling and so on.
 
-Each function takes a value (N, C * H * W) float32 and returns (N, O) float32, by the definitions of infer_layers.py.
-Normalisation is written out, as group normalisation came to ONNX with operation set 18 only.
+Each function takes a value (N, C * H * W) float32 and returns (N, O) float32, as defined in infer_layers.py.
+Normalisation is written out, since ONNX has group normalisation only from operator set 18 on.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def scale_shift(x: Value, layer: Layer) -> Value:
 
 
 def normalisation(x: Value, layer: Layer) -> Value:
-    """Add scale (x - mean) / sqrt(variance + NEAR_ZERO) + shift, of groups of channels."""
+    """Add scale (x - mean) / sqrt(variance + NEAR_ZERO) + shift, for groups of channels."""
     shape: list[int] = layer.header["shape"]
     groups: int = {"instance-norm": shape[0], "layer-norm": 1}.get(layer.header["kind"]) or layer.header["groups"]
     parts = x.reshape(0, groups, math.prod(shape) // groups)
@@ -51,47 +51,47 @@ def normalisation(x: Value, layer: Layer) -> Value:
 
 
 def convolution(x: Value, layer: Layer) -> Value:
-    """Add filters slid over the maps."""
+    """Add a convolution of the maps."""
     return flat(convolved(x, layer))
 
 
 def convolved(x: Value, layer: Layer) -> Value:
-    """Return what filters slid over the maps give, (N, F, rows, columns); weights may be of any type."""
+    """Return the convolution of the maps, (N, F, rows, columns); weights may have any type."""
     (top, bottom), (left, right) = Convolution.read(layer.header, {}, layer.where).margins
     pads, stride = [top, left, bottom, right], layer.header["stride"]
     return as_maps(x, layer).op("Conv", *_filters(layer), pads=pads, strides=[stride] * 2)
 
 
 def transposed_convolution(x: Value, layer: Layer) -> Value:
-    """Add filters that make maps larger."""
+    """Add a transposed convolution of the maps."""
     return flat(transposed(x, layer))
 
 
 def transposed(x: Value, layer: Layer) -> Value:
-    """Return what filters that make maps larger give, (N, F, rows, columns); weights may be of any type."""
+    """Return the transposed convolution of the maps, (N, F, rows, columns); weights may have any type."""
     padding, beyond = TransposedConvolution.read(layer.header, {}, layer.where).padding
     stride: int = layer.header["stride"]
-    # What is beyond the end is cut off less there, as long as anything is cut: ONNX adds less than a stride only.
+    # Rows added at the end are cut off less, as long as any are cut off: ONNX can only add less than a stride.
     cut, added = max(0, padding - beyond), max(0, beyond - padding)
     shape = {"pads": [padding, padding, cut, cut], "strides": [stride] * 2, "output_padding": [added] * 2}
     return as_maps(x, layer).op("ConvTranspose", *_filters(layer), **shape)
 
 
 def pooling(x: Value, layer: Layer) -> Value:
-    """Add the largest or the mean value of windows."""
+    """Add the largest or mean values of windows."""
     size, stride = layer.header["size"], layer.header["stride"]
     op = "MaxPool" if layer.header["method"] == "max" else "AveragePool"
     return flat(as_maps(x, layer).op(op, kernel_shape=[size] * 2, strides=[stride] * 2))
 
 
 def adaptive_pooling(x: Value, layer: Layer) -> Value:
-    """Add the largest or the mean values of windows that cover a map."""
+    """Add the largest or mean values of windows that cover a map."""
     op = "ReduceMax" if layer.header["method"] == "max" else "ReduceMean"
     return flat(covered(x, layer, lambda window, axis: window.op(op, axes=[axis])))
 
 
 def covered(x: Value, layer: Layer, reduce: Callable[[Value, int], Value]) -> Value:
-    """Return the windows that cover a map, each reduced along columns, then these along rows: (N, C, R, R)."""
+    """Return the windows that cover a map, reduced along one axis after the other: (N, C, R, R)."""
     maps = as_maps(x, layer)
     for axis, spans in enumerate(AdaptivePooling.read(layer.header, {}, layer.where).spans, 2):
         windows = [maps.op("Slice", ints(span.start), ints(span.stop), ints(axis)) for span in spans]
@@ -100,7 +100,7 @@ def covered(x: Value, layer: Layer, reduce: Callable[[Value, int], Value]) -> Va
 
 
 def upsample(x: Value, layer: Layer) -> Value:
-    """Add each value so often along both axes."""
+    """Add each value `factor` times along both axes."""
     (channels, height, width), factor = layer.header["shape"], layer.header["factor"]
     apart = x.reshape(0, channels, height, 1, width, 1)
     return flat(apart.op("Expand", ints(1, 1, 1, factor, 1, factor)))
@@ -122,7 +122,7 @@ def flat(x: Value) -> Value:
 
 
 def _filters(layer: Layer) -> tuple[Value, Value]:
-    """Return weights and biases as float32, which integers are stored as what they are."""
+    """Return weights and biases cast to float32; integers are stored as integers."""
     return layer.constant("weight").cast(np.float32), layer.constant("bias").cast(np.float32)
 
 
@@ -138,5 +138,5 @@ def _of_channels(layer: Layer, name: str) -> Value:
 
 
 def _scaled(x: Value, layer: Layer) -> Value:
-    """Return scale x + shift, of x (N, C, rest)."""
+    """Return scale x + shift for x (N, C, rest)."""
     return x * _of_channels(layer, "scale") + _of_channels(layer, "shift")

@@ -1,16 +1,16 @@
-"""Quantise: a model of float32 weights becomes one of 8-bit integers, after training.
+"""Quantise a trained model with float32 weights to 8-bit integers.
 
     quantise     q = cut(floor(a x + b))                  a = scale / step,  b = 1/2 - mean scale / step
     filters      W[o, i] = s[o] w[o, i]                   w = round(W / s), s[o] = max over i of |W[o, i]| / 127 or more
                  acc = sum of w q + round(bias / (s step))
-                 pre-activation = acc s[o] step           step: what one unit of q stands for
+                 pre-activation = acc s[o] step           step: the real value of one unit of q
                  t = floor((acc m[o] + half) / 2**shift)  m[o] = round(s[o] step / unit 2**shift)
     activation   q = table[t - low], or t cut to low .. 127
     last         logit = t unit
 
-`step` of inputs in 0 .. 1 is 1/127, of others the largest magnitude met in calibration over 127; so is that of what
-layers give. whole.py has how numbers are rounded, nodes.py the layers as they are taken, infer_int8.py the arithmetic
-these numbers are used in; docs/int8.md defines it.
+`step` is 1/127 for inputs in 0 .. 1; for other inputs, and for the outputs of layers, it is the largest magnitude found
+in calibration divided by 127. whole.py does the rounding, nodes.py prepares the layers, infer_int8.py is the arithmetic
+that uses these numbers; docs/int8.md defines it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from genreg_np.export.whole import (
 from genreg_np.infer_int8 import MOST_LEVEL, MOST_NEAR_ZERO, counts_of
 from genreg_np.model import Float32, Model
 
-DENSE_BITS, SLID_BITS = 30.0, 23.5  # of sums: those of filters that slide are exact in float32
-# What gives whole numbers already, where nothing else is in branches.
+DENSE_BITS, SLID_BITS = 30.0, 23.5  # of sums: those of convolutions are exact in float32
+# Layers that already give whole numbers, if branches contain nothing else.
 OF_LEVELS = ("levels", "deskew", "detectors", "deviations", "branches")
 NORMS = ("group-norm", "instance-norm", "layer-norm")
 TABLED = ("activation", "prelu", "scale-shift")
@@ -60,23 +60,23 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
     ----------
     model : Model
     inputs : (N, *input_shape)
-        Images or features to calibrate by: what the model is to meet, best of the validation split.
+        Representative images or features to calibrate on, preferably the validation split.
 
     Returns
     -------
     Model
-        What it was made from is in its `training.int8`: the SHA-256 of the model's file, and how many inputs.
-        It cannot tell unfamiliar inputs.
+        Its `training.int8` records the SHA-256 of the original model's file and the number of inputs. It cannot
+        recognise unfamiliar inputs.
 
     Raises
     ------
     UsageError
-        For a layer that int8 cannot express; it is named.
+        For a layer that int8 cannot express; the message names it.
     """
     levels, standard, learned = _apart(model)
     features = model.prepare(inputs)
     if not len(features):
-        raise UsageError("there are no inputs to calibrate by: int8 needs at least one")
+        raise UsageError("there are no inputs to calibrate on: int8 needs at least one")
     with np.errstate(over="ignore", invalid="ignore"):
         observe([*levels, *standard, *learned], features)
         mean, scale = np.zeros(1), np.ones(1)
@@ -95,7 +95,7 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
             found = [first, *_stack(learned, step, ends=True)[0]]
     layers, arrays = written(found)
     header = model.header | {"network": {"input_shape": list(model.input_shape), "layers": layers}}
-    header.pop("familiarity", None)  # its distance is one of floats
+    header.pop("familiarity", None)  # its distances are of floats
     origin = {"from": hashlib.sha256(model.pack()).hexdigest(), "inputs": len(features)}
     try:
         return Model(header | {"training": model.training | {"int8": origin}}, arrays)
@@ -104,7 +104,7 @@ def quantise(model: Model, inputs: NDArray[np.generic]) -> Model:
 
 
 def recorded(whole: Model, **facts: Any) -> Model:
-    """Return a model of integers that knows more of how it was made, in `training.int8`: plain JSON values."""
+    """Return a model of integers with more facts about its making in `training.int8`, as plain JSON values."""
     made = whole.training["int8"] | facts
     return Model(whole.header | {"training": whole.training | {"int8": made}}, whole.arrays)
 
@@ -115,10 +115,10 @@ def check(model: Model) -> None:
 
 
 def _apart(model: Model) -> tuple[list[Node], list[Node], list[Node]]:
-    """Return the layers that give levels, then one that standardises or none, and all that learn, folded."""
+    """Return the layers that give levels, a standardising layer or none, and the trainable layers, folded."""
     kinds = list(kinds_of(model.header["network"]["layers"]))
     if any(kind in infer.INT8 for _, kind in kinds):
-        raise UsageError("the model is one of 8-bit integers already")
+        raise UsageError("the model already has 8-bit integers")
     nodes = nodes_of(model)
     levels = next(index for index, node in enumerate([*nodes, None]) if node is None or node.kind not in OF_LEVELS)
     learned = levels + (levels < len(nodes) and nodes[levels].kind == "standardise")
@@ -133,7 +133,7 @@ def _apart(model: Model) -> tuple[list[Node], list[Node], list[Node]]:
     if found[-1].kind not in FILTERS and (found[-1].kind not in POOLING or found[-1].takes_largest):
         function = last.header.get("activation", last.header.get("function", last.header.get("method")))
         kind = f"{last.kind}, {function}" if function else last.kind
-        raise _refused(last.name, kind, ": the last layer must be linear, and add up: dense, a convolution or a mean")
+        raise _refused(last.name, kind, ": the last layer must be linear and sum: dense, a convolution or a mean")
     return nodes[:levels], nodes[levels:learned], found
 
 
@@ -142,7 +142,7 @@ def _refused(name: str, kind: str, why: str = "") -> UsageError:
 
 
 def _inputs(model: Model, features: Float32, mean: Float64, scale: Float64) -> tuple[Node, float]:
-    """Return the layer that turns inputs into whole numbers, and what one of them stands for."""
+    """Return the layer that turns inputs into whole numbers, and its step."""
     width = features.shape[1]
     as_they_are = not mean.any() and (scale == 1).all()
     bounded = as_they_are and features.min() >= 0 and features.max() <= 1 and model.input_range is not None
@@ -156,7 +156,7 @@ def _inputs(model: Model, features: Float32, mean: Float64, scale: Float64) -> t
 
 
 def _stack(nodes: list[Node], step: float, ends: bool = False) -> tuple[list[Node], float]:
-    """Return layers in whole numbers, and what 1 of what they give stands for; the last gives logits if it `ends`."""
+    """Return layers in whole numbers, and the step of their outputs; the last gives logits if `ends`."""
     found: list[Node] = []
     rest = list(nodes)
     while rest:
@@ -176,19 +176,19 @@ def _stack(nodes: list[Node], step: float, ends: bool = False) -> tuple[list[Nod
         elif node.kind == "concatenate":
             made, step = _side_by_side(node, step)
         else:
-            made = Node(node.name, node.header, node.arrays)  # it moves integers as it moves floats
+            made = Node(node.name, node.header, node.arrays)  # it moves integers just like floats
         found.append(made)
     return found, step
 
 
 def _next(rest: list[Node], function: str = "") -> Node | None:
-    """Take an activation off the layers that come next: any, or one of this function."""
+    """Remove and return the activation that comes next in `rest`: any, or one with this function."""
     taken = rest and rest[0].kind == "activation" and function in ("", rest[0].header["function"])
     return rest.pop(0) if taken else None
 
 
 def _sums(node: Node, then: Node | None, step: float, last: bool, mean: Float64 | None = None) -> tuple[Node, float]:
-    """Return a layer that adds up, and its activation, in whole numbers; levels that arrive are `mean` too large."""
+    """Return a layer of sums and its activation in whole numbers; levels as inputs are too large by `mean`."""
     header: Header = node.header | {"kind": f"{node.kind}-int8"}
     if node.kind in FILTERS:
         parts, scale, most = _filters(node, step, mean)
@@ -207,14 +207,14 @@ def _sums(node: Node, then: Node | None, step: float, last: bool, mean: Float64 
         header["low"], step = grid.low, grid.step
         if grid.table is not None:
             parts["table"] = grid.table
-        if function not in SWITCHES:  # a ratio of more than the table's length leaves it with 1 of acc already
+        if function not in SWITCHES:  # with a ratio above the table's length, 1 in acc already leaves the table
             multiplier, shift = multipliers(np.minimum(scale / grid.unit, grid.high - grid.low + 1), most)
     header["shift"] = shift
     return Node(node.name, header, parts | {"multiplier": multiplier}), step
 
 
 def _filters(node: Node, step: float, mean: Float64 | None) -> tuple[Parts, Float64, Whole]:
-    """Return weights and biases as whole numbers, what 1 of each output's sum stands for, and what none is beyond."""
+    """Return weights and biases as whole numbers, the real value of 1 in each sum, and the sums' limits."""
     weight, bias = (node.arrays[part].astype(np.float64) for part in ("weight", "bias"))
     across = node.kind == "transposed-convolution"
     weight = weight.swapaxes(0, 1) if across else weight
@@ -230,7 +230,7 @@ def _filters(node: Node, step: float, mean: Float64 | None) -> tuple[Parts, Floa
 
 
 def _lookup(nodes: list[Node], step: float) -> tuple[Node, float]:
-    """Return functions of each value, one after another, as a table of 8-bit integers for all channels, or each."""
+    """Return functions of each value, composed in order, as a table of 8-bit integers for all channels or each."""
     shape, channels = [nodes[0].layer[0]], 1
     for node in nodes:
         if node.kind != "activation":
@@ -250,7 +250,7 @@ def _normalised(node: Node, then: Node | None, step: float) -> tuple[Node, float
     groups = {"instance-norm": shape[0], "layer-norm": 1}.get(node.kind) or node.header["groups"]
     near_zero = round((node.layer[0] // groups / step) ** 2 * infer_layers.NEAR_ZERO)
     if near_zero >= MOST_NEAR_ZERO:
-        raise UsageError(f"{BEYOND}: what {node.name} ({node.kind}) normalises is too near 0")
+        raise UsageError(f"{BEYOND}: the inputs of {node.name} ({node.kind}) are too near 0")
     after = step_of((then or node).largest)
     header = {"kind": "normalisation-int8", "shape": shape, "groups": groups, "near_zero": max(1, near_zero)}
     scale, shift = (node.arrays[part].astype(np.float64) for part in ("scale", "shift"))
@@ -268,7 +268,7 @@ def _added(node: Node, then: Node | None, step: float) -> tuple[Node, float]:
 
 
 def _side_by_side(node: Node, step: float) -> tuple[Node, float]:
-    """Return stacks side by side, what they give brought to one step."""
+    """Return stacks side by side, with outputs converted to one step."""
     made = [_stack(inner, step) for inner in node.stacks]
     after = max(own for _, own in made)
     for number, (inner, own) in enumerate(made):

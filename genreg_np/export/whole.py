@@ -1,6 +1,6 @@
-"""Real numbers as whole ones: how rows of weights, sums, activations and logits are scaled and rounded.
+"""Real numbers as whole numbers: how rows of weights, sums, activations and logits are scaled and rounded.
 
-`step` of a value is what 1 of its 8-bit integers stands for; docs/int8.md says where the numbers come from.
+`step` is the real value of 1 in 8-bit integers; docs/int8.md explains where the numbers come from.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ Int8 = NDArray[np.int8]
 
 LARGEST = infer_int8.MOST_INT8
 WIDEST_TABLE = 4096  # entries on either side of 0
-BIAS_BITS = 23  # a bias of more units would leave too few bits to its row's multiplier
+BIAS_BITS = 23  # a larger bias would leave too few bits for its row's multiplier
 LOGIT_BITS = 22  # logits stay below 2**22 units
 MULTIPLIER_BITS = 30
 PRODUCT_BITS = 52  # acc * multiplier stays below 2**52
-UNITS = (-40, 40)  # the powers of two that a logit's unit may be
+UNITS = (-40, 40)  # exponents of two allowed for a logit's unit
 BEYOND = "the model cannot be computed in 8-bit integers"
 
 
 def step_of(largest: float) -> float:
-    """Return what one unit stands for, so that the largest magnitude is 127."""
+    """Return the real value of one unit, so that the largest magnitude is 127."""
     if not math.isfinite(largest):
         raise UsageError(f"{BEYOND}: weights are so large that layers give infinite values")
     return (largest or 1) / LARGEST
 
 
 def rows_of(weight: Float64, bias: Float64, step: float, largest: int, sum_bits: float) -> tuple[Float64, Whole]:
-    """Return each row's scale, and its weights (O, I) as whole numbers; inputs are within `largest` units.
+    """Return each row's scale, and its weights (O, I) as whole numbers, for inputs within `largest` units.
 
-    A bias far larger than its row's weights makes the scale coarser: those weights hardly count beside it. So do sums,
-    which stay below 2**sum_bits and a little for rounding.
+    A bias far larger than its row's weights makes the scale coarser, since these weights hardly matter. So do large
+    sums, which stay below 2**sum_bits except for rounding.
     """
     magnitude, target = np.abs(weight), np.abs(bias) / step
     sums = (largest * magnitude.sum(axis=1) + target) / 2.0**sum_bits
@@ -49,7 +49,7 @@ def rows_of(weight: Float64, bias: Float64, step: float, largest: int, sum_bits:
 
 
 def unit_of(largest: float) -> float:
-    """Return what one unit of the logits stands for, a power of two; none of them is larger than `largest`."""
+    """Return the real value of one unit of the logits, a power of two; no logit is larger than `largest`."""
     exponent = math.ceil(math.log2(largest or 1)) - LOGIT_BITS
     if exponent > UNITS[1]:
         raise UsageError(f"{BEYOND}: its logits may reach {largest:.0e}")
@@ -57,9 +57,9 @@ def unit_of(largest: float) -> float:
 
 
 def multipliers(ratio: Float64, most: Whole) -> tuple[NDArray[np.int32], int]:
-    """Return m (O,) and shift with m / 2**shift near the ratios, as fine as the bits of m and of acc * m allow.
+    """Return m (O,) and shift with m / 2**shift close to the ratios, as precise as the bits of m and acc * m allow.
 
-    A ratio beyond those bits is cut: every acc is then 0, or one unit of it past the end of any table, and stays so.
+    A ratio beyond those bits is cut, without effect: acc is then 0, or 1 already lies past the end of any table.
     """
     room = MULTIPLIER_BITS - math.log2(ratio.max()), PRODUCT_BITS - math.log2(max(float((most * ratio).max()), 1))
     shift = max(0, min(infer_int8.MOST_SHIFT, math.floor(min(room))))
@@ -68,39 +68,39 @@ def multipliers(ratio: Float64, most: Whole) -> tuple[NDArray[np.int32], int]:
 
 
 def rounded(values: Float64, step: float) -> Int8:
-    """Return values as 8-bit integers of a step, a half rounded up."""
+    """Return values as 8-bit integers with a step, rounding halves up."""
     return np.clip(np.floor(values / step + 0.5), -LARGEST, LARGEST).astype(np.int8)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """How pre-activations and outputs of a layer stand for real numbers."""
+    """How integers represent the pre-activations and outputs of a layer."""
 
-    unit: float  # pre-activation of 1 of t
-    low: int  # the first t that counts
-    high: int  # and the last
-    step: float  # output of 1 of q
-    table: Int8 | None  # q of each t; None where q is t, cut to low .. 127
+    unit: float  # pre-activation for t = 1
+    low: int  # smallest t that matters
+    high: int  # largest t that matters
+    step: float  # output for q = 1
+    table: Int8 | None  # q for each t; None if q is t, cut to low .. 127
 
 
-BOUNDED = {"tanh": (1 / 128, 512), "sigmoid": (1 / 64, 512)}  # function: the unit, the largest |t| of its table
-SWITCHES = ("step", "sign")  # only the sign of acc counts: t = acc
+BOUNDED = {"tanh": (1 / 128, 512), "sigmoid": (1 / 64, 512)}  # function: unit, largest |t| in its table
+SWITCHES = ("step", "sign")  # only the sign of acc matters: t = acc
 
 
 def output_step(function: str, largest: float) -> float:
-    """Return what one unit stands for of what a function gives, the largest of which is known."""
+    """Return the real value of one unit of a function's output, given the largest magnitude."""
     if function in SWITCHES:
         return 1.0
     return 1 / LARGEST if function in BOUNDED else step_of(largest)
 
 
 def grid_of(function: str, before: float, after: float) -> Grid:
-    """Return the grid of an activation, "linear" for none.
+    """Return the grid of an activation, or "linear" for none.
 
     Parameters
     ----------
     before, after : float
-        The largest magnitudes met before and after the activation.
+        The largest magnitudes observed before and after the activation.
     """
     step = output_step(function, after)
     if function in SWITCHES:
@@ -114,7 +114,7 @@ def grid_of(function: str, before: float, after: float) -> Grid:
 
 
 def _tabled(function: str, unit: float, low: int, high: int, step: float) -> Grid:
-    """Return a grid whose table has the activation of each t, without the ends on which it stays the same."""
+    """Return a grid whose table has the activation of each t, without the constant parts at its ends."""
     table = rounded(infer_layers.FUNCTIONS[function](np.arange(low, high + 1, dtype=np.float64) * unit), step)
     changes = np.flatnonzero(np.diff(table))
     first, last = (changes[0], changes[-1] + 1) if changes.size else (0, 0)

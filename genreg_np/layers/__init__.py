@@ -1,4 +1,4 @@
-"""Which kinds of layers there are: one file a family, one line here."""
+"""The kinds of layers: one file per family, one line here."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ def layer_class(kind: str) -> type[Layer]:
 
 
 def read_layer(described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Layer:
-    """Return a layer as a (checked) model file describes it; its arrays' names begin with `where`."""
+    """Return a layer from its description in a (checked) model file; its arrays' names begin with `where`."""
     return layer_class(described["kind"]).read(described, arrays, where)

@@ -1,11 +1,11 @@
-"""Activations: what a dense layer applies to its sums, and what stands alone as a layer.
+"""Activations, applied by a dense layer to its sums or used as separate layers.
 
     tanh, relu = max(z, 0), leaky-relu = z or .01 z, sigmoid = 1 / (1 + exp(-z)), step = 1 or 0, sign = 1 or -1
     elu        = z, or exp(z) - 1 where z < 0                                   (Clevert, Unterthiner, Hochreiter 2016)
     selu       = 1.0507 z, or 1.0507 * 1.6733 (exp(z) - 1) where z < 0          (Klambauer et al. 2017)
-    prelu      = z, or s z where z < 0, s of each channel is learned            (He et al. 2015)
+    prelu      = z, or s z where z < 0, with a learned s per channel            (He et al. 2015)
 
-Their gradients are told from a = f(z) alone, so that a layer keeps its outputs only.
+Except for prelu, gradients are computed from a = f(z) alone, so a layer keeps only its outputs.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _selu_gradient(a: Array) -> Array:
     return xp.where(a > 0, SELU_SCALE, a + SELU_SCALE * SELU_ALPHA)
 
 
-# What each computes, and its gradient where its value is a; None where it has none to follow.
+# The function, and its gradient as a function of the value a; None if it has no gradient.
 FUNCTIONS: dict[str, tuple[Function, Function | None]] = {
     "tanh": (_tanh, _tanh_gradient),
     "relu": (_relu, _relu_gradient),
@@ -104,7 +104,7 @@ def check_smooth(name: str) -> None:
     Raises
     ------
     UsageError
-        With those that have one.
+        Listing those that have one.
     """
     if name != "linear" and FUNCTIONS[name][1] is None:
         known = ", ".join(("linear", *(other for other, (_, gradient) in FUNCTIONS.items() if gradient)))
@@ -113,7 +113,7 @@ def check_smooth(name: str) -> None:
 
 @dataclass(frozen=True)
 class Activation(Layer):
-    """f(x), value by value.
+    """f(x), elementwise.
 
     Raises
     ------
@@ -131,11 +131,11 @@ class Activation(Layer):
 
     @classmethod
     def example(cls) -> tuple[Activation, tuple[int, ...]]:
-        """Return one with a gradient that is nowhere 0."""
+        """Return an example whose gradient is never 0."""
         return cls(6, "selu"), (6,)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape as it is."""
+        """Return the same shape."""
         if math.prod(shape) != self.inputs:
             raise UsageError(f"takes {self.inputs} inputs, but {math.prod(shape)} arrive")
         return shape
@@ -145,12 +145,12 @@ class Activation(Layer):
         return self.function
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"inputs": self.inputs, "function": self.function}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Activation:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(int(described["inputs"]), described["function"])
 
     def check_gradient(self) -> None:
@@ -167,15 +167,15 @@ class Activation(Layer):
     ) -> tuple[Array | None, list[Array]]:
         """Return the gradient times f'."""
         by_output = FUNCTIONS[self.function][1]
-        assert by_output is not None  # check_gradient has been asked
+        assert by_output is not None  # check_gradient has been called
         return gradient * by_output(kept), []
 
 
 @dataclass(frozen=True)
 class Prelu(Layer):
-    """x, or s x where x < 0; a slope s of each channel is learned.
+    """x, or s x where x < 0, with a learned slope s per channel.
 
-    Source: He, Zhang, Ren & Sun 2015, "Delving Deep into Rectifiers". Slopes begin at .25.
+    Source: He, Zhang, Ren & Sun 2015, "Delving Deep into Rectifiers". Slopes start at .25.
     """
 
     kind: ClassVar[str] = "prelu"
@@ -183,7 +183,7 @@ class Prelu(Layer):
 
     @classmethod
     def example(cls) -> tuple[Prelu, tuple[int, ...]]:
-        """Return one of three channels."""
+        """Return an example with three channels."""
         return cls((3, 2, 2)), (3, 2, 2)
 
     @property
@@ -192,7 +192,7 @@ class Prelu(Layer):
         return self.shape[0]
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape as it is."""
+        """Return the same shape."""
         if math.prod(shape) != math.prod(self.shape):
             raise UsageError(f"takes {math.prod(self.shape)} inputs, but {math.prod(shape)} arrive")
         return shape
@@ -203,23 +203,23 @@ class Prelu(Layer):
         return (Parameter("slope", (self.channels,), role="slope", first=0.25),)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape)}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Prelu:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(int(extent) for extent in described["shape"]))
 
     def check_gradient(self) -> None:
-        """Nothing to refuse."""
+        """Accept the layer: it has a gradient."""
 
     def groups(self, gene: Gene) -> Groups:
-        """Return slopes that are exchanged as a whole: a channel's own, or all."""
+        """Return the groups of slopes exchanged together: one channel's, or all."""
         return channel_groups(1, self.channels, gene)
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what comes out, (P, I, N), and keep the inputs."""
+        """Return the outputs (P, I, N), and keep the inputs."""
         (slopes,) = parameters
         maps = by_channel(values, self.channels)
         found = array_module(values).where(maps > 0, maps, maps * slopes[..., None, None])
@@ -228,7 +228,7 @@ class Prelu(Layer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by x and s."""
+        """Return the gradients with respect to x and s."""
         (slopes,) = parameters
         xp, maps, by_output = array_module(slopes), by_channel(kept, self.channels), by_channel(gradient, self.channels)
         by_slopes = [(by_output * xp.minimum(maps, 0)).sum(axis=(-2, -1))] if learning else []

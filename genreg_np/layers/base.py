@@ -1,25 +1,25 @@
-"""What a layer is: one class that holds all there is to know of a kind of layer.
+"""The interface of layers: each kind of layer is one class.
 
-Description   a frozen dataclass: `kind` names it in model files, exporters and genomes; `output_shape` says what comes
-              out of what goes in, `parameters` what it learns, `statistics` what it only keeps count of
+Description   a frozen dataclass: `kind` names it in model files, exporters and genomes; `output_shape` gives the shape
+              of outputs, `parameters` what is learned, `statistics` what is only tracked in training
 File          `header` and `arrays` write it, `read` reads it back
-Tests         `example` gives a small one; they are run on every layer of the registry (layers/__init__.py)
-Arithmetic    `forward` and `backward` over a population of P networks that learn side by side
-Prediction    `finished` says what a saved model has in its place: dropout nothing, batch normalisation a scale
-Crossover     `groups` says which of its genes are exchanged as a whole
+Tests         `example` returns a small layer; the tests run on every layer of the registry (layers/__init__.py)
+Arithmetic    `forward` and `backward` over a population of P networks that are trained side by side
+Prediction    `finished` returns the layers a saved model has in its place: none for dropout, a scale for batch norm
+Crossover     `groups` returns which of its genes are exchanged together
 
-Values are columns, an image each: (P, O, N). A layer of maps sees them as (P, C, H, W, N), which they are as they lie.
+Values are columns, one per image: (P, O, N). A layer of maps sees them as (P, C, H, W, N), with the same memory layout.
 What all networks share has no leading axis: the batch is (I, N), and the first layer of all P networks is one product.
 Every parameter has the leading axis: (P, O, I).
 
     values, kept                          = layer.forward(parameters, values, passing)
     input_gradient, parameter_gradients   = layer.backward(parameters, kept, gradient)
 
-`parameters` are the arrays of its parameters and then those of its statistics, which a forward pass in training brings
-up to date in place. `gradient` is that of each network's loss by each value that came out. The gradient by a shared
-input is each network's own, so it has the leading axis that the input has not. A layer keeps nothing itself: what its
-backward pass needs it hands out as `kept`. Arrays are NumPy's or CuPy's, of one kind and one float type throughout;
-nothing is moved between devices, but random words to where they are used.
+`parameters` are the arrays of the layer's parameters followed by those of its statistics, which a forward pass in
+training updates in place. `gradient` is that of each network's loss with respect to each output. The gradient of a
+shared input differs between networks, so it has the leading axis that the input lacks. A layer stores nothing itself:
+it returns what its backward pass needs as `kept`. Arrays are NumPy's or CuPy's, of one kind and one float type
+throughout; only random words are moved between devices, to where they are used.
 """
 
 from __future__ import annotations
@@ -52,46 +52,46 @@ UNSEEDED = Stream(0)
 class Parameter:
     """One array that a layer learns, or keeps as a statistic."""
 
-    name: str  # in the model file, after the layer's own
+    name: str  # in the model file, after the layer's own name
     shape: tuple[int, ...]  # of one network: without the population axis
-    fan_in: int = 1  # how many inputs a unit has: first weights are drawn from an interval that shrinks with its root
-    role: str = "weight"  # or bias, scale, slope, statistic: whatever begins at `first`
-    first: float = 0.0  # what it begins with, unless it is a weight
+    fan_in: int = 1  # inputs of a unit: the interval of first weights shrinks with its square root
+    role: str = "weight"  # or bias, scale, slope, statistic, which start at `first`
+    first: float = 0.0  # initial value, unless it is a weight
 
     @property
     def size(self) -> int:
-        """How many genes it has."""
+        """Number of genes."""
         return math.prod(self.shape)
 
 
 class Passing:
-    """What a forward pass is for: prediction, or a step of training with random words of its own.
+    """The purpose of a forward pass: prediction, or a training step with its own random words.
 
     Parameters
     ----------
     training : bool
-        Whether layers behave as in training: dropout drops, batch normalisation takes the batch's own statistics.
+        Whether layers behave as in training: dropout drops, batch normalisation uses the statistics of the batch.
     stream : Stream
-        Where random words come from.
+        Source of random words.
     step : int
-        Which step of training: equal steps draw equal words.
+        Number of the training step: equal steps draw equal words.
     first : int
-        The number of the first of the networks that pass: network p draws as number first + p.
+        Number of the first network: network p draws as number first + p.
     """
 
     def __init__(self, training: bool = False, stream: Stream = UNSEEDED, step: int = 0, first: int = 0) -> None:
         self.training, self.stream, self.step, self.first = training, stream, step, first
-        self._block = 0  # how much of each network's stream layers have drawn so far
+        self._block = 0  # blocks that layers have drawn from each network's stream so far
 
     def words(self, networks: int, count: int, like: Array) -> Array:
-        """Return the next words of each network's stream, (P, count) uint32, where another array is."""
+        """Return the next words of each network's stream, (P, count) uint32, on the device of `like`."""
         blocks = np.arange(-(-count // 4)) + self.take(count)
         numbers = self.first + np.arange(networks)[:, None]
         words = self.stream.blocks(Purpose.DROPOUT, self.step, numbers, blocks).reshape(networks, -1)[:, :count]
         return array_module(like).asarray(words)
 
     def take(self, count: int) -> int:
-        """Return the block where the next so many words of each network's stream begin; the ones after are others."""
+        """Reserve the next `count` words of each network's stream; return the block where they begin."""
         first = self._block
         self._block += -(-count // 4)
         return first
@@ -105,16 +105,16 @@ class Layer(ABC):
     """A layer of P networks."""
 
     kind: ClassVar[str]
-    remembers: ClassVar[bool] = False  # whether what it gives depends on inputs before: one for policies
+    remembers: ClassVar[bool] = False  # whether outputs depend on earlier inputs: a layer for policies
 
     @classmethod
     def example(cls) -> tuple[Layer, tuple[int, ...]]:
-        """Return a small one, and the shape of an input that it takes: what the shared tests are run on."""
-        raise NotImplementedError(f"a layer of {cls.kind} has no example, so that nothing of it would be tested")
+        """Return a small layer and the shape of an input that it takes, for the shared tests."""
+        raise NotImplementedError(f"a layer of {cls.kind} has no example, so nothing of it would be tested")
 
     @abstractmethod
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of what comes out, of inputs of a shape.
+        """Return the shape of outputs for inputs of a shape.
 
         Raises
         ------
@@ -124,88 +124,88 @@ class Layer(ABC):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What it learns, in the order of its genes; nothing where it is fixed."""
+        """What it learns, in the order of its genes; empty for a fixed layer."""
         return ()
 
     @property
     def statistics(self) -> tuple[Parameter, ...]:
-        """What it keeps count of in training, and needs for prediction: no genes, so nothing that evolves."""
+        """What it tracks in training and needs for prediction; these are not genes, so they do not evolve."""
         return ()
 
     @property
     def only_by_gradient(self) -> bool:
-        """Whether it means something only while gradients are followed; without them it is refused."""
+        """Whether it only makes sense in training by gradients; strategies without gradients refuse it."""
         return bool(self.statistics)
 
     @property
     def gene_count(self) -> int:
-        """How many genes its parameters have."""
+        """Number of genes of its parameters."""
         return sum(parameter.size for parameter in self.parameters)
 
     def words(self) -> str:
-        """Return it as a description of a network has it, such as "conv 16 3"; layers/description.py reads that."""
+        """Return its words in a description of a network, such as "conv 16 3"; layers/description.py reads them."""
         return self.kind
 
     @property
     def needs_finishing(self) -> bool:
-        """Whether a saved model has something else in its place."""
+        """Whether a saved model has other layers in its place."""
         return False
 
     def finished(self, arrays: Sequence[Array]) -> Finished:
-        """Return what a saved model has in its place, with their arrays; by default the layer itself.
+        """Return the layers that a saved model has in its place, with their arrays; by default the layer itself.
 
         Parameters
         ----------
         arrays : sequence of arrays
-            Those of its parameters and statistics, without a population axis. Which layers take its place does not
+            Arrays of its parameters and statistics, without a population axis. The layers that take its place do not
             depend on them.
         """
         return [(self, list(arrays))]
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
-        """Return its arrays such that it gives scale * values + shift, channel by channel; None where none do.
+        """Return arrays with which it outputs scale * values + shift, channel by channel; None if there are none.
 
         Parameters
         ----------
         arrays : sequence of arrays
             As for `finished`.
         scale, shift : (C,)
-            Of each channel of what comes out.
+            One for each output channel.
         """
         return None
 
     def joined_to(self, before: Layer, arrays_before: Sequence[Array], arrays: Sequence[Array]) -> list[Array] | None:
-        """Return arrays with which the layer before it does its work too; None where there are none."""
+        """Return arrays with which the preceding layer also does this layer's work; None if there are none."""
         return None
 
     @abstractmethod
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it, without its kind."""
+        """Return the layer's description in the model file's header, without its kind."""
 
     def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
-        """Return its arrays by the names they have in the model file, after the layer's own.
+        """Return its arrays by their names in the model file, without the layer's own name.
 
         Parameters
         ----------
         values : sequence of arrays
-            What it has learned, an array for each of its `parameters`.
+            The learned values, an array for each of its `parameters`.
         """
         return {parameter.name: value for parameter, value in zip(self.parameters, values, strict=True)}
 
     @classmethod
     @abstractmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Layer:
-        """Return the layer that a (checked) model file describes; its arrays' names begin with `where`."""
+        """Return the layer described in a (checked) model file; its arrays' names begin with `where`."""
 
     @abstractmethod
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what comes out, (P, O, N), and what `backward` will need.
+        """Return the outputs (P, O, N), and what `backward` will need.
 
         Parameters
         ----------
         parameters : sequence of (P, *shape) arrays
-            Of its parameters, and then of its statistics; these change in place in training.
-        values : (P, I, N), or (I, N) where all networks share them
+            Its parameters, followed by its statistics, which change in place in training.
+        values : (P, I, N), or (I, N) if all networks share them
         passing : Passing
             What the pass is for.
         """
@@ -213,21 +213,21 @@ class Layer(ABC):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by the input, (P, I, N), and by each parameter, (P, *shape).
+        """Return the gradients with respect to the input, (P, I, N), and to each parameter, (P, *shape).
 
         Parameters
         ----------
         parameters : sequence of (P, *shape) arrays
-            As given to `forward`.
+            As passed to `forward`.
         kept : object
-            What `forward` gave.
+            As returned by `forward`.
         gradient : (P, O, N)
-            Of each network's loss by what came out.
+            Gradient of each network's loss with respect to the outputs.
         wanted : bool
-            Whether the gradient by the input is needed; otherwise it may be None. The first layer of a network in
-            training has no use for it.
+            Whether the gradient of the input is needed; otherwise it may be None. The first layer of a network in
+            training does not need it.
         learning : bool
-            Whether the gradients by parameters are needed; otherwise there are none in the list.
+            Whether the gradients of parameters are needed; otherwise the list is empty.
 
         Raises
         ------
@@ -242,30 +242,30 @@ class Layer(ABC):
         Raises
         ------
         UsageError
-            With what to choose instead.
+            Saying what to choose instead, if there is a choice.
         """
         raise UsageError(f"a layer of {self.kind} has no gradient to follow")
 
     def groups(self, gene: Gene) -> Groups:
-        """Return what crossover exchanges as a whole.
+        """Return the groups of genes that crossover exchanges together.
 
         Raises
         ------
         UsageError
-            If the layer learns nothing, or does not say.
+            If the layer learns nothing, or does not define its groups.
         """
         if self.parameters:
-            raise UsageError(f"a layer of {self.kind} has genes, but no `groups`: such as channel_groups of its arrays")
+            raise UsageError(f"a layer of {self.kind} has genes, but no `groups`: define it, e.g. by channel_groups")
         raise UsageError(f"a layer of {self.kind} has no genes to exchange")
 
 
 def array_module(array: Array) -> Any:
-    """Return the module an array belongs to: numpy, or cupy."""
+    """Return the module of an array: numpy or cupy."""
     return np if isinstance(array, np.ndarray) else sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def on_host(array: Array) -> NDArray[Any]:
-    """Return an array of numpy's as it is, one of cupy's brought down."""
+    """Return a NumPy array as it is, and a CuPy array copied to the host."""
     found: NDArray[Any] = array if isinstance(array, np.ndarray) else array_module(array).asnumpy(array)
     return found
 
@@ -276,7 +276,7 @@ def maps_of(values: Array, shape: tuple[int, ...]) -> Array:
 
 
 def columns_of(maps: Array, axes: int = 3) -> Array:
-    """Return maps (..., C, H, W, N), or what else has so many axes before the last, as columns (..., I, N)."""
+    """Return maps (..., C, H, W, N), or arrays with `axes` axes before the last, as columns (..., I, N)."""
     lead = maps.shape[: -1 - axes]
     return maps.reshape(*lead, -1, maps.shape[-1])
 
@@ -292,7 +292,7 @@ def maps_shape(shape: Any, what: str) -> tuple[int, int, int]:
     Raises
     ------
     UsageError
-        If they are no three whole numbers from 1 on; `what` takes them.
+        If they are not three whole numbers of at least 1; the message names `what`, which takes them.
     """
     extents = whole_numbers(shape, f"shape of {what}", least=1)
     if len(extents) != 3:
@@ -301,14 +301,14 @@ def maps_shape(shape: Any, what: str) -> tuple[int, int, int]:
 
 
 def as_maps(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
-    """Refuse inputs that are not as many values as wanted, or maps with their channels last.
+    """Refuse inputs with another number of values than wanted, or maps with their channels last.
 
-    Values are taken as they lie, so that what only reshapes them need not be there (`Layer.finished`).
+    Only the number of values matters, so layers that only reshape can be left out (`Layer.finished`).
 
     Raises
     ------
     UsageError
-        With both shapes.
+        Naming both shapes.
     """
     channels_last = len(wanted) == 3 and shape != wanted and shape == (*wanted[1:], wanted[0]) and wanted[0] > 1
     if math.prod(shape) != math.prod(wanted) or channels_last:

@@ -1,10 +1,10 @@
-"""Layers that hold layers: a stack beside its own input, and stacks side by side. Only Python makes them.
+"""Layers that contain layers, a stack plus its input and stacks side by side; they can be made only from Python.
 
-    residual        a = v + stack(v)                             dv = da + what comes back through the stack
-    concatenate     a = stack 1(v), stack 2(v), ... one after the other along channels; dv is the sum over stacks
+    residual        a = v + stack(v)                             dv = da + the stack's gradient
+    concatenate     a = stack 1(v), stack 2(v), ... joined along channels; dv is the sum over stacks
 
-A stack of no layers gives v. In model files the inner layers are nested in the header, and their arrays are named after
-their places: "0.weight" of a residual's first layer, "1.0.bias" of the first layer of the second stack.
+A stack without layers returns v. In model files the inner layers are nested in the header, and their arrays are named
+after their places: "0.weight" of a residual's first layer, "1.0.bias" of the first layer of the second stack.
 
 Source: He, Zhang, Ren & Sun 2016 (residual); Szegedy et al. 2015 (concatenate).
 """
@@ -43,7 +43,7 @@ from genreg_np.settings import whole_numbers
 
 @dataclass(frozen=True)
 class _Nested(Layer):
-    """What both have in common: inner layers, whose parameters and statistics are its own.
+    """Base class of both: inner layers, whose parameters and statistics are its own.
 
     Raises
     ------
@@ -51,26 +51,26 @@ class _Nested(Layer):
         If inner layers do not fit together, or are fixed.
     """
 
-    shape: tuple[int, ...]  # of what goes in
+    shape: tuple[int, ...]  # of the input
 
     @property
     def stacks(self) -> dict[str, Stack]:
-        """The stacks, and what their arrays' names begin with."""
+        """The stacks, by the prefix of their arrays' names."""
         raise NotImplementedError
 
     @property
     def inner(self) -> dict[str, Layer]:
-        """All inner layers, and what their arrays' names begin with."""
+        """All inner layers, by the prefix of their arrays' names."""
         return {
             f"{name}{index}.": layer for name, stack in self.stacks.items() for index, layer in enumerate(stack.layers)
         }
 
     def shape_of(self, stack: Stack) -> tuple[int, ...]:
-        """Return the shape of what comes out of a stack."""
+        """Return the output shape of a stack."""
         shape = self.shape
         for index, layer in enumerate(stack.layers):
             if not isinstance(layer, Layer) or isinstance(layer, FixedLayer):
-                raise UsageError(f"{self.kind} is made of layers that learn, not of {layer!r:.60}")
+                raise UsageError(f"{self.kind} takes layers that learn, not {layer!r:.60}")
             if layer.remembers:
                 raise UsageError(f"layer {index} ({layer.kind}) remembers, so it cannot stand within {self.kind}")
             try:
@@ -81,22 +81,22 @@ class _Nested(Layer):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Those of the inner layers."""
+        """Parameters of the inner layers."""
         return _named((name, layer.parameters) for name, layer in self.inner.items())
 
     @property
     def statistics(self) -> tuple[Parameter, ...]:
-        """Those of the inner layers."""
+        """Statistics of the inner layers."""
         return _named((name, layer.statistics) for name, layer in self.inner.items())
 
     @property
     def only_by_gradient(self) -> bool:
-        """Whether an inner layer is."""
+        """Whether an inner layer only makes sense in training by gradients."""
         return any(layer.only_by_gradient for layer in self.inner.values())
 
     @property
     def needs_finishing(self) -> bool:
-        """Whether an inner layer does."""
+        """Whether an inner layer needs finishing."""
         return any(layer.needs_finishing for layer in self.inner.values())
 
     def check_gradient(self) -> None:
@@ -112,13 +112,13 @@ class _Nested(Layer):
         return joined_groups([(layer.gene_count, layer.groups(gene)) for layer in learning])
 
     def finished_stacks(self, arrays: Sequence[Array]) -> tuple[list[tuple[Layer, ...]], list[Array]]:
-        """Return what a saved model has in place of each stack's layers, and all their arrays."""
+        """Return the layers that a saved model has in place of each stack's layers, and all their arrays."""
         done = [stack.finished(own) for stack, own in zip(self.stacks.values(), self.shares(arrays), strict=True)]
         layers = [tuple(layer for layer, _ in stack) for stack in done]
         return layers, [array for stack in done for _, own in stack for array in own]
 
     def shares(self, arrays: Sequence[Array]) -> list[list[Array]]:
-        """Return what each stack takes, out of its own parameters and then statistics."""
+        """Return each stack's share of the arrays of all parameters, followed by those of all statistics."""
         learned = len(self.parameters)
         own = dealt(list(self.inner.values()), arrays[:learned], arrays[learned:])
         ends = accumulate((len(stack.layers) for stack in self.stacks.values()), initial=0)
@@ -145,12 +145,12 @@ def _words(layers: Sequence[Layer]) -> str:
 
 @dataclass(frozen=True)
 class Residual(_Nested):
-    """What goes in, and what a stack makes of it, added.
+    """The sum of the input and the output of a stack.
 
     Raises
     ------
     UsageError
-        If another shape comes out of the stack than goes in.
+        If the stack's output shape is not its input shape.
     """
 
     kind: ClassVar[str] = "residual"
@@ -161,39 +161,39 @@ class Residual(_Nested):
         object.__setattr__(self, "layers", tuple(self.layers))
         found = self.shape_of(Stack(self.layers))
         if found != self.shape:
-            raise UsageError(f"a residual adds what its layers give to what goes in: {found} to {self.shape}")
+            raise UsageError(f"a residual adds its layers' output to its input: {found} to {self.shape}")
 
     @classmethod
     def example(cls) -> tuple[Residual, tuple[int, ...]]:
-        """Return one of a convolution and an activation."""
+        """Return an example of a convolution and an activation."""
         return cls((2, 3, 3), (Convolution((2, 3, 3), 2, 3, same=True), Activation(18, "tanh"))), (2, 3, 3)
 
     @property
     def stacks(self) -> dict[str, Stack]:
-        """The only one."""
+        """The only stack."""
         return {"": Stack(self.layers)}
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of what goes in."""
+        """Return the input shape."""
         as_maps(shape, self.shape)
         return self.shape
 
     def finished(self, arrays: Sequence[Array]) -> Finished:
-        """Return a residual of what a saved model has in place of the inner layers."""
+        """Return a residual of the layers that a saved model has in place of the inner layers."""
         (layers,), own = self.finished_stacks(arrays)
         return [(Residual(self.shape, layers), own)]
 
     def words(self) -> str:
-        """Return e.g. "residual (conv 8 3 same / relu)": to be read, for the network line has no such word."""
+        """Return e.g. "residual (conv 8 3 same / relu)", for display only: the network line has no such word."""
         return f"{self.kind} ({_words(self.layers)})"
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape), "layers": _described(self.layers)}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Residual:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]), _read(described["layers"], arrays, where))
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
@@ -205,7 +205,7 @@ class Residual(_Nested):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by v and by all parameters."""
+        """Return the gradients with respect to v and all parameters."""
         (own,) = self.shares(parameters)
         back, gradients = Stack(self.layers).backward(own, kept, gradient, wanted=wanted, learning=learning)
         return (gradient + back if wanted else None), gradients
@@ -213,12 +213,12 @@ class Residual(_Nested):
 
 @dataclass(frozen=True)
 class Concatenate(_Nested):
-    """Several stacks of the same input, joined along channels; flat values end to end.
+    """Several stacks with the same input, their outputs joined along channels, or flat values end to end.
 
     Raises
     ------
     UsageError
-        If there is no stack, or maps of unequal rows or columns come out of them.
+        If there is no stack, or their outputs differ in rows or columns.
     """
 
     kind: ClassVar[str] = "concatenate"
@@ -229,46 +229,46 @@ class Concatenate(_Nested):
         object.__setattr__(self, "branches", tuple(tuple(branch) for branch in self.branches))
         shapes = [self.shape_of(stack) for stack in self.stacks.values()]
         if len({shape[1:] for shape in shapes}) != 1:
-            raise UsageError(f"a concatenation joins what is equal but for its channels, not {shapes}")
+            raise UsageError(f"a concatenation joins shapes that differ only in their channels, not {shapes}")
 
     @classmethod
     def example(cls) -> tuple[Concatenate, tuple[int, ...]]:
-        """Return one of maps as they are, and beside them what a convolution makes of them."""
+        """Return an example that joins maps with their convolution."""
         beside = (Convolution((2, 3, 3), 3, 3, same=True), Activation(27, "tanh"))
         return cls((2, 3, 3), ((), beside)), (2, 3, 3)
 
     @property
     def stacks(self) -> dict[str, Stack]:
-        """All of them."""
+        """All stacks."""
         return {f"{number}.": Stack(branch) for number, branch in enumerate(self.branches)}
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the channels of all stacks, and the rows and columns that each has."""
+        """Return the sum of all stacks' channels, and their rows and columns."""
         as_maps(shape, self.shape)
         shapes = [self.shape_of(stack) for stack in self.stacks.values()]
         return (sum(found[0] for found in shapes), *shapes[0][1:])
 
     def finished(self, arrays: Sequence[Array]) -> Finished:
-        """Return a concatenation of what a saved model has in place of the inner layers."""
+        """Return a concatenation of the layers that a saved model has in place of the inner layers."""
         layers, own = self.finished_stacks(arrays)
         return [(Concatenate(self.shape, tuple(layers)), own)]
 
     def words(self) -> str:
-        """Return e.g. "concatenate (as it is | conv 8 3 same)": to be read, for the network line has no such word."""
+        """Return e.g. "concatenate (as it is | conv 8 3 same)", for display only: the network line has no such word."""
         return f"{self.kind} ({' | '.join(_words(branch) for branch in self.branches)})"
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape), "branches": [_described(branch) for branch in self.branches]}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Concatenate:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         branches = [_read(branch, arrays, f"{where}.{number}") for number, branch in enumerate(described["branches"])]
         return cls(tuple(described["shape"]), tuple(branches))
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what comes out of all stacks, (P, O, N), and what they keep."""
+        """Return the outputs of all stacks, (P, O, N), and what they keep."""
         passed = [
             stack.forward(own, values, passing)
             for stack, own in zip(self.stacks.values(), self.shares(parameters), strict=True)
@@ -280,7 +280,7 @@ class Concatenate(_Nested):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by v and by all parameters."""
+        """Return the gradients with respect to v and all parameters."""
         by_input, first = None, 0
         gradients: list[Array] = []
         for stack, own, needed in zip(self.stacks.values(), self.shares(parameters), kept, strict=True):

@@ -1,4 +1,4 @@
-"""Convolution over maps, forward and back.
+"""Convolution over maps, forward and backward.
 
     z[f, y, x] = b[f] + sum over c, i, j of w[f, c, i, j] v[c, s y + i - m, s x + j - m]
 
@@ -6,13 +6,13 @@
     dv[c, s y + i - m, s x + j - m] = sum over f, y, x, i, j of dz[f, y, x] w[f, c, i, j]
 
 Shapes: C channels of H x W, F filters of K x K, stride s, margin m of zeros: w (P, F, C, K, K), b (P, F),
-v (P, C, H, W, N) or shared (C, H, W, N), z (P, F, rows, columns, N). Written as a sum over the K x K places of a tap:
-for each, v moved by (i, j) is a matrix (C, rows * columns * N), and what is to be done is a product with
-w[:, :, i, j] (F, C). On a GPU, where each operation has to be sent, all moved v are one matrix
-(C K K, rows * columns * N) while that is small, and what is to be done is one product.
+v (P, C, H, W, N) or shared (C, H, W, N), z (P, F, rows, columns, N). It is computed as a sum over the K x K taps: for
+each, v shifted by (i, j) is a matrix (C, rows * columns * N), which is multiplied by w[:, :, i, j] (F, C). On a GPU,
+where each operation has to be launched, all shifted v form one matrix (C K K, rows * columns * N) while that is small,
+and there is one product.
 
-Without padding ("valid") rows = (H - K) // s + 1. With it ("same") rows = ceil(H / s); of an odd number of zeros the
-larger half is at the end, as in ONNX (SAME_UPPER), PyTorch and TensorFlow.
+Without padding ("valid") rows = (H - K) // s + 1. With it ("same") rows = ceil(H / s); if the number of zeros is odd,
+the larger half is at the end, as in ONNX (SAME_UPPER), PyTorch and TensorFlow.
 """
 
 from __future__ import annotations
@@ -43,26 +43,26 @@ from genreg_np.layers.groups import Gene, Groups, matrix_groups
 from genreg_np.settings import whole_number
 
 MOST_SIZE = 9  # K
-UNROLLED_BYTES = 256 << 20  # of moved maps on a GPU: from there on, products are large enough one by one
+UNROLLED_BYTES = 256 << 20  # limit of shifted maps on a GPU: beyond it, separate products are large enough
 
 
 @dataclass(frozen=True)
 class Filters(Layer):
-    """What convolution and transposed convolution have in common: maps, and filters of K x K at a stride.
+    """Base class of convolution and transposed convolution: maps, and filters of K x K at a stride.
 
     Raises
     ------
     UsageError
-        For inputs that are no maps, or numbers out of range.
+        For inputs that are not maps, or numbers out of range.
     """
 
-    noun: ClassVar[str]  # what messages call it
-    word: ClassVar[str]  # what a network in words calls it
-    shape: tuple[int, int, int]  # C, H, W of what goes in
+    noun: ClassVar[str]  # its name in messages
+    word: ClassVar[str]  # its word in a description of a network
+    shape: tuple[int, int, int]  # C, H, W of the input
     filters: int  # F
     size: int  # K
     stride: int = 1  # s
-    same: bool = False  # whether extents change by the stride alone
+    same: bool = False  # whether only the stride changes the extents
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", maps_shape(self.shape, self.noun))
@@ -74,7 +74,7 @@ class Filters(Layer):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of what comes out."""
+        """Rows and columns of the output."""
         raise NotImplementedError
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -88,7 +88,7 @@ class Filters(Layer):
         return f"{self.word} {self.filters} {self.size}{stride}" + (" same" if self.same else "")
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {
             "shape": list(self.shape),
             "filters": self.filters,
@@ -99,11 +99,11 @@ class Filters(Layer):
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Self:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]), *(described[name] for name in ("filters", "size", "stride", "same")))
 
     def check_gradient(self) -> None:
-        """Nothing to refuse."""
+        """Accept the layer: it has a gradient."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Convolution(Filters):
     Raises
     ------
     UsageError
-        For filters larger than what they slide over.
+        For filters larger than the maps.
     """
 
     kind: ClassVar[str] = "convolution"
@@ -126,23 +126,23 @@ class Convolution(Filters):
         if self.size > min(height, width) and not self.same:
             raise UsageError(
                 f"filters of {self.size} x {self.size} are larger than the {height} x {width} they slide over: "
-                "take smaller ones, or `same`"
+                "use smaller ones, or `same`"
             )
 
     @classmethod
     def example(cls) -> tuple[Convolution, tuple[int, ...]]:
-        """Return one that has a stride, and other zeros before than after."""
+        """Return an example with a stride and unequal zeros before and after."""
         return cls((2, 5, 4), 3, 3, 2, same=True), (2, 5, 4)
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of what comes out."""
+        """Rows and columns of the output."""
         rows, columns = (_places(extent, self.size, self.stride, self.same) for extent in self.shape[1:])
         return rows, columns
 
     @property
     def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """How many zeros are before and after, along each axis."""
+        """Number of zeros before and after, along each axis."""
         if not self.same:
             return (0, 0), (0, 0)
         needed = [
@@ -163,18 +163,18 @@ class Convolution(Filters):
         )
 
     def groups(self, gene: Gene) -> Groups:
-        """Return what is exchanged as a whole: a filter with its bias where units are."""
+        """Return the groups of genes exchanged together; a unit is a filter with its bias."""
         return matrix_groups([range(self.filters)], math.prod(self.parameters[0].shape[1:]), self.filters, gene)
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
-        """Return weights and biases that give scale * z + shift; none where channels are not filters."""
+        """Return weights and biases that give scale * z + shift; None if channels are not filters."""
         weights, biases = arrays
         if len(scale) != self.filters:
             return None
         return [weights * scale[:, None, None, None], biases * scale + shift]
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return z (P, F * rows * columns, N), and keep v within its zeros."""
+        """Return z (P, F * rows * columns, N), and keep v with its padding."""
         weights, biases = parameters
         maps = self._padded(values)
         sums: Array = biases[..., None]
@@ -188,7 +188,7 @@ class Convolution(Filters):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by v, w and b."""
+        """Return the gradients with respect to v, w and b."""
         weights, biases = parameters
         sums = gradient.reshape(*biases.shape, -1)
         gradients = [self._by_weights(sums, kept).reshape(weights.shape), sums.sum(axis=-1)] if learning else []
@@ -203,7 +203,7 @@ class Convolution(Filters):
         return columns_of(by_maps[..., top : top + height, left : left + width, :]), gradients
 
     def _by_weights(self, sums: Array, maps: Array) -> Array:
-        """Return the gradient by w, as its shape or as matrices (P, F, C * K * K)."""
+        """Return the gradient of w, in its shape or as matrices (P, F, C * K * K)."""
         xp = array_module(sums)
         if self._is_unrolled(maps):
             return xp.matmul(sums, self._unrolled(maps).swapaxes(-1, -2))
@@ -213,7 +213,7 @@ class Convolution(Filters):
         return by_weights
 
     def _by_taps(self, weights: Array, sums: Array, maps: Array) -> Iterator[Array]:
-        """Yield of each tap the gradient by what it sees, (P, C, rows * columns * N)."""
+        """Yield for each tap the gradient of the values it sees, (P, C, rows * columns * N)."""
         xp = array_module(sums)
         if self._is_unrolled(maps):
             together = xp.matmul(weights.reshape(*sums.shape[:2], -1).swapaxes(-1, -2), sums)
@@ -223,7 +223,7 @@ class Convolution(Filters):
             yield from (xp.matmul(weights[..., i, j].swapaxes(-1, -2), sums) for i, j in taps(self.size))
 
     def _padded(self, values: Array) -> Array:
-        """Return columns as maps (..., C, H, W, N) with zeros around them."""
+        """Return columns as maps (..., C, H, W, N) padded with zeros."""
         maps = maps_of(values, self.shape)
         if not self.same:
             return maps
@@ -231,7 +231,7 @@ class Convolution(Filters):
         return array_module(maps).pad(maps, (*around, *self.margins, (0, 0)))
 
     def _moved(self, maps: Array, i: int, j: int) -> Array:
-        """Return what the tap (i, j) sees, (..., C, rows * columns * N)."""
+        """Return the values that tap (i, j) sees, (..., C, rows * columns * N)."""
         seen = maps[tap_places(i, j, self.grid, self.stride)]
         return seen.reshape(*seen.shape[:-3], -1)
 
@@ -240,7 +240,7 @@ class Convolution(Filters):
         return not isinstance(maps, np.ndarray) and places * maps.dtype.itemsize <= UNROLLED_BYTES
 
     def _unrolled(self, maps: Array) -> Array:
-        """Return what all taps see, (..., C * K * K, rows * columns * N)."""
+        """Return the values that all taps see, (..., C * K * K, rows * columns * N)."""
         *lead, row, column, image = maps.strides
         seen = array_module(maps).lib.stride_tricks.as_strided(
             maps,
@@ -256,11 +256,11 @@ def taps(size: int) -> Iterator[tuple[int, int]]:
 
 
 def tap_places(i: int, j: int, grid: tuple[int, int], stride: int) -> tuple[Any, ...]:
-    """Return where the tap (i, j) looks in padded maps (..., H, W, N), for a filter that has a grid of places."""
+    """Return the places that tap (i, j) sees in padded maps (..., H, W, N), for a filter with a grid of places."""
     last_row, last_column = (tap + (places - 1) * stride + 1 for tap, places in zip((i, j), grid, strict=True))
     return ..., slice(i, last_row, stride), slice(j, last_column, stride), slice(None)
 
 
 def _places(extent: int, size: int, stride: int, same: bool) -> int:
-    """Return how many places a filter has along an axis."""
+    """Return the number of places of a filter along an axis."""
     return -(-extent // stride) if same else (extent - size) // stride + 1

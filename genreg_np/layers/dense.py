@@ -1,13 +1,13 @@
-"""Dense layers, forward and back, with their activation.
+"""Dense layers, forward and backward, with their activation.
 
-    z = W x + b,  a = f(z)        dz = da f'(z), with f' told from a alone
+    z = W x + b,  a = f(z)        dz = da f'(z), with f' computed from a alone
                                   dW = dz x^T    db = sum of dz    dx = W^T dz
 
 Shapes: W (P, O, I), b (P, O), x (P, I, N) or shared (I, N), z and a (P, O, N). A shared x makes the products of all P
 networks one: (P*O, I) @ (I, N) forward, (P*O, N) @ (N, I) back.
 
-A layer may be cut into parallel parts, as many units each. They see the same inputs and their outputs lie end to end,
-so it computes, and is saved as, what it is as a whole; crossover and similarity take a part for a layer.
+A layer may be split into parallel parts of equally many units. They see the same inputs and their outputs are
+concatenated, so it computes, and is saved as, the whole layer; crossover and similarity treat a part as a layer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Dense(Layer):
     Raises
     ------
     UsageError
-        For a width that is no whole number from 1 on, or an unknown activation.
+        For a width that is not a whole number of at least 1, or an unknown activation.
     """
 
     kind: ClassVar[str] = "dense"
@@ -55,11 +55,11 @@ class Dense(Layer):
 
     @classmethod
     def example(cls) -> tuple[Dense, tuple[int, ...]]:
-        """Return one with an activation that has a gradient."""
+        """Return an example whose activation has a gradient."""
         return cls(6, 4, "tanh"), (6,)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (O,); inputs of any shape are taken as they lie."""
+        """Return (O,); inputs of any shape are flattened."""
         if math.prod(shape) != self.inputs:
             raise UsageError(f"takes {self.inputs} inputs, but {math.prod(shape)} arrive")
         return (self.outputs,)
@@ -79,16 +79,16 @@ class Dense(Layer):
         return [range(first, first + height) for first in range(0, self.outputs, height)]
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"inputs": self.inputs, "outputs": self.outputs, "activation": self.activation}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Dense:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(int(described["inputs"]), int(described["outputs"]), described["activation"])
 
     def groups(self, gene: Gene) -> Groups:
-        """Return weights, units, blocks or parallel parts that are exchanged as a whole."""
+        """Return the groups of genes exchanged together: weights, units, blocks or parallel parts."""
         return matrix_groups(self.part_rows, self.inputs, self.outputs, gene)
 
     def check_gradient(self) -> None:
@@ -96,18 +96,18 @@ class Dense(Layer):
         check_smooth(self.activation)
 
     def words(self) -> str:
-        """Return e.g. "dense 64", and the activation after it where it has one."""
+        """Return e.g. "dense 64", followed by the activation if it has one."""
         return f"dense {self.outputs}" + (f" / {self.activation}" if self.activation != "linear" else "")
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
-        """Return weights and biases that give scale * values + shift; none after an activation."""
+        """Return weights and biases that give scale * values + shift; None if there is an activation."""
         weights, biases = arrays
         if self.activation != "linear" or len(scale) != self.outputs:
             return None
         return [weights * scale[:, None], biases * scale + shift]
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return f(W x + b) (P, O, N), and with it x."""
+        """Return f(W x + b) (P, O, N), and keep it with x."""
         weights, biases = parameters
         xp = array_module(weights)
         pieces = []
@@ -127,7 +127,7 @@ class Dense(Layer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by x, W and b."""
+        """Return the gradients with respect to x, W and b."""
         weights, _ = parameters
         values, found = kept
         xp = array_module(weights)

@@ -1,12 +1,12 @@
-"""A network's layers as one line of words, and back.
+"""Converts a network's layers to one line of words, and back.
 
     conv 16 3 / relu / max 2 / conv 32 3 stride 2 same / relu / dense 10
 
-Layers are separated by a slash. WORDS says what can be written, and what each makes of the shape that arrives: a line
-adds a kind. In its `usage` FILTERS stands for a number that must be given, `max|avg` for one of two words, [stride S]
-and [same] for what may be left out.
+Layers are separated by slashes. WORDS lists what can be written, and how each word makes a layer for an input shape; a
+new kind needs one line there. In `usage`, FILTERS stands for a required number, `max|avg` for one of two words, and
+[stride S] and [same] are optional.
 
-Shapes: inputs (C, H, W), or (H, W) where there is one channel, or flat (I,), which are no maps to slide over.
+Shapes: inputs (C, H, W), or (H, W) for a single channel, or flat (I,), over which filters cannot slide.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from genreg_np.layers.upsample import TransposedConvolution, Upsample
 from genreg_np.settings import whole_numbers
 
 MOST_LAYERS, MOST_NUMBER = 256, 1 << 30
-COLOURS_LAST = 8  # rows and columns from which on a last extent of 1, 3 or 4 is grey or colours
+COLOURS_LAST = 8  # with this many rows and columns or more, a last extent of 1, 3 or 4 is taken for channels
 
 Shape = tuple[int, ...]
 
@@ -42,21 +42,21 @@ class Word:
     """How a kind of layer is written."""
 
     usage: str
-    make: Callable[..., Layer]  # of the shape that arrives, the numbers and words given, and options by their names
+    make: Callable[..., Layer]  # takes the input shape, the numbers and words given, and options by name
 
 
 @dataclass(frozen=True)
 class Step:
     """A layer as it is written."""
 
-    number: int  # from 1 on
+    number: int  # counted from 1
     text: str
     word: Word
     given: tuple[Any, ...]
     options: dict[str, Any]
 
     def refused(self, why: object) -> UsageError:
-        """Return an error that marks the place."""
+        """Return an error that names the place."""
         return _refused(self.number, self.text, why)
 
 
@@ -75,12 +75,12 @@ def _maps(shape: Shape) -> tuple[int, int, int]:
 
 
 def _channels(shape: Shape) -> Shape:
-    """Return a shape whose first extent is channels; flat values are a channel each."""
+    """Return a shape whose first extent is channels; each flat value is a channel."""
     return shape if len(shape) == 1 else _maps(shape)
 
 
 def _channels_last(shape: Shape) -> str:
-    """Return a hint where maps look as if their channels, grey or colours, came last."""
+    """Return a hint if maps seem to have their channels, grey or colours, last."""
     last = len(shape) == 3 and shape[2] in (1, 3, 4) and min(shape[:2]) >= COLOURS_LAST
     return f", and channels come first: {shape[2]} x {shape[0]} x {shape[1]}" if last else ""
 
@@ -117,7 +117,7 @@ WORDS: dict[str, Word] = {
     **{name: _activation(name) for name in FUNCTIONS},
 }
 FROM_PYTHON = ("residual", "concatenate", "spectral-norm", "minibatch-deviation", "scale-shift")
-HINTS = {  # of what others write, or docs/layers.md names, and no line can have
+HINTS = {  # for words from other libraries or from docs/layers.md that a line cannot contain
     "softmax": ": leave it out, the last layer's values are logits",
     **dict.fromkeys(FROM_PYTHON, ": it is made from Python only, as docs/networks.md shows"),
     **dict.fromkeys(("linear", "fc"), " (did you mean 'dense'?)"),
@@ -128,18 +128,18 @@ HINTS = {  # of what others write, or docs/layers.md names, and no line can have
 
 
 def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
-    """Return the layers that a line describes; an activation after a dense layer is that layer's own.
+    """Return the layers that a line describes; an activation after a dense layer becomes part of it.
 
     Parameters
     ----------
     text : str
     shape : tuple of int
-        Of an input.
+        Shape of an input.
 
     Raises
     ------
     UsageError
-        For what is no line of layers, or does not fit such inputs, with the place.
+        For text that is not a line of layers, or does not fit such inputs; the message names the place.
     """
     layers: list[Layer] = []
     for step in steps(text):
@@ -151,32 +151,32 @@ def parse(text: str, shape: Shape) -> tuple[Layer, ...]:
         try:
             layer = step.word.make(shape, *step.given, **step.options)
             if not layers and _channels_last(shape) and not isinstance(layer, (Dense, Flatten, Activation, Dropout)):
-                raise UsageError("sees channels, rows and columns: turn the array, as numpy.moveaxis(x, 3, 1) does")
+                raise UsageError("needs channels, rows and columns: reorder axes, as numpy.moveaxis(x, 3, 1) does")
             shape = layer.output_shape(shape)
         except UsageError as error:
-            raise step.refused(f"{error} (what arrives is {shown(shape)}{_channels_last(shape)})") from None
+            raise step.refused(f"{error} (its input is {shown(shape)}{_channels_last(shape)})") from None
         layers.append(layer)
     return tuple(layers)
 
 
 def built(hidden: Sequence[int] | str, seen: Shape, outputs: int | None, activation: str) -> tuple[Layer, ...]:
-    """Return learning layers: dense ones of so many units each, the last one linear, or those that words describe.
+    """Return learning layers: dense layers of the given widths, the last one linear, or those described in words.
 
     Parameters
     ----------
     hidden : sequence of int, or str
-        Units of hidden layers, or all layers in words.
+        Units of hidden layers, or a description of all layers.
     seen : tuple of int
-        The shape that arrives.
+        Input shape.
     outputs : int or None
-        How many numbers come out; words say it themselves.
+        Number of outputs; None for a description, which contains it.
     activation : str
-        Of hidden layers that are numbers.
+        Activation of hidden layers given by their units.
 
     Raises
     ------
     UsageError
-        If a width is none, layers do not fit together, or words say other outputs.
+        If a width is invalid, layers do not fit together, or the description has another number of outputs.
     """
     if isinstance(hidden, str):
         layers, shape = parse(hidden, seen), seen
@@ -186,7 +186,7 @@ def built(hidden: Sequence[int] | str, seen: Shape, outputs: int | None, activat
             raise UsageError(f"{hidden!r} gives {math.prod(shape)} outputs, not {outputs}: leave outputs out")
         return layers
     if outputs is None:
-        raise UsageError("outputs: how many numbers is the network to give?")
+        raise UsageError("outputs: the number of the network's outputs is missing")
     widths = (math.prod(seen), *whole_numbers(hidden, "hidden"), outputs)
     functions = [activation] * (len(widths) - 2) + ["linear"]
     return tuple(Dense(*each) for each in zip(widths[:-1], widths[1:], functions, strict=True))
@@ -198,18 +198,18 @@ def words(layers: Iterable[Layer]) -> str:
 
 
 def tidied(text: str) -> str:
-    """Return a line as it is kept, with one blank between words.
+    """Return a line in its stored form, with single blanks between words.
 
     Raises
     ------
     UsageError
-        For what is no line of layers.
+        For text that is not a line of layers.
     """
     return " / ".join(step.text for step in steps(text))
 
 
 def steps(text: str) -> list[Step]:
-    """Return the layers of a line as they are written; raises as `tidied`."""
+    """Return the layers of a line as they are written; raises as `tidied` does."""
     pieces = text.split("/")
     if len(pieces) > MOST_LAYERS:
         raise UsageError(f"network: has {len(pieces):,} layers, but must have at most {MOST_LAYERS}")
@@ -237,18 +237,18 @@ def _step(number: int, piece: str) -> Step:
             kinds = optional[key]
             options[key] = _value(f"{key} {kinds}", rest.pop(0) if rest else None) if kinds else True
     except UsageError as error:
-        raise _refused(number, text, f"{error}; it is written {word.usage}") from None
+        raise _refused(number, text, f"{error}; usage: {word.usage}") from None
     return Step(number, text, word, tuple(given), options)
 
 
 def _parts(usage: str) -> tuple[list[str], dict[str, str]]:
-    """Return what must follow the name, and what each option takes: a number's name, or nothing."""
+    """Return what must follow the name, and the argument of each option: the name of a number, or empty."""
     options = dict(re.findall(r"\[(\S+?)(?: (\S+))?\]", usage))
     return re.sub(r"\[.*?\]", "", usage).split()[1:], options
 
 
 def _value(kind: str, word: str | None) -> Any:
-    """Return what a word says: one of several words, a share P, or a whole number."""
+    """Return the value of a word: one of several words, a share P, or a whole number."""
     if word is None:
         raise UsageError(f"{kind} is missing")
     if "|" in kind:
@@ -266,16 +266,16 @@ def _value(kind: str, word: str | None) -> Any:
 
 
 def in_words(layers: Sequence[Layer], seen: tuple[int, ...], genes: int) -> str:
-    """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; of layers that are not all dense their kinds.
+    """Return e.g. "784-64-10, tanh, 50,890 weights and biases"; the line of layers if they are not all dense.
 
     Parameters
     ----------
     layers : sequence of Layer
-        Those that learn.
+        The learning layers.
     seen : tuple of int
-        The shape of what the first of them sees.
+        Input shape of the first one.
     genes : int
-        How many weights and biases they have.
+        Number of their weights and biases.
     """
     dense = [layer for layer in layers if isinstance(layer, Dense)]
     if len(dense) < len(layers):
@@ -284,6 +284,6 @@ def in_words(layers: Sequence[Layer], seen: tuple[int, ...], genes: int) -> str:
     widths = "-".join(str(width) for width in (dense[0].inputs, *(layer.outputs for layer in dense)))
     last = dense[-1].activation
     activations = list(dict.fromkeys(layer.activation for layer in dense[:-1]))
-    if last != "linear" or not activations:  # as the last layer's is, unless it is said
+    if last != "linear" or not activations:  # linear is the default for the last layer, so it is not named
         activations.append(last if not activations else f"then {last}")
     return f"{widths}, {', '.join(activations)}, {genes:,} weights and biases"

@@ -1,12 +1,12 @@
-"""Dropout: in training, values are left out at random; in prediction nothing is.
+"""Dropout: values are dropped at random in training, but not in prediction.
 
-    a = v kept / (1 - rate),  kept = 1 where a random word >= rate 2**32, else 0            da is dealt with as v
+    a = v kept / (1 - rate),  kept = 1 where a random word >= rate 2**32, else 0            da is treated like v
 
-What is left is made larger by as much as is missing, so that sums stay what they are on average (inverted dropout).
-Words are those of the pass (Passing.words): a function of seed, step and network, not of what was drawn before.
+The remaining values are scaled up, so that sums stay the same on average (inverted dropout). Words are those of the
+pass (Passing.words): a function of seed, step and network, not of earlier draws.
 
-Source: Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014. Shapes: v (P, I, N), or shared (I, N), where all
-networks lack the same values.
+Source: Srivastava, Hinton, Krizhevsky, Sutskever & Salakhutdinov 2014. Shapes: v (P, I, N), or shared (I, N), for which
+the same values are dropped in all networks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from genreg_np.settings import whole_number
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """Each value is left out with one probability.
+    """Drops each value with the same probability.
 
     Raises
     ------
@@ -36,7 +36,7 @@ class Dropout(Layer):
 
     kind: ClassVar[str] = "dropout"
     inputs: int  # I
-    rate: float  # which share is left out
+    rate: float  # share of values that are dropped
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", whole_number(self.inputs, "inputs of dropout", least=1))
@@ -46,23 +46,23 @@ class Dropout(Layer):
 
     @classmethod
     def example(cls) -> tuple[Dropout, tuple[int, ...]]:
-        """Return one that leaves out a quarter."""
+        """Return an example that drops a quarter."""
         return cls(6, 0.25), (6,)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape as it is."""
+        """Return the same shape."""
         if math.prod(shape) != self.inputs:
             raise UsageError(f"takes {self.inputs} inputs, but {math.prod(shape)} arrive")
         return shape
 
     @property
     def only_by_gradient(self) -> bool:
-        """Without gradients nothing is trained by it."""
+        """True: without gradients it has no effect."""
         return True
 
     @property
     def needs_finishing(self) -> bool:
-        """A saved model has nothing in its place."""
+        """True: a saved model has nothing in its place."""
         return True
 
     def finished(self, arrays: Sequence[Array]) -> Finished:
@@ -71,7 +71,7 @@ class Dropout(Layer):
 
     @property
     def least(self) -> int:
-        """The least word that keeps a value."""
+        """The smallest word that keeps a value."""
         return min(round(self.rate * 2**32), 2**32 - 1)
 
     def words(self) -> str:
@@ -79,19 +79,19 @@ class Dropout(Layer):
         return f"dropout {np.format_float_positional(self.rate, trim='-')}"
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as a checkpoint's header describes it."""
+        """Return the layer's description in a checkpoint's header."""
         return {"inputs": self.inputs, "rate": self.rate}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Dropout:
-        """Return the layer that a checkpoint describes."""
+        """Return the layer described in a checkpoint."""
         return cls(described["inputs"], described["rate"])
 
     def check_gradient(self) -> None:
-        """Nothing to refuse."""
+        """Accept the layer: it has a gradient."""
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what is left, of the shape of what goes in, and keep by what each value was multiplied."""
+        """Return the remaining values, in the input's shape, and keep the factor of each."""
         if not passing.training:
             return values, None
         networks = len(values) if values.ndim == 3 else 1
@@ -102,5 +102,5 @@ class Dropout(Layer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradient by v."""
+        """Return the gradient with respect to v."""
         return gradient if kept is None else gradient * kept, []

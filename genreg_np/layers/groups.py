@@ -1,12 +1,11 @@
-"""What crossover exchanges as a whole: a weight, a unit, a block of a layer's weights, a layer.
+"""Groups of genes that crossover exchanges together: a weight, a unit, a block of a layer's weights, or a layer.
 
-Genes that share a crossover bit form a group. A group is told by its runs: stretches of a layer's genes, each with the
-number of its bit. A dense layer may be cut into parallel parts, halves of its units for example; a part is then a layer
-for what is said below.
+Genes that share a crossover bit form a group. Groups are given by runs: ranges of a layer's genes, each with the number
+of its bit. A dense layer may be split into parallel parts, for example halves of its units; below, a part then counts
+as a layer.
 
 Blocks are those of the notebook of Cooke and de Alfaro: with n = ceil(size / 64) blocks along an axis, each has
-size // n places. What is left over belongs to the last block here. A unit's bias goes with the last block of its
-weights.
+size // n places. Here, the remainder belongs to the last block. A unit's bias belongs to the last block of its weights.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-BLOCK_SIZE = 64  # weights along each side of a block, or somewhat fewer
+BLOCK_SIZE = 64  # weights along each side of a block, or slightly fewer
 
 
 class Gene(IntEnum):
-    """What crossover exchanges as a whole."""
+    """The unit that crossover exchanges."""
 
     NONE = 0  # a child is a copy of its first parent
     WEIGHT = 1  # every weight and bias on its own
@@ -31,24 +30,24 @@ class Gene(IntEnum):
 class Groups:
     """The groups of a layer's genes."""
 
-    count: int  # how many there are
-    runs: list[tuple[int, int]]  # of each stretch: its first gene, counted in the layer, and its group
+    count: int  # number of groups
+    runs: list[tuple[int, int]]  # for each run: its first gene, counted in the layer, and its group
 
 
 def block_starts(size: int) -> tuple[int, ...]:
-    """Return where blocks begin along an axis of so many places."""
+    """Return where blocks begin along an axis of `size` places."""
     count = -(-size // BLOCK_SIZE)
     return tuple(range(0, count * (size // count), size // count))
 
 
 def grid_end(size: int) -> int:
-    """Return how many places of an axis the notebook's blocks cover: fewer than `size` where that does not divide."""
+    """Return how many places of an axis the notebook's blocks cover: fewer than `size` if there is a remainder."""
     count = -(-size // BLOCK_SIZE)
     return count * (size // count)
 
 
 def spans(size: int) -> list[tuple[int, int]]:
-    """Return begin and end of the blocks along an axis."""
+    """Return the begin and end of each block along an axis."""
     starts = block_starts(size)
     return list(zip(starts, (*starts[1:], size), strict=True))
 
@@ -56,7 +55,7 @@ def spans(size: int) -> list[tuple[int, int]]:
 def matrix_groups(parts: list[range], inputs: int, outputs: int, gene: Gene) -> Groups:
     """Return the groups of weights (O, I), row by row, and then biases (O,).
 
-    Weights and biases of a unit lie apart, so a unit appears in several runs with the same bit.
+    Weights and biases of a unit are not contiguous, so a unit appears in several runs with the same bit.
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ def matrix_groups(parts: list[range], inputs: int, outputs: int, gene: Gene) -> 
     last, biases = len(across) - 1, outputs * inputs
     runs: list[tuple[int, int]] = []
     for place, piece in enumerate(rows):
-        for row in piece if last else piece[:1]:  # where rows are whole, one run holds them all
+        for row in piece if last else piece[:1]:  # if rows are not split, one run holds them all
             runs += [(row * inputs + start, place * (last + 1) + column) for column, start in enumerate(across)]
     runs += [(biases + piece.start, place * (last + 1) + last) for place, piece in enumerate(rows)]
     return Groups(len(rows) * (last + 1), runs)
@@ -92,7 +91,7 @@ def recurrent_groups(inputs: int, outputs: int, gene: Gene) -> Groups:
 
 
 def channel_groups(arrays: int, channels: int, gene: Gene) -> Groups:
-    """Return the groups of so many arrays (C,), one after the other: a channel's own genes, or all of them."""
+    """Return the groups of `arrays` arrays (C,), stored one after the other: the genes of one channel, or all."""
     if gene is not Gene.UNIT:
         return Groups(1, [(0, 0)])
     return Groups(
@@ -101,7 +100,7 @@ def channel_groups(arrays: int, channels: int, gene: Gene) -> Groups:
 
 
 def transposed_groups(channels: int, filters: int, area: int, gene: Gene) -> Groups:
-    """Return the groups of weights (C, F, area) and then biases (F,): a filter's own lie apart, a piece a channel."""
+    """Return the groups of weights (C, F, area) and then biases (F,): a filter has one run per channel."""
     pieces = [(0, filters)]
     if gene is Gene.UNIT:
         pieces = [(number, number + 1) for number in range(filters)]
@@ -120,7 +119,7 @@ def transposed_groups(channels: int, filters: int, area: int, gene: Gene) -> Gro
 
 
 def joined_groups(parts: list[tuple[int, Groups]]) -> Groups:
-    """Return the groups of genes that lie one after the other, given how many genes each part has, and its groups."""
+    """Return the groups of consecutive parts, given each part's number of genes and its groups."""
     runs: list[tuple[int, int]] = []
     start = count = 0
     for genes, groups in parts:

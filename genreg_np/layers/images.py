@@ -1,17 +1,17 @@
-"""Fixed layers: what transforms an input before those that learn and never changes in training.
+"""Fixed layers: they transform an input before the learning layers and never change in training.
 
-Each is described here and computed by infer_images.py or infer_layers.py, the one place of the arithmetic:
+Each is described here and computed by infer_images.py or infer_layers.py, which alone contain the arithmetic:
 
     Levels        (I,) 0 .. 1       -> (I,) levels: whole numbers 0 .. 255
     Deskew        (H, W) levels     -> (H, W) levels, sheared upright and centred
     Detectors     (C, H, W) levels  -> (C / D, F, signs, rows, columns) levels
-    Deviations    (I,) levels       -> (2 I,) levels: they, and how far each is from its middle
+    Deviations    (I,) levels       -> (2 I,) levels: the same, and the distance of each from its middle
     Branches      (I,)              -> the outputs of several stacks of layers, end to end
     Standardise   (I,)              -> (I,) float32, mean 0 and deviation 1 in training
     Project       (I,)              -> (O,) float32
 
-Levels are exact: every sum stays below 2**24 (infer_images.py), so any order of adding, any backend and any number of
-threads gives the same bits.
+Levels are exact: every sum stays below 2**24 (infer_images.py), so the bits are the same for any order of summation,
+any backend and any number of threads.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from genreg_np.layers.base import PREDICTING, Array, Arrays, Float32, Kept, Laye
 Int8 = NDArray[np.int8]
 UInt8 = NDArray[np.uint8]
 FileArrays = Mapping[str, NDArray[np.generic]]
-TAP_SUM = 128  # of a detector's positive taps: 255 * 128 < 2**15
+TAP_SUM = 128  # largest sum of a detector's positive taps: 255 * 128 < 2**15
 
 
 @dataclass(frozen=True)
 class FixedLayer(Layer):
-    """Base of all fixed layers: nothing in them learns, and no gradient goes through them.
+    """Base class of fixed layers: they have nothing to learn, and no gradient.
 
     Raises
     ------
@@ -48,13 +48,13 @@ class FixedLayer(Layer):
 
     def __post_init__(self) -> None:
         try:
-            self._layer  # noqa: B018 - built now, so that a misfit is found now
+            self._layer  # noqa: B018 - built now, so that errors are found now
         except infer.ModelError as error:
             raise UsageError(str(error).replace("layer 0", f"a layer of {self.kind}", 1)) from None
 
     @property
     def whole(self) -> bool:
-        """Whether levels come out."""
+        """Whether its outputs are levels."""
         return False
 
     @functools.cached_property
@@ -66,16 +66,16 @@ class FixedLayer(Layer):
 
     @property
     def inputs(self) -> int:
-        """How many numbers go in."""
+        """Number of inputs."""
         return self._layer[0]
 
     @property
     def outputs(self) -> int:
-        """How many numbers come out."""
+        """Number of outputs."""
         return self._layer[1]
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (outputs,); inputs of any shape are taken as they lie."""
+        """Return (outputs,); inputs of any shape are flattened."""
         if math.prod(shape) != self.inputs:
             raise UsageError(f"takes {self.inputs} inputs, but {math.prod(shape)} arrive")
         return (self.outputs,)
@@ -86,7 +86,7 @@ class FixedLayer(Layer):
         return transformed
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what comes out, (outputs, N) or (P, outputs, N), of values (inputs, N) or (P, inputs, N), NumPy's."""
+        """Return outputs (outputs, N) or (P, outputs, N) for NumPy arrays (inputs, N) or (P, inputs, N)."""
         rows = np.ascontiguousarray(np.swapaxes(values, -1, -2))
         found = self.apply(rows.reshape(-1, self.inputs)).reshape(*rows.shape[:-1], self.outputs)
         return np.ascontiguousarray(np.swapaxes(found, -1, -2)), None
@@ -101,21 +101,21 @@ class Levels(FixedLayer):
 
     @classmethod
     def example(cls) -> tuple[Levels, tuple[int, ...]]:
-        """Return one of six numbers."""
+        """Return an example with six numbers."""
         return cls(6), (6,)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"inputs": self.width}
 
     @property
     def whole(self) -> bool:
-        """Whether levels come out."""
+        """Whether its outputs are levels."""
         return True
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Levels:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(described["inputs"])
 
 
@@ -129,27 +129,27 @@ class Deskew(FixedLayer):
 
     @classmethod
     def example(cls) -> tuple[Deskew, tuple[int, ...]]:
-        """Return one that centres."""
+        """Return an example that centres."""
         return cls((5, 4)), (5, 4)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape), "centred": self.centred}
 
     @property
     def whole(self) -> bool:
-        """Whether levels come out."""
+        """Whether its outputs are levels."""
         return True
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Deskew:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]), described["centred"])
 
 
 @dataclass(frozen=True)
 class Detectors(FixedLayer):
-    """Filters slid over every channel, or over D at once, rectified, pooled, square-rooted (infer_images.detect)."""
+    """Filters over each channel, or over D at once, rectified, pooled, square-rooted (infer_images.detect)."""
 
     kind: ClassVar[str] = "detectors"
     shape: tuple[int, int, int]  # C, H, W
@@ -157,16 +157,16 @@ class Detectors(FixedLayer):
     margin: int  # dark pixels put around each image
     window: int  # pixels of a pool, each way
     stride: int  # pixels from one pool to the next
-    signed: bool  # r and -r rectified and pooled apart; else |r|
+    signed: bool  # r and -r rectified and pooled separately; else |r|
     gain: float  # of the square root of a pool's sum; a float32 value
 
     @classmethod
     def example(cls) -> tuple[Detectors, tuple[int, ...]]:
-        """Return one with a single filter."""
+        """Return an example with a single filter."""
         return cls((1, 5, 4), np.eye(3, dtype=np.int8)[None], 1, 2, 2, True, 0.5), (1, 5, 4)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {
             "shape": list(self.shape),
             "filters": len(self.filters),
@@ -185,12 +185,12 @@ class Detectors(FixedLayer):
 
     @property
     def depth(self) -> int:
-        """How many channels a filter sees at once, D."""
+        """D, the number of channels that a filter sees at once."""
         return math.prod(self.filters.shape[1:-2])
 
     @property
     def whole(self) -> bool:
-        """Whether levels come out."""
+        """Whether its outputs are levels."""
         return True
 
     @property
@@ -201,35 +201,35 @@ class Detectors(FixedLayer):
 
     @property
     def maps(self) -> int:
-        """Maps that come out: C / D * F * signs."""
+        """Number of output maps: C / D * F * signs."""
         return self.shape[0] // self.depth * len(self.filters) * (1 + self.signed)
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Detectors:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         settings = {name: described[name] for name in ("margin", "window", "stride", "signed", "gain")}
         return cls(tuple(described["shape"]), arrays[f"{where}.filters"].astype(np.int8), **settings)
 
 
 @dataclass(frozen=True)
 class Deviations(FixedLayer):
-    """x and |x - middle|: a head on both can tell what is far from the middle on either side."""
+    """x and |x - middle|: with both, a head can detect values far from the middle on either side."""
 
     kind: ClassVar[str] = "deviations"
     middle: UInt8 = field(compare=False, repr=False)  # (I,)
 
     @classmethod
     def example(cls) -> tuple[Deviations, tuple[int, ...]]:
-        """Return one of six numbers."""
+        """Return an example with six numbers."""
         return cls(np.arange(6, dtype=np.uint8)), (6,)
 
     @classmethod
     def fit(cls, levels: UInt8) -> Deviations:
-        """Take the means of levels (N, I), rounded."""
+        """Return the layer with the rounded means of levels (N, I) as the middle."""
         return cls(np.rint(levels.mean(axis=0, dtype=np.float64)).astype(np.uint8))
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"inputs": len(self.middle)}
 
     def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
@@ -238,29 +238,29 @@ class Deviations(FixedLayer):
 
     @property
     def whole(self) -> bool:
-        """Whether levels come out."""
+        """Whether its outputs are levels."""
         return True
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Deviations:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(arrays[f"{where}.middle"].astype(np.uint8))
 
 
 @dataclass(frozen=True)
 class Branches(FixedLayer):
-    """Several stacks of layers on the same input, their outputs end to end."""
+    """Several stacks of layers with the same input, their outputs end to end."""
 
     kind: ClassVar[str] = "branches"
     stacks: tuple[tuple[FixedLayer, ...], ...]
 
     @classmethod
     def example(cls) -> tuple[Branches, tuple[int, ...]]:
-        """Return two stacks of one layer each."""
+        """Return an example with two stacks of one layer each."""
         return cls(((Levels(6),), (Project(np.eye(2, 6, dtype=np.float32)),))), (6,)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         described = [[{"kind": layer.kind, **layer.header()} for layer in stack] for stack in self.stacks]
         return {"inputs": self.stacks[0][0].inputs, "branches": described}
 
@@ -275,12 +275,12 @@ class Branches(FixedLayer):
 
     @property
     def whole(self) -> bool:
-        """Whether levels come out."""
+        """Whether its outputs are levels."""
         return all(layer.whole for stack in self.stacks for layer in stack)
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Branches:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         stacks = [
             tuple(
                 cast(FixedLayer, read_layer(layer, arrays, f"{where}.{number}.{index}"))
@@ -301,7 +301,7 @@ class Standardise(FixedLayer):
 
     @classmethod
     def example(cls) -> tuple[Standardise, tuple[int, ...]]:
-        """Return one of six features."""
+        """Return an example with six features."""
         return cls(np.arange(6, dtype=np.float32), np.full(6, 0.5, np.float32)), (6,)
 
     @classmethod
@@ -311,14 +311,14 @@ class Standardise(FixedLayer):
 
     @classmethod
     def of(cls, mean: NDArray[np.float64], deviation: NDArray[np.float64]) -> Standardise:
-        """Take each feature's mean and standard deviation, (I,)."""
+        """Return the layer for each feature's mean and standard deviation, (I,)."""
         with np.errstate(divide="ignore", over="ignore"):
             scale = (1 / deviation).astype(np.float32)
         scale[~np.isfinite(scale)] = 1  # constant, or so nearly that 1 / deviation is beyond float32
         return cls(mean.astype(np.float32), scale)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"inputs": len(self.mean)}
 
     def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
@@ -327,24 +327,24 @@ class Standardise(FixedLayer):
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Standardise:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(arrays[f"{where}.mean"].astype(np.float32), arrays[f"{where}.scale"].astype(np.float32))
 
 
 @dataclass(frozen=True)
 class Project(FixedLayer):
-    """Matrix x: for example onto principal axes."""
+    """Matrix times x, for example to project onto principal axes."""
 
     kind: ClassVar[str] = "project"
     matrix: Float32 = field(compare=False)  # (O, I)
 
     @classmethod
     def example(cls) -> tuple[Project, tuple[int, ...]]:
-        """Return one that keeps the first two numbers."""
+        """Return an example that keeps the first two numbers."""
         return cls(np.eye(2, 6, dtype=np.float32)), (6,)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"inputs": self.matrix.shape[1], "outputs": self.matrix.shape[0]}
 
     def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
@@ -353,14 +353,14 @@ class Project(FixedLayer):
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Project:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(arrays[f"{where}.matrix"].astype(np.float32))
 
 
 def quantised(taps: NDArray[np.float64], centred: bool = True) -> Int8:
-    """Return filters (F, ..., size, size) scaled and cut to whole numbers, of mean zero first if `centred`.
+    """Return filters (F, ..., size, size) scaled and truncated to whole numbers, first centred if `centred`.
 
-    A flat filter then becomes zero.
+    A uniform filter then becomes zero.
     """
     rows = taps.reshape(len(taps), -1)
     if centred:

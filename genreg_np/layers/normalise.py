@@ -1,18 +1,18 @@
-"""Normalisation: values get mean 0 and variance 1, and then a learned scale and shift of each channel.
+"""Normalisation to mean 0 and variance 1, followed by a learned scale and shift per channel.
 
     n = (v - mean) / sqrt(variance + 1e-5),     a = scale n + shift
 
     dscale = sum of da n,     dshift = sum of da
     dv = (dn - mean of dn - n * mean of (dn n)) / sqrt(variance + 1e-5),     dn = scale da
 
-    batch norm      mean and variance of each channel over all images and positions       (Ioffe & Szegedy 2015)
-    group norm      of each image, over the positions of a group of channels              (Wu & He 2018)
-    instance norm   a channel is a group of its own                                       (Ulyanov et al. 2016)
-    layer norm      all channels are one group                                            (Ba et al. 2016)
+    batch norm      mean and variance per channel, over all images and positions          (Ioffe & Szegedy 2015)
+    group norm      per image, over the positions of a group of channels                  (Wu & He 2018)
+    instance norm   group norm with one channel per group                                 (Ulyanov et al. 2016)
+    layer norm      group norm with all channels in one group                             (Ba et al. 2016)
     scale-shift     neither mean nor variance: a = scale v + shift
 
-Variances are biased. In training batch norm keeps count of each channel's: running = .9 running + .1 batch's, of the
-variance the unbiased one, as PyTorch does. Predictions take these, so that what is left then is a scale and a shift.
+Variances are biased. In training, batch norm tracks running values per channel: running = .9 running + .1 batch's, with
+the unbiased variance, as in PyTorch. Predictions use these, so that only a scale and a shift are left.
 
 Shapes: C channels of any number of positions, v (P, C, positions, N) or shared (C, positions, N); scale, shift, mean,
 variance (P, C). Flat inputs are channels of one position.
@@ -49,12 +49,12 @@ MOMENTUM = 0.1
 
 @dataclass(frozen=True)
 class _Scaled(Layer):
-    """What all of them have in common: a learned scale and shift of each channel.
+    """Base class of all: a learned scale and shift per channel.
 
     Raises
     ------
     UsageError
-        For a shape that is none of flat values (C,) or of maps (C, H, W).
+        For a shape that is neither flat values (C,) nor maps (C, H, W).
     """
 
     shape: tuple[int, ...]  # C, or C, H, W
@@ -71,40 +71,40 @@ class _Scaled(Layer):
         return self.shape[0]
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of what goes in."""
+        """Return the input shape."""
         as_maps(shape, self.shape)
         return self.shape
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Scales (C,), which begin at 1, and shifts (C,), which begin at 0."""
+        """Scales (C,), initially 1, and shifts (C,), initially 0."""
         return (
             Parameter("scale", (self.channels,), role="scale", first=1.0),
             Parameter("shift", (self.channels,), role="shift"),
         )
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape)}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> _Scaled:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]))
 
     def groups(self, gene: Gene) -> Groups:
-        """Return what is exchanged as a whole: a channel's scale and shift, or all."""
+        """Return the groups of genes exchanged together: a channel's scale and shift, or all."""
         return channel_groups(2, self.channels, gene)
 
     def check_gradient(self) -> None:
-        """Nothing to refuse."""
+        """Accept the layer: it has a gradient."""
 
     def normalised(self, values: Array, statistics: Sequence[Array], passing: Passing) -> tuple[Array, Kept]:
-        """Return n (..., C, positions, N) of v, and what its gradient needs; statistics change in place."""
+        """Return n (..., C, positions, N), and what its gradient needs; statistics are updated in place."""
         raise NotImplementedError
 
     def denormalised(self, kept: Kept, gradient: Array) -> Array:
-        """Return the gradient by v, given the one by n."""
+        """Return the gradient with respect to v, given that with respect to n."""
         raise NotImplementedError
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
@@ -117,7 +117,7 @@ class _Scaled(Layer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by v, scale and shift."""
+        """Return the gradients with respect to v, scale and shift."""
         normal, needed = kept
         by_output = by_channel(gradient, self.channels)
         gradients = [(by_output * normal).sum(axis=(-2, -1)), by_output.sum(axis=(-2, -1))] if learning else []
@@ -129,22 +129,22 @@ class _Scaled(Layer):
 
 @dataclass(frozen=True)
 class ScaleShift(_Scaled):
-    """scale v + shift: what batch norm is in a saved model, where no layer before it can do it."""
+    """scale v + shift: batch norm in a saved model, unless the layer before it can take it over."""
 
     kind: ClassVar[str] = "scale-shift"
 
     @classmethod
     def example(cls) -> tuple[ScaleShift, tuple[int, ...]]:
-        """Return one of three channels."""
+        """Return an example with three channels."""
         return cls((3, 2, 2)), (3, 2, 2)
 
     def joined_to(self, before: Layer, arrays_before: Sequence[Array], arrays: Sequence[Array]) -> list[Array] | None:
-        """Return arrays of the layer before it that scale and shift what it gives; None where there are none."""
+        """Return arrays of the preceding layer that scale and shift its outputs; None if there are none."""
         scale, shift = arrays
         return before.scaled(arrays_before, scale, shift)
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
-        """Return the scale and shift of both, one after the other."""
+        """Return the combined scale and shift."""
         own_scale, own_shift = arrays
         return [own_scale * scale, own_shift * scale + shift] if len(scale) == self.channels else None
 
@@ -159,13 +159,13 @@ class ScaleShift(_Scaled):
 
 @dataclass(frozen=True)
 class BatchNorm(_Scaled):
-    """Each channel over all images and positions of a batch; in prediction, by what training kept count of."""
+    """Normalises each channel over all images and positions of a batch; in prediction, by the running statistics."""
 
     kind: ClassVar[str] = "batch-norm"
 
     @classmethod
     def example(cls) -> tuple[BatchNorm, tuple[int, ...]]:
-        """Return one of three channels."""
+        """Return an example with three channels."""
         return cls((3, 2, 2)), (3, 2, 2)
 
     @property
@@ -178,7 +178,7 @@ class BatchNorm(_Scaled):
 
     @property
     def needs_finishing(self) -> bool:
-        """A saved model has a scale and a shift in its place."""
+        """True: a saved model has a scale and a shift in its place."""
         return True
 
     def finished(self, arrays: Sequence[Array]) -> Finished:
@@ -188,7 +188,7 @@ class BatchNorm(_Scaled):
         return [(ScaleShift(self.shape), [scale, shift - mean * scale])]
 
     def normalised(self, values: Array, statistics: Sequence[Array], passing: Passing) -> tuple[Array, Kept]:
-        """Return n, of the batch in training, and keep 1 / deviation, and n where mean and variance are the batch's."""
+        """Return n, in training by the batch's statistics, and keep 1 / deviation, and in training n."""
         mean, variance = (running[:, :, None, None] for running in statistics)
         if passing.training:
             mean = values.mean(axis=(-2, -1), keepdims=True)
@@ -202,19 +202,19 @@ class BatchNorm(_Scaled):
         return normal, (inverse, normal if passing.training else None)
 
     def denormalised(self, kept: Kept, gradient: Array) -> Array:
-        """Return the gradient by v; that of running means and variances takes no part."""
+        """Return the gradient with respect to v; running means and variances are constants."""
         inverse, normal = kept
         return inverse * (gradient if normal is None else _centred(gradient, normal, (-2, -1)))
 
 
 @dataclass(frozen=True)
 class _PerImage(_Scaled):
-    """Mean and variance of each image, over the positions of a group of channels.
+    """Normalises each image over the positions of a group of channels.
 
     Raises
     ------
     UsageError
-        For channels that cannot be so grouped, or groups of one value, of which nothing would be left.
+        For channels that cannot be grouped equally, or groups of a single value, which would become 0.
     """
 
     def __post_init__(self) -> None:
@@ -222,22 +222,22 @@ class _PerImage(_Scaled):
         if self.channels % self.parts:
             raise UsageError(f"{self.channels} channels cannot be put into {self.parts} equal groups")
         if np.prod(self.shape) == self.parts:
-            raise UsageError(f"{self.kind} of groups of a single value leaves nothing of it: take fewer groups")
+            raise UsageError(f"{self.kind} of groups of a single value leaves nothing of it: use fewer groups")
 
     @property
     def parts(self) -> int:
-        """G, how many groups there are."""
+        """G, the number of groups."""
         raise NotImplementedError
 
     def normalised(self, values: Array, statistics: Sequence[Array], passing: Passing) -> tuple[Array, Kept]:
-        """Return n, and keep it, grouped, and 1 / deviation."""
+        """Return n, and keep 1 / deviation and n, grouped."""
         grouped = self._grouped(values)
         inverse = 1 / array_module(values).sqrt(grouped.var(axis=-2, keepdims=True) + EPSILON)
         normal = (grouped - grouped.mean(axis=-2, keepdims=True)) * inverse
         return normal.reshape(values.shape), (inverse, normal)
 
     def denormalised(self, kept: Kept, gradient: Array) -> Array:
-        """Return the gradient by v."""
+        """Return the gradient with respect to v."""
         inverse, normal = kept
         return (inverse * _centred(self._grouped(gradient), normal, (-2,))).reshape(gradient.shape)
 
@@ -247,20 +247,20 @@ class _PerImage(_Scaled):
 
 
 def _centred(gradient: Array, normal: Array, axes: tuple[int, ...]) -> Array:
-    """Return a gradient less its mean and its part along n: how much of it mean and variance leave."""
+    """Return a gradient without its mean and its component along n."""
     mean, along = (part.mean(axis=axes, keepdims=True) for part in (gradient, gradient * normal))
     return gradient - mean - normal * along
 
 
 @dataclass(frozen=True)
 class InstanceNorm(_PerImage):
-    """Each channel of each image."""
+    """Normalises each channel of each image."""
 
     kind: ClassVar[str] = "instance-norm"
 
     @classmethod
     def example(cls) -> tuple[InstanceNorm, tuple[int, ...]]:
-        """Return one of two channels."""
+        """Return an example with two channels."""
         return cls((2, 3, 2)), (2, 3, 2)
 
     @property
@@ -271,28 +271,28 @@ class InstanceNorm(_PerImage):
 
 @dataclass(frozen=True)
 class LayerNorm(_PerImage):
-    """All values of each image; of maps, scale and shift are each channel's, not each value's.
+    """Normalises all values of each image; for maps, scale and shift are per channel, not per value.
 
-    That is PyTorch's GroupNorm of one group. Its LayerNorm learns a scale and a shift of every value, so that both are
-    the same of flat values only.
+    This is PyTorch's GroupNorm with one group. PyTorch's LayerNorm learns a scale and a shift per value, so the two are
+    the same only for flat values.
     """
 
     kind: ClassVar[str] = "layer-norm"
 
     @classmethod
     def example(cls) -> tuple[LayerNorm, tuple[int, ...]]:
-        """Return one of three channels."""
+        """Return an example with three channels."""
         return cls((3, 2, 2)), (3, 2, 2)
 
     @property
     def parts(self) -> int:
-        """One."""
+        """1."""
         return 1
 
 
 @dataclass(frozen=True)
 class GroupNorm(_PerImage):
-    """Groups of channels of each image."""
+    """Normalises groups of channels of each image."""
 
     kind: ClassVar[str] = "group-norm"
     count: int = 1  # G
@@ -303,7 +303,7 @@ class GroupNorm(_PerImage):
 
     @classmethod
     def example(cls) -> tuple[GroupNorm, tuple[int, ...]]:
-        """Return one of two groups of two channels."""
+        """Return an example with two groups of two channels."""
         return cls((4, 2, 1), 2), (4, 2, 1)
 
     @property
@@ -316,10 +316,10 @@ class GroupNorm(_PerImage):
         return f"{self.kind} {self.count}"
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {**super().header(), "groups": self.count}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> GroupNorm:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]), described["groups"])

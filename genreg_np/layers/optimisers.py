@@ -1,4 +1,4 @@
-"""From gradients to steps, parameter by parameter, for a whole population at once.
+"""Optimisers: they turn gradients into steps, parameter by parameter, for a whole population at once.
 
 sgd        v = m v + g                              w = w - r v                        (PyTorch's form of momentum)
 rmsprop    s = a s + (1 - a) g^2                    w = w - r g / (sqrt(s) + e)        (Tieleman & Hinton 2012)
@@ -7,9 +7,9 @@ adam       v = b v + (1 - b) g, s = c s + (1 - c) g^2                           
 
 nesterov   v = m v + g                              w = w - r (g + m v)                (Sutskever et al. 2013)
 rmsprop-momentum    s as above, v = m v + g / (sqrt(s) + e)       w = w - r v
-adamw      Adam's step; weights shrink by themselves, w = w - r d w first              (Loshchilov & Hutter 2019)
+adamw      Adam's step after decoupled weight decay, w = w - r d w                     (Loshchilov & Hutter 2019)
 
-r is the learning rate. Moments v and s begin at 0. All of it happens in place, on NumPy's or CuPy's arrays.
+r is the learning rate. Moments v and s start at 0. Everything happens in place, on NumPy's or CuPy's arrays.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from genreg_np.layers.base import Array, Float32, array_module
 
 SQUARE_DECAY = {"rmsprop": 0.99, "adam": 0.999, "rmsprop-momentum": 0.99, "adamw": 0.999}  # a, c
 EPSILON = 1e-8  # e
-MOMENTS = {"sgd": 1, "rmsprop": 1, "adam": 2}  # arrays that are kept for each parameter, of those that populations take
-ALL_MOMENTS = MOMENTS | {"nesterov": 1, "rmsprop-momentum": 2, "adamw": 2}  # those of single networks as well
-DECOUPLED = {"adamw"}  # their decay is no part of the gradient
+MOMENTS = {"sgd": 1, "rmsprop": 1, "adam": 2}  # arrays kept per parameter, for the optimisers of populations
+ALL_MOMENTS = MOMENTS | {"nesterov": 1, "rmsprop-momentum": 2, "adamw": 2}  # also those of single networks
+DECOUPLED = {"adamw"}  # their decay is not part of the gradient
 
 
 @dataclass(frozen=True)
 class Optimiser:
-    """How parameters follow their gradients."""
+    """An optimiser and its settings."""
 
     name: str  # a key of ALL_MOMENTS
     learning_rate: float  # r
-    momentum: float  # m, b of adam
+    momentum: float  # m; b for adam
 
     def start(self, parameters: Sequence[Array]) -> list[list[Array]]:
         """Return each parameter's moments, all 0."""
@@ -45,7 +45,7 @@ class Optimiser:
     def step(
         self, parameters: Sequence[Array], gradients: Sequence[Array], moments: Sequence[Sequence[Array]], number: int
     ) -> None:
-        """Do step number 1, 2, ... on all parameters and moments, in place."""
+        """Take step `number` = 1, 2, ... on all parameters and moments, in place."""
         for values, gradient, moment in zip(parameters, gradients, moments, strict=True):
             values -= self._change(gradient, moment, number)
 
@@ -71,7 +71,7 @@ class Optimiser:
         return velocity / (root(square) * scale + EPSILON) * rate
 
     def rates(self, number: int) -> tuple[float, float]:
-        """Return Adam's r / (1 - b^t) and 1 / sqrt(1 - c^t): what its moments lack, having begun at 0."""
+        """Return Adam's bias corrections, r / (1 - b^t) and 1 / sqrt(1 - c^t)."""
         return (
             self.learning_rate / (1 - self.momentum**number),
             (1 - SQUARE_DECAY["adam"] ** number) ** -0.5,
@@ -88,22 +88,22 @@ def follow(
     clip: float = 0.0,
     in_place: bool = False,
 ) -> tuple[Float32, Float32]:
-    """Return one network's genes and moments after step `number`; nothing that is given changes but in place.
+    """Return one network's genes and moments after step `number`; the arguments change only if `in_place`.
 
     Parameters
     ----------
     optimiser : Optimiser
     genes, gradient : (D,) float32
     moments : (M, D) float32
-        As many as the optimiser keeps, or more, which stay as they are.
+        As many as the optimiser needs, or more, which are not changed.
     number : int
         1, 2, ...
     decay : (D,) float32, optional
-        Of each gene: a pull towards 0, added to its gradient; or, of adamw, apart from that.
+        Weight decay of each gene, added to its gradient, or decoupled from it for adamw.
     clip : float
-        The longest gradient, taken before the decay, that is followed as it is; longer ones are cut down to it. 0: all.
+        Largest norm of the gradient, before the decay; larger gradients are scaled down to it. 0: no limit.
     in_place : bool
-        Whether the genes and moments that are given become those after the step.
+        Whether to update the given genes and moments in place.
     """
     if clip:
         gradient = clipped(gradient, clip)
@@ -118,6 +118,6 @@ def follow(
 
 
 def clipped(gradient: Float32, longest: float) -> Float32:
-    """Return a gradient (D,) that is at most so long, in the direction of the given one (Pascanu et al. 2013)."""
-    length = float(np.square(gradient, dtype=np.float64).sum()) ** 0.5  # no BLAS, whose threads would change its bytes
+    """Return a gradient (D,) scaled down to a norm of at most `longest` (Pascanu et al. 2013)."""
+    length = float(np.square(gradient, dtype=np.float64).sum()) ** 0.5  # no BLAS, whose threads would change the bytes
     return gradient * np.float32(longest / length) if length > longest else gradient

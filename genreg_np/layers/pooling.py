@@ -1,11 +1,11 @@
-"""Pooling: the largest or the mean value of windows of a map.
+"""Pooling: the largest or the mean value of each window of a map.
 
-    max        a[c, y, x] = max over i, j of v[c, s y + i, s x + j]      da goes to the first place that has the largest
+    max        a[c, y, x] = max over i, j of v[c, s y + i, s x + j]      da goes to the first place of the largest value
     avg        a[c, y, x] = mean over i, j of the same                   da goes to all places in equal shares
-    adaptive   windows from floor(y H / R) to ceil((y + 1) H / R) - 1, so that R x R come out of any H x W
+    adaptive   windows from floor(y H / R) to ceil((y + 1) H / R) - 1, so that any H x W gives R x R
 
-Windows of one size are computed all at once, place by place of a window: a few operations on large arrays, which is
-what a GPU wants. Where places outnumber windows, and where windows differ in size, it goes window by window.
+Windows of one size are computed together, one place of the windows at a time: a few operations on large arrays, which
+suits GPUs. If places outnumber windows, or windows differ in size, they are computed window by window.
 
 Shapes: C channels of H x W, windows of K x K at a stride s, by default K: (H - K) // s + 1 rows; v (P, C, H, W, N).
 """
@@ -42,17 +42,17 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class _Windows(Layer):
-    """What all pooling has in common: maps, and windows of them.
+    """Base class of pooling: maps, and windows over them.
 
     Raises
     ------
     UsageError
-        For extents that are no whole numbers, windows larger than the maps, or an unknown method.
+        For extents that are not whole numbers, windows larger than the maps, or an unknown method.
     """
 
-    shape: tuple[int, int, int]  # C, H, W of what goes in
+    shape: tuple[int, int, int]  # C, H, W of the input
     method: str  # one of METHODS
-    size: int  # of a window, or of the grid that comes out
+    size: int  # of a window, or of the output grid
 
     def __post_init__(self) -> None:
         shape = maps_shape(self.shape, "pooling")
@@ -65,11 +65,11 @@ class _Windows(Layer):
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of what comes out."""
+        """Rows and columns of the output."""
         raise NotImplementedError
 
     def windows(self) -> Iterator[tuple[int, int, Window]]:
-        """Yield row and column of what comes out, and where its window is."""
+        """Yield row and column of each output, and its window."""
         raise NotImplementedError
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -78,10 +78,10 @@ class _Windows(Layer):
         return (self.shape[0], *self.grid)
 
     def check_gradient(self) -> None:
-        """Nothing to refuse."""
+        """Accept the layer: it has a gradient."""
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what comes out, (P, C * rows * columns, N), and the places of the largest values."""
+        """Return the outputs (P, C * rows * columns, N), and the places of the largest values."""
         maps = maps_of(values, self.shape)
         xp = array_module(maps)
         pooled = xp.empty((*maps.shape[:-3], *self.grid, maps.shape[-1]), maps.dtype)
@@ -98,7 +98,7 @@ class _Windows(Layer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradient by what was pooled."""
+        """Return the gradient with respect to the input."""
         if not wanted:
             return None, []
         by_pooled = maps_of(gradient, (self.shape[0], *self.grid))
@@ -125,10 +125,10 @@ def _flat(maps: Array, window: Window) -> Array:
 
 @dataclass(frozen=True)
 class Pooling(_Windows):
-    """Windows of one size at a stride."""
+    """Pooling of windows of one size at a stride."""
 
     kind: ClassVar[str] = "pooling"
-    stride: int = 0  # by default the size
+    stride: int = 0  # 0: the size
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -137,17 +137,17 @@ class Pooling(_Windows):
 
     @classmethod
     def example(cls) -> tuple[Pooling, tuple[int, ...]]:
-        """Return one whose windows overlap, and leave out the last row."""
+        """Return an example whose windows overlap and leave out the last row."""
         return cls((2, 6, 5), "max", 3, 2), (2, 6, 5)
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of what comes out."""
+        """Rows and columns of the output."""
         _, height, width = self.shape
         return (height - self.size) // self.stride + 1, (width - self.size) // self.stride + 1
 
     def windows(self) -> Iterator[tuple[int, int, Window]]:
-        """Yield row and column of what comes out, and where its window is."""
+        """Yield row and column of each output, and its window."""
         rows, columns = self.grid
         for row in range(rows):
             for column in range(columns):
@@ -159,7 +159,7 @@ class Pooling(_Windows):
         return self.size**2 > math.prod(self.grid)
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what comes out, (P, C * rows * columns, N), and the places of the largest values."""
+        """Return the outputs (P, C * rows * columns, N), and the places of the largest values."""
         if self._is_wide:
             return super().forward(parameters, values, passing)
         seen = self._seen(maps_of(values, self.shape))
@@ -178,7 +178,7 @@ class Pooling(_Windows):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradient by what was pooled."""
+        """Return the gradient with respect to the input."""
         if self._is_wide or not wanted:
             return super().backward(parameters, kept, gradient, wanted=wanted, learning=learning)
         back = maps_of(gradient, (self.shape[0], *self.grid))
@@ -188,7 +188,7 @@ class Pooling(_Windows):
         return columns_of(by_maps), []
 
     def _seen(self, maps: Array) -> Iterator[Array]:
-        """Yield what each place of the windows sees of maps (..., C, H, W, N), (..., C, rows, columns, N): views."""
+        """Yield a view (..., C, rows, columns, N) of maps (..., C, H, W, N) for each place of the windows."""
         return (maps[tap_places(i, j, self.grid, self.stride)] for i, j in taps(self.size))
 
     def words(self) -> str:
@@ -196,29 +196,29 @@ class Pooling(_Windows):
         return f"{self.method} {self.size}" + (f" stride {self.stride}" if self.stride != self.size else "")
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape), "method": self.method, "size": self.size, "stride": self.stride}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Pooling:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]), described["method"], described["size"], described["stride"])
 
 
 @dataclass(frozen=True)
 class AdaptivePooling(_Windows):
-    """As many windows as are wanted, whatever the extents of the maps."""
+    """Pooling of a fixed number of windows for maps of any extents."""
 
     kind: ClassVar[str] = "adaptive-pooling"
 
     @classmethod
     def example(cls) -> tuple[AdaptivePooling, tuple[int, ...]]:
-        """Return one whose windows overlap."""
+        """Return an example whose windows overlap."""
         return cls((2, 5, 4), "avg", 3), (2, 5, 4)
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of what comes out."""
+        """Rows and columns of the output."""
         return self.size, self.size
 
     @property
@@ -231,7 +231,7 @@ class AdaptivePooling(_Windows):
         return rows, columns
 
     def windows(self) -> Iterator[tuple[int, int, Window]]:
-        """Yield row and column of what comes out, and where its window is."""
+        """Yield row and column of each output, and its window."""
         rows, columns = self.spans
         yield from ((y, x, (rows[y], columns[x])) for y in range(self.size) for x in range(self.size))
 
@@ -240,12 +240,12 @@ class AdaptivePooling(_Windows):
         return f"adaptive {self.method} {self.size}"
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape), "method": self.method, "size": self.size}
 
     @classmethod
     def read(
         cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str
     ) -> AdaptivePooling:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]), described["method"], described["size"])

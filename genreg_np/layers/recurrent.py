@@ -1,12 +1,12 @@
-"""A layer that remembers: what it gives depends on all inputs before, through what it gave the step before.
+"""A recurrent layer: its outputs depend on all earlier inputs, through the outputs of the previous step.
 
     h' = f(W x + U h + b)        h is 0 before the first step
 
-A network with such a layer is a policy, run step by step (`infer.Model.start`, `step`) and trained by evolution on a
-fitness of one's own. `forward` is the first step of every column, and no more is needed: samples of a dataset have no
-order, so that they are refused (`check_samples`).
+A network with such a layer is a policy, run step by step (`infer.Model.start`, `step`) and trained by evolution with
+the user's own fitness. `forward` computes only the first step of every column: samples of a dataset have no order, so
+they are refused (`check_samples`).
 
-Shapes: W (P, O, I), U (P, O, O), b (P, O), x (P, I, N) or shared (I, N), h (O,) of one network.
+Shapes: W (P, O, I), U (P, O, O), b (P, O), x (P, I, N) or shared (I, N), h (O,) for one network.
 
 Source: Elman 1990, "Finding structure in time".
 """
@@ -30,12 +30,12 @@ from genreg_np.settings import whole_number
 
 @dataclass(frozen=True)
 class Elman(Layer):
-    """f(W x + U h + b), with h what it gave the step before.
+    """f(W x + U h + b), with h the output of the previous step.
 
     Raises
     ------
     UsageError
-        For a width that is no whole number from 1 on, or an unknown activation.
+        For a width that is not a whole number of at least 1, or an unknown activation.
     """
 
     kind: ClassVar[str] = "elman"
@@ -48,20 +48,20 @@ class Elman(Layer):
         for name in ("inputs", "outputs"):
             number = whole_number(getattr(self, name), f"{name} of an elman layer", least=1)
             object.__setattr__(self, name, number)
-        _ = self.first_step  # refuses an unknown activation
+        _ = self.first_step  # raises for an unknown activation
 
     @classmethod
     def example(cls) -> tuple[Elman, tuple[int, ...]]:
-        """Return one of four units."""
+        """Return an example with four units."""
         return cls(6, 4), (6,)
 
     @functools.cached_property
     def first_step(self) -> Dense:
-        """What it is while h is 0."""
+        """The equivalent layer while h is 0."""
         return Dense(self.inputs, self.outputs, self.activation)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return (O,); inputs of any shape are taken as they lie."""
+        """Return (O,); inputs of any shape are flattened."""
         return self.first_step.output_shape(shape)
 
     @property
@@ -75,20 +75,20 @@ class Elman(Layer):
         )
 
     def words(self) -> str:
-        """Return e.g. "elman 16", and in brackets, which only Python can say, an activation that is not tanh."""
+        """Return e.g. "elman 16", with an activation other than tanh in brackets, for display only."""
         return f"elman {self.outputs}" + (f" ({self.activation})" if self.activation != "tanh" else "")
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return self.first_step.header()
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Elman:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(int(described["inputs"]), int(described["outputs"]), described["activation"])
 
     def groups(self, gene: Gene) -> Groups:
-        """Return units with all their weights, blocks, or the layer: what is exchanged as a whole."""
+        """Return the groups of genes exchanged together: units with all their weights, blocks, or the layer."""
         return recurrent_groups(self.inputs, self.outputs, gene)
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
@@ -98,12 +98,12 @@ class Elman(Layer):
 
 
 def check_samples(layers: Iterable[Layer]) -> None:
-    """Refuse layers that remember where samples of a dataset are to go through them.
+    """Refuse recurrent layers for the samples of a dataset.
 
     Raises
     ------
     UsageError
-        With what trains them instead.
+        Saying how to train them instead.
     """
     if any(layer.remembers for layer in layers):
         raise UsageError("the network remembers, but samples have no order: evolve it by a fitness of your own")

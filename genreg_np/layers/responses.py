@@ -1,9 +1,9 @@
-"""Fixed layers of GENREG 2.0: filters with functions of their own, and statistics of images; float32 of levels.
+"""Fixed layers of GENREG 2.0: filters with their own functions, and statistics of images; float32 from levels.
 
-    Responses     (H, W) levels     -> (F, pools) float32, filters with functions of their own
-    Statistics    (H, W) levels     -> float32: means of cells and profiles, directions of slopes
+    Responses     (H, W) levels     -> (F, pools) float32, filters with their own functions
+    Statistics    (H, W) levels     -> float32: means of cells and profiles, directions of gradients
 
-infer_images.py has their equations.
+infer_images.py has the equations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from genreg_np.layers.images import FileArrays, FixedLayer
 
 @dataclass(frozen=True)
 class Responses(FixedLayer):
-    """Filters, each with a function of its own, pooled by mean over grids of cells (infer_images.respond)."""
+    """Filters, each with its own function, averaged over grids of cells (infer_images.respond)."""
 
     kind: ClassVar[str] = "responses"
     shape: tuple[int, int]  # H, W
@@ -31,11 +31,11 @@ class Responses(FixedLayer):
 
     @classmethod
     def example(cls) -> tuple[Responses, tuple[int, ...]]:
-        """Return one filter with one function."""
+        """Return an example with one filter and one function."""
         return cls((5, 4), np.eye(2, dtype=np.float32)[None], ("tanh",), ((2, 1),)), (5, 4)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {
             "shape": list(self.shape),
             "size": self.filters.shape[-1],
@@ -49,7 +49,7 @@ class Responses(FixedLayer):
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Responses:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         grids = tuple((rows, columns) for rows, columns in described["grids"])
         taps = arrays[f"{where}.filters"].astype(np.float32)
         return cls(tuple(described["shape"]), taps, tuple(described["functions"]), grids)
@@ -57,21 +57,21 @@ class Responses(FixedLayer):
 
 @dataclass(frozen=True)
 class Statistics(FixedLayer):
-    """Means of cells and profiles, histograms of the direction of slopes (infer_images.statistics)."""
+    """Means of cells and profiles, and histograms of gradient directions (infer_images.statistics)."""
 
     kind: ClassVar[str] = "statistics"
     shape: tuple[int, int]  # H, W
 
     @classmethod
     def example(cls) -> tuple[Statistics, tuple[int, ...]]:
-        """Return one of almost the smallest images."""
+        """Return an example for almost the smallest images."""
         return cls((7, 8)), (7, 8)
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape)}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: FileArrays, where: str) -> Statistics:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]))

@@ -1,4 +1,4 @@
-"""How a rate goes over a run: a share of the highest one, a pure function of the step t = 0, 1, ... of T.
+"""Schedules of a rate over a run: a fraction of the highest rate, a pure function of the step t = 0, 1, ... of T.
 
 constant     1
 linear       1 - t / T
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-WARMING, COLD = 0.3, 1 / 25  # of a cycle: the part that goes up, and where it begins
+WARMING, COLD = 0.3, 1 / 25  # of one-cycle: the fraction of the run with a rising rate, and the first rate
 
 
 def constant(step: int, total: int) -> float:
@@ -21,17 +21,17 @@ def constant(step: int, total: int) -> float:
 
 
 def linear(step: int, total: int) -> float:
-    """Return what falls evenly; 0 from the end on."""
+    """Return a rate that falls linearly, 0 from the end on."""
     return 1 - _done(step, total)
 
 
 def cosine(step: int, total: int) -> float:
-    """Return what falls slowly, fast, and slowly again."""
+    """Return a rate that falls slowly, fast, and slowly again."""
     return _half_cosine(_done(step, total))
 
 
 def one_cycle(step: int, total: int) -> float:
-    """Return what rises, and then falls for longer."""
+    """Return a rate that rises, and then falls for longer."""
     done = _done(step, total)
     if done < WARMING:
         return 1 - (1 - COLD) * _half_cosine(done / WARMING)
@@ -39,12 +39,12 @@ def one_cycle(step: int, total: int) -> float:
 
 
 def _done(step: int, total: int) -> float:
-    """Return how much of a run is behind, 0 .. 1."""
+    """Return the fraction of a run that is done, 0 .. 1."""
     return min(1.0, step / max(1, total))
 
 
 def _half_cosine(part: float) -> float:
-    """Return 1 at 0 and 0 at 1."""
+    """Return half a cosine, from 1 at 0 to 0 at 1."""
     return (1 + math.cos(math.pi * part)) / 2
 
 

@@ -1,7 +1,7 @@
-"""Other shapes of the same values: maps end to end, or flat values as maps.
+"""Other shapes of the same values: maps flattened, or flat values as maps.
 
-Values lie as columns, and layers take them as they lie, so nothing is computed, and a saved model needs neither. They
-say how layers after them are to see what arrives.
+Values are stored as columns, and layers take them in any shape, so nothing is computed, and a saved model needs neither
+layer. They only define the shape that the next layers see.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from genreg_np.settings import whole_numbers
 
 @dataclass(frozen=True)
 class Reshape(Layer):
-    """The same values as a shape says, the last extent's neighbours side by side.
+    """The same values in another shape, in row-major order.
 
     Raises
     ------
     UsageError
-        For extents that are no whole numbers from 1 on.
+        For extents that are not whole numbers of at least 1.
     """
 
     kind: ClassVar[str] = "reshape"
-    shape: tuple[int, ...]  # of what comes out
+    shape: tuple[int, ...]  # of the output
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", whole_numbers(self.shape, f"shape of {self.kind}", least=1))
 
     @classmethod
     def example(cls) -> tuple[Reshape, tuple[int, ...]]:
-        """Return one that makes maps."""
+        """Return an example that makes maps."""
         return cls((3, 2, 2)), (12,)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -46,7 +46,7 @@ class Reshape(Layer):
 
     @property
     def needs_finishing(self) -> bool:
-        """A saved model has nothing in its place."""
+        """True: a saved model has nothing in its place."""
         return True
 
     def finished(self, arrays: Sequence[Array]) -> Finished:
@@ -58,25 +58,25 @@ class Reshape(Layer):
         return " ".join([self.kind, *(str(extent) for extent in self.shape)])
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as a checkpoint's header describes it."""
+        """Return the layer's description in a checkpoint's header."""
         return {"shape": list(self.shape)}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Reshape:
-        """Return the layer that a checkpoint describes."""
+        """Return the layer described in a checkpoint."""
         return cls(tuple(described["shape"]))
 
     def check_gradient(self) -> None:
-        """Nothing to refuse."""
+        """Accept the layer: it has a gradient."""
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return the columns that go in."""
+        """Return the input columns."""
         return values, None
 
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradient as it is."""
+        """Return the same gradient."""
         return gradient, []
 
 
@@ -92,7 +92,7 @@ class Flatten(Reshape):
 
     @classmethod
     def example(cls) -> tuple[Flatten, tuple[int, ...]]:
-        """Return one that takes maps."""
+        """Return an example that takes maps."""
         return cls((3, 2, 2)), (3, 2, 2)
 
     def words(self) -> str:

@@ -1,14 +1,13 @@
-"""The first layer of a network that takes rows of a table: missing values filled in, words as a place each.
+"""The first layer of a network for rows of a table: fills in missing values, and encodes words one-hot.
 
     Columns   (I,) numbers, places of words, NaN where missing   ->   (O,)
 
-What comes of each input is told in infer_table.py, the one place of the arithmetic, and is learned from the training
-rows alone:
+infer_table.py alone contains the arithmetic. The outputs of each input are learned from the training rows alone:
 
-    numbers, dates, flags   the value, missing ones as the median (of flags: the more frequent one)
-    numbers that pile up    and 1 where it is the one that a tenth of the training rows have: no rain, no children
-    words                   1 for the word it is and 0 for all others: one for each word, one for all rare ones
-    what may be missing     and 1 where it is missing, of columns where that is so in one training row of a hundred
+    numbers, dates, flags   the value; missing ones become the median (for flags: the more frequent value)
+    frequent numbers        also 1 for the value that a tenth of the training rows have: no rain, no children
+    words                   one-hot: one output for each word, and one for all rare words
+    missing values          also 1 if it is missing, for columns in which one training row of a hundred lacks it
 
 Shapes: N training rows, I inputs, O outputs.
 """
@@ -26,31 +25,31 @@ from genreg_np.infer_table import EQUALS, MISSING_FLAG, VALUE, inputs_of
 from genreg_np.layers.base import Arrays, Float32
 from genreg_np.layers.images import FixedLayer
 
-MISSING_SHARE = 0.01  # of the training rows: a column that lacks so many values tells where it does
-PILE_SHARE, PILE_VALUES = 0.1, 10  # of the rows that have one number, in a column of more numbers than that
-NO_WORD = -1.0  # what a missing word is filled in with where a place of its own says that it is missing
+MISSING_SHARE = 0.01  # of the training rows: a column that lacks this many values gets a flag for missing ones
+PILE_SHARE, PILE_VALUES = 0.1, 10  # least share of rows with one number, in a column of more than so many numbers
+NO_WORD = -1.0  # stands for a missing word if a flag marks missing values
 Int32 = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class Columns(FixedLayer):
-    """Numbers of a row to what a network sees."""
+    """Turns the numbers of a row into the inputs of a network."""
 
     kind: ClassVar[str] = "columns"
-    source: Int32 = field(compare=False, repr=False)  # (O,) which input each is made of
+    source: Int32 = field(compare=False, repr=False)  # (O,) input that each output is computed from
     mode: Int32 = field(compare=False, repr=False)  # (O,) VALUE, MISSING_FLAG or EQUALS
-    value: Float32 = field(compare=False, repr=False)  # (O,) what an input is compared with
-    fill: Float32 = field(compare=False, repr=False)  # (I,) in place of a missing one
+    value: Float32 = field(compare=False, repr=False)  # (O,) value to compare an input with
+    fill: Float32 = field(compare=False, repr=False)  # (I,) replaces missing values
 
     @classmethod
     def example(cls) -> tuple[Columns, tuple[int, ...]]:
-        """Return one of two inputs: a number that may be missing, and one of two words."""
+        """Return an example with two inputs: a number that may be missing, and one of two words."""
         source, mode = np.array([0, 0, 1, 1], np.int32), np.array([VALUE, MISSING_FLAG, EQUALS, EQUALS], np.int32)
         return cls(source, mode, np.array([0, 0, 0, 1], np.float32), np.array([0.5, NO_WORD], np.float32)), (2,)
 
     @classmethod
     def fit(cls, columns: Sequence[Mapping[str, Any]], rows: Float32) -> Columns:
-        """Learn from training rows (N, I), of columns as a model's header describes them."""
+        """Return the layer for training rows (N, I), with columns as described in a model's header."""
         outputs: list[tuple[int, int, float]] = []
         fill = np.zeros(rows.shape[1], np.float32)
         place = 0
@@ -68,27 +67,27 @@ class Columns(FixedLayer):
 
     @property
     def of_values(self) -> NDArray[np.bool_]:
-        """Which outputs are values, not 0 or 1 as a word or flag says, (O,)."""
+        """Whether each output is a value, not 0 or 1 for a word or flag, (O,)."""
         found: NDArray[np.bool_] = self.mode == VALUE
         return found
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"inputs": len(self.fill), "outputs": len(self.source)}
 
     def arrays(self, values: Sequence[NDArray[np.generic]] = ()) -> Arrays:
-        """Return what each output is made of, and what is filled in."""
+        """Return how each output is computed, and the values that replace missing ones."""
         return {"source": self.source, "mode": self.mode, "value": self.value, "fill": self.fill}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Columns:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         source, mode = (arrays[f"{where}.{name}"].astype(np.int32) for name in ("source", "mode"))
         return cls(source, mode, *(arrays[f"{where}.{name}"].astype(np.float32) for name in ("value", "fill")))
 
 
 def _of_input(column: Mapping[str, Any], known: Float32, told: bool) -> tuple[float, list[tuple[int, float]]]:
-    """Return what an input's missing values are filled in with, and the modes and values of what is made of it."""
+    """Return the value that replaces an input's missing values, and the modes and values of its outputs."""
     if column["kind"] == "words":
         places = range(len(column["words"]) + bool((known == len(column["words"])).any()))
         fill = NO_WORD if told or not len(known) else float(np.bincount(known.astype(np.int64)).argmax())

@@ -1,10 +1,10 @@
-"""Targets that are numbers, as networks learn them: shifted and scaled to mean 0 and deviation 1 in the training split.
+"""Targets that are numbers, standardised for training to mean 0 and deviation 1 in the training split.
 
     scaled = (t - offset) / scale,        t = scale * scaled + offset
 
-A saved model ends with a layer that does the second, so that whoever predicts gets what was in the table.
+A saved model ends with a layer that computes the second, so that predictions have the units of the data.
 
-Shapes: N samples, K targets of each.
+Shapes: N samples, K targets per sample.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from genreg_np.errors import DataError
 
 Float64 = NDArray[np.float64]
-BLURRED = 0.01  # of a target's deviation: float32 tells its values apart by steps no larger
+BLURRED = 0.01  # largest step between float32 values of a target, as a fraction of its deviation
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,29 @@ class Targets:
 
     names: tuple[str, ...]
     offset: Float64  # (K,)
-    scale: Float64  # (K,) above 0; 1 where all training samples are alike
+    scale: Float64  # (K,) above 0; 1 if all training samples are equal
 
     @classmethod
     def of(cls, names: Sequence[str], values: Float64) -> Targets:
-        """Take means and deviations of the training split's targets (N, K)."""
+        """Return the scaling for the training split's targets (N, K)."""
         deviation = values.std(axis=0)
         return cls(tuple(names), values.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
 
     def scaled(self, values: Float64) -> NDArray[np.float32]:
-        """Return targets (N, K) as networks learn them."""
+        """Return targets (N, K) scaled for training."""
         return ((values - self.offset) / self.scale).astype(np.float32)
 
     def unscaled(self, values: NDArray[np.floating]) -> Float64:
-        """Return what networks give (N, K) in the units of the data."""
+        """Return the outputs of networks (N, K) in the units of the data."""
         return values.astype(np.float64) * self.scale + self.offset
 
     def header(self) -> dict[str, Any]:
-        """Return it as a model's header has it, plain JSON values."""
+        """Return the targets for a model's header, as plain JSON values."""
         return {"names": list(self.names), "scale": self.scale.tolist(), "offset": self.offset.tolist()}
 
     @classmethod
     def read(cls, header: Mapping[str, Any]) -> Targets | None:
-        """Return what a model's header says; None where it says nothing, or nothing that can be."""
+        """Return the targets in a model's header; None if there are none, or they are invalid."""
         values = header.get("values")
         if header.get("task") != "values" or not isinstance(values, dict):
             return None
@@ -65,19 +65,19 @@ class Targets:
 
 
 def check_spread(where: str, targets: Float64, names: Sequence[str]) -> None:
-    """Refuse training targets (N, K) whose differences are lost in float32, of which a model's outputs are.
+    """Refuse training targets (N, K) whose differences are lost in float32, the type of a model's outputs.
 
     Raises
     ------
     DataError
-        With what to subtract.
+        Saying what to subtract.
     """
     steps = np.spacing(np.abs(targets).max(axis=0).astype(np.float32)).astype(np.float64)
     blurred = (targets.std(axis=0) > 0) & (steps > BLURRED * targets.std(axis=0))
     if blurred.any():
         k = int(blurred.argmax())
         raise DataError(
-            f"{where}: float32 tells targets {names[k]!r} apart in steps of {steps[k]:g} only: subtract "
+            f"{where}: float32 resolves targets {names[k]!r} only in steps of {steps[k]:g}: subtract "
             f"{np.median(targets[:, k]):.0f} from all of them"
         )
 
@@ -88,7 +88,7 @@ def check_targets(where: str, targets: NDArray[Any], names: Sequence[str]) -> No
     Raises
     ------
     DataError
-        With the first that is none.
+        Naming the first that is not.
     """
     if targets.ndim != 2 or targets.dtype != np.float64 or targets.shape[1] != len(names):
         raise DataError(
@@ -99,5 +99,5 @@ def check_targets(where: str, targets: NDArray[Any], names: Sequence[str]) -> No
         row, column = (int(places[0]) for places in np.nonzero(~usable))
         raise DataError(
             f"{where}: target {names[column]!r} of sample {row} is {targets[row, column]:g}; finite numbers are "
-            "needed, of a size that float32 can hold"
+            "needed, within the range of float32"
         )

@@ -1,6 +1,6 @@
-"""Larger maps: every value repeated, or a convolution turned round.
+"""Larger maps: by repeating every value, or by a transposed convolution.
 
-    upsample      a[c, y, x] = v[c, y // factor, x // factor]                                    da is added up
+    upsample      a[c, y, x] = v[c, y // factor, x // factor]                                    da is summed
 
     transposed    a[f, s y + i - p, s x + j - p] += w[c, f, i, j] v[c, y, x]      over all c, i, j, y, x; then + b[f]
                   dv[c, y, x] = sum over f, i, j of w[c, f, i, j] da[f, s y + i - p, s x + j - p]
@@ -10,9 +10,9 @@ Shapes: C channels of H x W, F filters of K x K, stride s: v (P, C, H, W, N) or 
 a (P, F, rows, columns, N). Nearest neighbours only.
 
 A transposed convolution is PyTorch's ConvTranspose2d: rows = (H - 1) s - 2 p + K + q, with padding p and output padding
-q. Here p = q = 0, or with "same" they are such that rows = H s: of K - s rows too many the larger half is cut off at
-the start (p = ceil((K - s) / 2), q = 2 p - (K - s)); where K < s, p = 0 and the last s - K rows are b alone.
-PyTorch itself refuses q = s = 1, of an even K that keeps H.
+q. Here p = q = 0, or with "same" they are chosen so that rows = H s: of the K - s excess rows, the larger half is cut
+off at the start (p = ceil((K - s) / 2), q = 2 p - (K - s)); if K < s, p = 0 and the last s - K rows are b alone.
+PyTorch itself refuses q = s = 1, which an even K needs to keep H.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ from genreg_np.settings import whole_number
 
 @dataclass(frozen=True)
 class Upsample(Layer):
-    """Every value becomes factor x factor equal ones.
+    """Repeats every value factor x factor times.
 
     Raises
     ------
     UsageError
-        For inputs that are no maps, or a factor that is no whole number from 1 on.
+        For inputs that are not maps, or a factor that is not a whole number of at least 1.
     """
 
     kind: ClassVar[str] = "upsample"
-    shape: tuple[int, int, int]  # C, H, W of what goes in
+    shape: tuple[int, int, int]  # C, H, W of the input
     factor: int
 
     def __post_init__(self) -> None:
@@ -63,7 +63,7 @@ class Upsample(Layer):
 
     @classmethod
     def example(cls) -> tuple[Upsample, tuple[int, ...]]:
-        """Return one by two."""
+        """Return an example with factor 2."""
         return cls((2, 3, 2), 2), (2, 3, 2)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -77,16 +77,16 @@ class Upsample(Layer):
         return f"{self.kind} {self.factor}"
 
     def header(self) -> dict[str, Any]:
-        """Return the layer as the model file's header describes it."""
+        """Return the layer's description in the model file's header."""
         return {"shape": list(self.shape), "factor": self.factor}
 
     @classmethod
     def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Upsample:
-        """Return the layer that a model file describes."""
+        """Return the layer described in a model file."""
         return cls(tuple(described["shape"]), described["factor"])
 
     def check_gradient(self) -> None:
-        """Nothing to refuse."""
+        """Accept the layer: it has a gradient."""
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
         """Return a, (P, C * rows * columns, N)."""
@@ -96,14 +96,14 @@ class Upsample(Layer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradient by v."""
+        """Return the gradient with respect to v."""
         channels, height, width = self.shape
         return columns_of(maps_of(gradient, (channels, height, self.factor, width, self.factor)).sum(axis=(-4, -2))), []
 
 
 @dataclass(frozen=True)
 class TransposedConvolution(Filters):
-    """Filters that every value is multiplied by, added up where they overlap; where `same`, H s x W s come out."""
+    """Every value times the filters, summed where they overlap; with `same`, the output is H s x W s."""
 
     kind: ClassVar[str] = "transposed-convolution"
     noun: ClassVar[str] = "a transposed convolution"
@@ -111,19 +111,19 @@ class TransposedConvolution(Filters):
 
     @classmethod
     def example(cls) -> tuple[TransposedConvolution, tuple[int, ...]]:
-        """Return one that cuts off more at the start than at the end."""
+        """Return an example that cuts off more at the start than at the end."""
         return cls((2, 3, 2), 3, 3, 2, same=True), (2, 3, 2)
 
     @property
     def padding(self) -> tuple[int, int]:
-        """p, and q: PyTorch's padding and output_padding."""
+        """PyTorch's padding p and output_padding q."""
         excess = self.size - self.stride if self.same else 0
         padding = -(-max(0, excess) // 2)
         return padding, 2 * padding - excess
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of what comes out."""
+        """Rows and columns of the output."""
         padding, beyond = self.padding
         rows, columns = ((extent - 1) * self.stride - 2 * padding + self.size + beyond for extent in self.shape[1:])
         return rows, columns
@@ -138,11 +138,11 @@ class TransposedConvolution(Filters):
         )
 
     def groups(self, gene: Gene) -> Groups:
-        """Return what is exchanged as a whole: a filter's weights and its bias where units are."""
+        """Return the groups of genes exchanged together; a unit is a filter with its bias."""
         return transposed_groups(self.shape[0], self.filters, self.size**2, gene)
 
     def scaled(self, arrays: Sequence[Array], scale: Array, shift: Array) -> list[Array] | None:
-        """Return weights and biases that give scale * a + shift; none where channels are not filters."""
+        """Return weights and biases that give scale * a + shift; None if channels are not filters."""
         weights, biases = arrays
         if len(scale) != self.filters:
             return None
@@ -162,7 +162,7 @@ class TransposedConvolution(Filters):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by v, w and b."""
+        """Return the gradients with respect to v, w and b."""
         weights, _ = parameters
         xp, by_output = array_module(weights), maps_of(gradient, (self.filters, *self.grid))
         whole = xp.zeros((*by_output.shape[:2], *self._whole, by_output.shape[-1]), weights.dtype)
@@ -180,7 +180,7 @@ class TransposedConvolution(Filters):
 
     @property
     def _whole(self) -> tuple[int, int]:
-        """Rows and columns before anything is cut off."""
+        """Rows and columns before cutting."""
         padding, _ = self.padding
         rows, columns = (
             max((extent - 1) * self.stride + self.size, padding + out)
@@ -190,6 +190,6 @@ class TransposedConvolution(Filters):
 
     @property
     def _cut(self) -> tuple[Any, ...]:
-        """Where what comes out lies in these."""
+        """The place of the output among them."""
         (padding, _), (rows, columns) = self.padding, self.grid
         return ..., slice(padding, padding + rows), slice(padding, padding + columns), slice(None)

@@ -1,1 +1,1 @@
-"""What is measured and drawn of a finished run. The command line has it done: no run knows of it."""
+"""Measurements and pictures of finished runs, made by the command line; runs themselves do not depend on it."""

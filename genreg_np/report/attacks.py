@@ -1,13 +1,13 @@
-"""Images changed by little so that a network errs, made by following the gradient of its loss by the pixels.
+"""Adversarial images: small changes that mislead a network, along the gradient of its loss by the pixels.
 
 fgsm         x' = x + e sign(dL/dx), pixels kept in 0 .. 1                             (Goodfellow et al. 2015)
 pgd          x_0 = x + U(-e, e);  x_(k+1) = x_k + a sign(dL/dx_k), kept within e of x and in 0 .. 1, 10 steps of
              a = e / 4                                                                  (Madry et al. 2018)
-paper-fgsm   what the notebook of Cooke and de Alfaro computes: x' = x + 0.1623 sign(dL/dx), where the attacked network
-             is right, else x' = x. It takes pixels of 0 .. 1 for normalised ones, so that its e of 0.05 becomes
-             0.05 / 0.3081 and pixels leave 0 .. 1
+paper-fgsm   as in the notebook of Cooke and de Alfaro: x' = x + 0.1623 sign(dL/dx) if the attacked network is right,
+             else x' = x. It treats pixels of 0 .. 1 as normalised ones, so that its e of 0.05 becomes 0.05 / 0.3081
+             and pixels leave 0 .. 1
 
-Attacks are on networks that see pixels. Shapes: N images, I pixels.
+Attacks are for networks that see pixels. Shapes: N images, I pixels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from genreg_np.layers.loss import negative_log_likelihood
 from genreg_np.model import Float32, Network
 from genreg_np.streams import Purpose, Stream
 
-ATTACKED_AT_A_TIME = 512  # images: a fixed shape, so that bytes never depend on threads
+ATTACKED_AT_A_TIME = 512  # images, fixed so that results do not depend on threads
 PGD_STEPS, PGD_STRIDE = 10, 0.25  # a as a fraction of e
 PAPER_EPSILON = 0.05 / 0.3081
 
@@ -42,7 +42,7 @@ class Attack:
     """
 
     name: str  # fgsm, pgd, paper-fgsm
-    epsilon: float  # the most a pixel changes, 0 .. 1
+    epsilon: float  # the largest change of a pixel, 0 .. 1
 
     def __post_init__(self) -> None:
         if not 0 < self.epsilon <= 1:
@@ -69,13 +69,13 @@ def attack_images(
     attack: Attack,
     stream: Stream,
 ) -> Array:
-    """Return images (N, I) changed so that one network errs, on the backend.
+    """Return images (N, I) changed to mislead one network, on the backend.
 
     Parameters
     ----------
     backend : Backend
     network : Network
-        Without fixed layers: it sees pixels.
+        A network without fixed layers, which sees pixels.
     genes : (D,) float32
         The network that is attacked.
     features : (N, I) float32
@@ -83,7 +83,7 @@ def attack_images(
     labels : (N,) int64
     attack : Attack
     stream : Stream
-        Where pgd begins.
+        Source of pgd's random start.
     """
     if network.fixed:
         raise UsageError(f"attacks change pixels, but this network begins with a layer of {network.fixed[0].kind}")
@@ -122,14 +122,14 @@ def attack_images(
 
 
 def _within(images: Array, clean: Array, attack: Attack) -> Array:
-    """Return images (I, N) brought back to within epsilon of the clean ones and into 0 .. 1."""
+    """Return images (I, N) clipped to within epsilon of the clean ones and to 0 .. 1."""
     xp = array_module(images)
     images = xp.minimum(xp.maximum(images, clean - attack.epsilon), clean + attack.epsilon)
     return xp.minimum(xp.maximum(images, 0.0), 1.0)
 
 
 def _uniform(stream: Stream, first: int, images: int, pixels: int) -> Float32:
-    """Return one of 256 numbers in -1 .. 1 for each pixel, (I, N); image i draws as genome i, whoever is attacked."""
+    """Return one of 256 numbers in -1 .. 1 for each pixel, (I, N); image i draws as genome i for any network."""
     numbers = np.arange(first, first + images)[:, None]
     words = stream.blocks(Purpose.ATTACK, 0, numbers, np.arange(-(-pixels // 16))).reshape(images, -1)
     levels = np.ascontiguousarray(words, "<u4").view(np.uint8)[:, :pixels].T
@@ -138,13 +138,13 @@ def _uniform(stream: Stream, first: int, images: int, pixels: int) -> Float32:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What images made for one network, the source, do to one target; fractions, NaN of no images."""
+    """The effect of images made for one network, the source, on one target; fractions, NaN without images."""
 
-    clean: float  # of all images the target gets right as they were
-    attacked: float  # of all changed images the target gets right
-    both: int  # images that source and target both got right as they were
-    attacked_of_both: float  # of those the target still gets right
-    transfer: float  # of those that now fool the source, this fraction fools the target too
+    clean: float  # of all unchanged images, those the target gets right
+    attacked: float  # of all changed images, those the target gets right
+    both: int  # number of unchanged images that source and target both get right
+    attacked_of_both: float  # of these, those the target still gets right when changed
+    transfer: float  # of these that now fool the source, those that fool the target too
 
 
 def outcome(
@@ -152,7 +152,7 @@ def outcome(
     source: tuple[NDArray[np.int64], NDArray[np.int64]],
     target: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> Outcome:
-    """Return the outcome by predicted classes (N,) on clean and changed images, of the source and of the target."""
+    """Return the outcome for predicted classes (N,) on clean and changed images, of the source and of the target."""
     right = [predicted == labels for predicted in (*source, *target)]
     both, still = right[0] & right[2], right[3]
     fooled = both & ~right[1]

@@ -1,10 +1,11 @@
-"""How far shares of so many inputs may be apart by chance.
+"""How far accuracies on a number of inputs may differ by chance.
 
-standard error of a share of n     sqrt(q (1 - q) / n),  q = (right + 1) / (n + 2), so that all is no certainty
-difference of two                  sqrt(e1^2 + e2^2) of unlike inputs; of the same ones sqrt(b + c - (b - c)^2 / n) / n,
-                                   where b inputs are right for one alone and c for the other alone (McNemar 1947)
+standard error of a share of n     sqrt(q (1 - q) / n),  q = (right + 1) / (n + 2), which is never 0
+difference of two                  sqrt(e1^2 + e2^2) on different inputs; on the same ones
+                                   sqrt(b + c - (b - c)^2 / n) / n, where b inputs are right only for one and c only
+                                   for the other (McNemar 1947)
 
-What is more than two of them counts as more than chance: one time in twenty chance does that, too.
+More than two standard errors count as more than chance, though chance alone exceeds them one time in twenty.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ERRORS = 2  # standard errors that are more than chance
-LEAST = 20  # inputs of which anything is said beyond their numbers
+ERRORS = 2  # standard errors beyond which a difference is more than chance
+LEAST = 20  # inputs: with fewer, nothing is said beyond their counts
 
 
 @dataclass(frozen=True)
 class Share:
-    """How many of so many inputs are right."""
+    """The number of right answers among a number of inputs."""
 
     right: int
     count: int  # 1 or more
@@ -45,36 +46,36 @@ class Share:
 
     @property
     def either_way(self) -> float:
-        """How far it may be from that of any number of such inputs."""
+        """How far it may be off the share of all such inputs."""
         return ERRORS * self.error
 
     def __str__(self) -> str:
-        """Return it in per cent, and how far it may be off."""
+        """Return the share in per cent with its possible error."""
         return f"{100 * self.value:.1f} % ± {100 * self.either_way:.1f}"
 
 
 def either_way(one: Share, other: Share) -> float:
-    """Return by how much two shares of unlike inputs may differ by chance."""
+    """Return by how much two shares of different inputs may differ by chance."""
     return ERRORS * math.hypot(one.error, other.error)
 
 
 def paired_either_way(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Return by how much two shares of the same inputs (N,) may differ by chance; two at least are taken to differ."""
+    """Return by how much two shares of the same inputs (N,) may differ by chance; at least two answers do."""
     alone, other_alone = int((one & ~other).sum()), int((other & ~one).sum())
     variance = max(2.0, alone + other_alone - (alone - other_alone) ** 2 / len(one))
     return ERRORS * math.sqrt(variance) / len(one)
 
 
 def rises(values: Sequence[float], chance: float = math.inf) -> float:
-    """Return by how much the last quarter of values lies above the quarter before it, or 0 if that may be chance.
+    """Return by how much the mean of the last quarter of values exceeds that of the quarter before, or 0 if by chance.
 
     Parameters
     ----------
     values : sequence of float
-        Of looks, in their order.
+        Values of evaluations, in order.
     chance : float
-        What may be chance of a single look. The scatter of eight and more looks tells that of their means as well, and
-        the smaller one counts.
+        Chance variation of a single value. With eight or more values, their scatter gives that of the means as well,
+        and the smaller one is used.
     """
     size = len(values) // 4 or len(values) // 2
     if not size:

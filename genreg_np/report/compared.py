@@ -1,4 +1,4 @@
-"""Runs side by side: their numbers in a table, whether they differ by more than chance, and what pictures share."""
+"""Runs side by side: a table of their numbers, whether they differ by more than chance, and shared axes of pictures."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from genreg_np.report.sections.curves import drawn_lines
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Beside, Subject
 
-FEW = 4  # runs of which every two are held against each other; of more, each against the first
+FEW = 4  # runs up to which all pairs are compared; beyond that, each is compared with the first
 NOTHING = "-"
 
 
 def beside(subjects: Sequence[Subject]) -> Beside:
-    """Return what the pictures of subjects have in common."""
+    """Return the properties shared by the pictures of subjects."""
     lines = [values for subject in subjects if subject.run for _, values in drawn_lines(subject.run).values()]
     looks = [class_looks(subject)[1] for subject in subjects]
     known = np.concatenate([array[~np.isnan(array)] for array in looks])
@@ -34,10 +34,10 @@ def beside(subjects: Sequence[Subject]) -> Beside:
 
 
 def compared(subjects: Sequence[Subject]) -> Shown:
-    """Show the numbers of two subjects or more, and which of them differ."""
+    """Show the numbers of two or more subjects, and which of them differ."""
     head = ("", "test", "validation", "training", "weights and biases", "generations", "seconds")
     table = Table(
-        head, [_row(subject) for subject in subjects], "Accuracy of the saved models; ± is what may be chance."
+        head, [_row(subject) for subject in subjects], "Accuracy of the saved models; ± is what chance may cause."
     )
     pairs = list(itertools.combinations(subjects, 2)) if len(subjects) <= FEW else [
         (subjects[0], other) for other in subjects[1:]
@@ -63,16 +63,16 @@ def _row(subject: Subject) -> tuple[str, ...]:
 
 
 def _differ(one: Subject, other: Subject) -> str:
-    """Return in a sentence whether two differ on test, or on what else is shown of both; "" where nothing is."""
+    """Return a sentence on whether two differ on the split that is shown; "" if it differs or nothing is known."""
     if one.split_name != other.split_name or not (one.shares and other.shares):
         return ""
     if set(one.model.class_names) != set(other.model.class_names):
-        return f"{one.name} and {other.name} tell other classes: their accuracies are not to be compared."
+        return f"{one.name} and {other.name} have different classes: their accuracies cannot be compared."
     name = one.split_name
     shares = [subject.shares[name] for subject in (one, other) if name in subject.shares]
     if len(shares) < 2:
         return ""
-    chance, of_these = either_way(*shares), ", of other inputs"
+    chance, of_these = either_way(*shares), ", on different inputs"
     data = [subject.dataset.name for subject in (one, other) if subject.dataset is not None]
     if len(set(data)) == 1 and np.array_equal(one.labels, other.labels):
         chance, of_these = paired_either_way(one.predicted == one.labels, other.predicted == other.labels), ""

@@ -1,4 +1,4 @@
-"""Runs on scores of one's own side by side: the best ever of each, in a table and as curves in one picture."""
+"""Runs on custom scores side by side: the best ever of each, in a table and as curves in one picture."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from genreg_np.report.shown import COLOURS, DASHES, Picture, Shown, Table, new_f
 from genreg_np.report.subject import Subject
 
 NOTHING = "-"
-CAPTION = "At which generation of how many the best ever came; genes are weights and biases."
+CAPTION = "At which generation, and of how many, the best ever was found; genes are weights and biases."
 
 
 def compared_scores(subjects: Sequence[Subject]) -> Shown:
-    """Show what two subjects or more, all on scores of one's own, came to."""
+    """Show the results of two or more subjects, all on custom scores."""
     scores = [OwnScore.of(subject) for subject in subjects]
     head = ("", "score", "best ever", "at", "of", "scores", "time", "genes")
     rows = [_row(subject, score) for subject, score in zip(subjects, scores, strict=True)]
@@ -40,10 +40,10 @@ def _row(subject: Subject, score: OwnScore) -> tuple[str, ...]:
 
 
 def _words(subjects: Sequence[Subject], scores: Sequence[OwnScore]) -> str:
-    """Return in sentences who reached the most, and whether that can be said."""
+    """Return sentences on which run reached the most, and on how far that can be said."""
     names = sorted({score.name for score in scores if score.name})
     if len(names) > 1:
-        return f"They were scored by unlike functions ({', '.join(names)}): their numbers are not to be compared."
+        return f"They were scored by different functions ({', '.join(names)}): their scores cannot be compared."
     best = max((score.best for score in scores if score.best is not None), default=None)
     if best is None:
         return ""
@@ -52,12 +52,12 @@ def _words(subjects: Sequence[Subject], scores: Sequence[OwnScore]) -> str:
         f"All reached {shown(best)}."
     )  # fmt: skip
     counts = {score.count for score in scores if score.count}
-    unlike = " They had unlike numbers of scores." if len(counts) > 1 else ""
-    return f"{said}{unlike} One run of each says little: another seed may turn it round."
+    unlike = " They used different numbers of scores." if len(counts) > 1 else ""
+    return f"{said}{unlike} One run of each says little: another seed may reverse it."
 
 
 def _picture(subjects: Sequence[Subject]) -> Picture | None:
-    """Draw the best ever of each run by generation; None where none was finite in two generations."""
+    """Draw the best ever of each run by generation; None if none was finite in two generations."""
     runs = [(subject.name, subject.run.records) for subject in subjects if subject.run is not None]
     lines = [best_line(records) for _, records in runs]
     if not any(len(line[1]) > 1 for line in lines):
@@ -86,8 +86,8 @@ def _picture(subjects: Sequence[Subject]) -> Picture | None:
     legend = figure.legend(loc="outside upper left", frameon=False, ncols=2)
     for text in legend.get_texts():
         text.set(**PLAIN)
-    caption = "The best ever of each run; generations of unlike strategies need not be equally dear."
-    more = [scale.words, "A dotted line: from there on it is +inf." if perfects.count(None) < len(perfects) else ""]
+    caption = "The best ever of each run; generations of different strategies need not cost the same."
+    more = [scale.words, "A dotted line: it is +inf from there on." if perfects.count(None) < len(perfects) else ""]
     return Picture(
         "best-ever",
         png_of(figure),

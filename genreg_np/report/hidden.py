@@ -1,7 +1,7 @@
-"""What the layers of a model give between its inputs and its outputs.
+"""The outputs of a model's hidden layers.
 
-A layer that learns is taken together with what belongs to it: the activation and the normalisation after it. What
-moves values or takes the largest of them, as pooling does, is no layer of units here.
+A trainable layer is taken together with the activation and normalisation after it. Layers that move values or take the
+largest of them, such as pooling, do not count as layers of units here.
 
 Shapes: n inputs, H values of a layer, C channels.
 """
@@ -17,20 +17,20 @@ from genreg_np import infer
 from genreg_np.export.whole import LARGEST, output_step
 from genreg_np.model import Float32, Model
 
-MOST_VALUES = 1 << 25  # of a layer over all inputs: larger ones are left out, and those with numbers beyond float32
-LEFT_OUT = "hidden layers have more values than can be looked at, or too large ones"
-BESIDE = ("activation", *infer.SCALES, "lookup-int8", "normalisation-int8")  # what belongs to the layer before
+MOST_VALUES = 1 << 25  # of a layer over all inputs: larger layers are left out, as are numbers beyond float32
+LEFT_OUT = "hidden layers have too many values, or too large ones"
+BESIDE = ("activation", *infer.SCALES, "lookup-int8", "normalisation-int8")  # layers that belong to the one before
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """What a layer gives that is neither the first nor the last."""
+    """The outputs of a hidden layer."""
 
     name: str  # as in "layer 2, convolution"
     kind: str
     values: Float32 = field(repr=False)  # (n, H), H = C x places of maps, channel by channel
-    channels: int  # C of maps; H of single units
-    function: str = "linear"  # the activation that the values come out of
+    channels: int  # C for maps; H for single units
+    function: str = "linear"  # the last activation
 
     @property
     def units(self) -> Float32:
@@ -39,14 +39,14 @@ class Hidden:
 
     @property
     def learned(self) -> bool:
-        """Whether it is a layer that learns, no fixed one."""
+        """Whether it is a trainable layer, not a fixed one."""
         return self.kind in infer.WEIGHTED
 
 
 def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
-    """Return what layers give to inputs: those that learn but the last, or what such a one alone sees.
+    """Return the outputs of all trainable layers but the last, or the inputs of a single one.
 
-    Of layers of 8-bit integers, values come in units that tell 1 of tanh and the like from -1, and else in their own.
+    Outputs of layers of 8-bit integers are scaled to real values for bounded activations such as tanh, else unscaled.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
         if layers[index + 1]["kind"] in BESIDE or values.size > MOST_VALUES or not np.isfinite(values).all():
             continue
         kind, function = layers[start]["kind"], _function(layers[start : index + 1])
-        if kind == "quantise":  # what arrives, in 8 bits
+        if kind == "quantise":  # the inputs in 8 bits
             continue
         step = np.float32(output_step(function, LARGEST) if kind in infer.INT8 else 1)
         channels = _channels(model, start, values.shape[1])
@@ -78,12 +78,12 @@ def hidden_of(model: Model, inputs: Any) -> tuple[Hidden, ...]:
 
 
 def has_hidden(model: Model) -> bool:
-    """Whether a model has hidden layers that learn."""
+    """Return whether a model has trainable hidden layers."""
     return sum(map(_learns, model.header["network"]["layers"])) > 1
 
 
 def after(model: Model, index: int, values: Float32) -> Float32:
-    """Return what a layer of a model gives to values (n, I)."""
+    """Return the outputs of a layer of a model for values (n, I)."""
     layer = model.header["network"]["layers"][index]
     before = f"layers.{index}."
     arrays = {
@@ -100,7 +100,7 @@ def _learns(layer: dict[str, Any]) -> bool:
 
 
 def _function(layers: list[dict[str, Any]]) -> str:
-    """Return the activation that comes last, of a layer and what belongs to it."""
+    """Return the last activation of a layer and those that belong to it."""
     for layer in reversed(layers):
         if layer["kind"] in ("prelu", "lookup-int8"):
             return str(layer["kind"])
@@ -110,7 +110,7 @@ def _function(layers: list[dict[str, Any]]) -> str:
 
 
 def _channels(model: Model, index: int, width: int) -> int:
-    """Return how many channels a layer gives; as many as values where there are no maps."""
+    """Return the number of channels of a layer's output; that of its values if there are no maps."""
     bias = model.arrays.get(f"layers.{index}.bias")
     if bias is not None:
         return len(bias)

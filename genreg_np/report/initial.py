@@ -1,7 +1,6 @@
-"""The genes that a run began with, made again: a run of the same seed and settings begins with the same ones.
+"""Recreate the initial genes of a run: a run with the same seed and settings begins with the same ones.
 
-They depend on the seed and the network, not on the training data, so that a few inputs of each class are enough to make
-them by, and quick.
+They depend on the seed and the network, not on the training data, so a few inputs of each class suffice, and save time.
 """
 
 from __future__ import annotations
@@ -19,20 +18,20 @@ from genreg_np.runs.evolution import Evolution
 from genreg_np.runs.stored import StoredRun
 from genreg_np.strategies.base import AnyPopulationStrategy
 
-MOST_INPUTS = 2000  # of a split, to begin with
-BY_DATA = ("genreg-2",)  # strategies whose first genes are made of all training images, by filters that must be evolved
+MOST_INPUTS = 2000  # of a split
+BY_DATA = ("genreg-2",)  # strategies whose first genes depend on all training images, and on evolved filters
 
 
 def initial_genes(run: StoredRun, model: Model, dataset: Dataset | None) -> Float32 | None:
-    """Return the genes (D,) of a genome of a run's generation 0; None where they cannot be made, or only at length.
+    """Return the genes (D,) of a genome of a run's generation 0; None if they cannot be made, or not quickly.
 
     Parameters
     ----------
     run : StoredRun
     model : Model
-        What it resulted in.
+        The run's result.
     dataset : Dataset or None
-        What it was trained on; None where that is not at hand, or the fitness was the user's own.
+        The data it was trained on; None if they are not available, or the fitness was a custom one.
     """
     if run.config.strategy in BY_DATA or model.is_int8:
         return None
@@ -52,9 +51,9 @@ def initial_genes(run: StoredRun, model: Model, dataset: Dataset | None) -> Floa
 
 
 def _first_of(evolution: Evolution) -> Float32:
-    """Return the champion that a run begins with, or a genome of its generation 0 where its population is all there is.
+    """Return the champion that a run begins with, or a genome of generation 0 if there is only a population.
 
-    For that `breed` is called, not `ask`, which would build all of them.
+    The latter calls `breed` instead of `ask`, which would build all genomes.
     """
     state = evolution.state
     if evolution.strategy.keeps_population and not np.any(getattr(state, "genes", 0)):
@@ -65,7 +64,7 @@ def _first_of(evolution: Evolution) -> Float32:
 
 
 def _some_of(dataset: Dataset) -> Dataset:
-    """Return a dataset of at most so many inputs of a split, some of each class that has any."""
+    """Return a dataset with at most MOST_INPUTS inputs per split, some of each class."""
     train, validation, test = (_some(dataset.split(name)) for name in SPLITS)
     return dataclasses.replace(dataset, train=train, validation=validation, test=test)
 

@@ -1,14 +1,14 @@
-"""What is measured of a population when its run has ended, on the test split.
+"""Evaluate a population on the test split when its run has ended.
 
-accuracy     of every network, and of two baselines: single networks that learned for as many epochs, from the same
-             images, with one optimiser throughout
+accuracy     of every network, and of two baselines: single networks trained for as many epochs, on the same images,
+             with one optimiser throughout
 attacks      images made for a source network, shown to targets (attacks.py):
              the best network on itself, on its siblings, on a mix of three of them (layer by layer);
              an untrained child of the population on itself and on ten other children; the baselines likewise
 
-Children are not trained, as published: their clean accuracy is far below their parents', so what they resist must be
-read beside it, and over the images that both networks get right. A baseline whose loss or weights stop being numbers
-diverged: it has no accuracy, and no part in the attacks. Shapes: P networks, D genes.
+Children are not trained, as published: their clean accuracy is far below their parents', so their robustness must be
+read beside it, and over the images that both networks get right. A baseline whose loss or weights become NaN or
+infinite has diverged: it has no accuracy and takes no part in the attacks. Shapes: P networks, D genes.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 CHILDREN = 11  # one is attacked, ten others are targets
 BASELINES = 2
-MIXED = 3  # networks a mix is made of
+MIXED = 3  # networks in a mix
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network that images are made for, and who is shown them."""
+    """A network for which images are made, and the targets that are shown them."""
 
     genes: Float32  # (D,)
     shown: dict[str, Float32]  # by the pairing's name: targets (n, D)
@@ -47,13 +47,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Measured:
-    """What `measure` found; fractions."""
+    """The result of `measure`; fractions."""
 
     layers: tuple[str, ...]  # (T,) names
     similarity: list[list[float]]  # (G + 1, T) mean cosine of all pairs, generation by generation
     clusters: list[list[int]]  # (G + 1, T)
     test: list[float]  # (P,) accuracy of the population, fittest first
-    baselines: list[float | None]  # accuracy of single networks; None of those that diverged
+    baselines: list[float | None]  # accuracy of single networks; None if diverged
     attacks: list[dict[str, Any]]  # a row for each attack and pairing
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,14 +73,14 @@ def measure(
     Parameters
     ----------
     evolution : Evolution
-        Of strategy mixed, on a dataset, after its last generation.
+        An evolution with strategy mixed on a dataset, after its last generation.
     attacks : sequence of Attack
     attacked : int, optional
-        How many test images, the first ones, are attacked; by default all.
+        The number of test images, from the first, to attack; by default all.
     say : callable
-        Told in a line what is under way.
+        Called with lines on the progress.
     should_stop : callable
-        Asked before each part of the work.
+        Called before each part of the work.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def measure(
 
 
 def train_baselines(evolution: Evolution) -> list[Float32 | None]:
-    """Return two single networks (D,) that learned for as many epochs as the population; None for one that diverged."""
+    """Return two single networks (D,) trained for as many epochs as the population; None for one that diverged."""
     context, stream = evolution.context, evolution.stream
     genes = first_networks(context.backend, context.network, stream, FIRST_BASELINE + np.arange(BASELINES))
     lost = np.zeros(BASELINES, np.bool_)
@@ -129,7 +129,7 @@ def train_baselines(evolution: Evolution) -> list[Float32 | None]:
 def _accuracies_of(
     networks: Sequence[Float32 | None], context: MixedContext, features: Array, labels: NDArray[np.int64]
 ) -> list[float | None]:
-    """Return the accuracy of each network that there is."""
+    """Return the accuracy of each network, None for None."""
     known = [genes for genes in networks if genes is not None]
     found = iter(accuracies(context, np.stack(known), features, labels).tolist() if known else [])
     return [None if genes is None else next(found) for genes in networks]
@@ -141,7 +141,7 @@ def mixed_state(evolution: Evolution) -> MixedState:
 
 
 def sources_of(evolution: Evolution, baselines: Sequence[Float32 | None]) -> list[Source]:
-    """Return whose images are shown to whom. The children are those of the next generation, had there been one."""
+    """Return the sources with their targets. Children are those that the next generation would have had."""
     context, state = evolution.context, mixed_state(evolution)
     parents = state.population[: context.options.parent_count]
     bred = children_of(context, parents, CHILDREN, evolution.stream, evolution.generation)
@@ -174,7 +174,7 @@ def mix(donors: Float32, context: MixedContext) -> Float32:
 def attack_rows(
     evolution: Evolution, source: Source, features: Array, labels: NDArray[np.int64], attacks: Sequence[Attack]
 ) -> list[dict[str, Any]]:
-    """Make images for the source, by each attack, and show them to the targets: a row for each attack and pairing."""
+    """Make images for the source with each attack, and show them to the targets: a row for each attack and pairing."""
     backend, network = evolution.backend, evolution.network
 
     def predicted(networks: Float32, images: Array) -> list[NDArray[np.int64]]:
@@ -196,7 +196,7 @@ def attack_rows(
 
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    """Return the means over targets, None where no target has a value, and the least and most still right."""
+    """Return the means over targets, None if no target has a value, and the least and most still right."""
     found: dict[str, float | None] = {}
     for item in dataclasses.fields(Outcome):
         known = [value for one in outcomes if (value := getattr(one, item.name)) == value]

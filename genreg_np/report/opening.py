@@ -1,4 +1,4 @@
-"""A folder becomes something to look at: its model, its records, and its data where they are at hand."""
+"""Open a folder as the subject of a page: its model, its records, and its data if they are available."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from genreg_np.search.stored import StoredSearch
 
 
 def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -> tuple[Subject, str]:
-    """Return a run as a subject, and in a line why there are no data, or "".
+    """Return a run as a subject, and a line on why there are no data, or "".
 
     Parameters
     ----------
     path : Path
         The run folder.
     source : str, optional
-        Where its data lie now.
+        Where its data are now.
     data_dir : str, optional
         Where to look for them first.
 
     Raises
     ------
     RunError
-        If there is no run, or none that has saved a model.
+        If there is no run, or it has not saved a model.
     UsageError
-        For data of a run on a score of one's own.
+        If data are given for a run on a custom score.
     ModelError
         If its model is damaged.
     """
     run = StoredRun.read(path)
     if OWN_FITNESS in run.origin and source is not None:
         raise UsageError(
-            f"{path}: holds a run on a score of one's own, whose page needs no data: leave out --dataset, or name its "
+            f"{path}: holds a run on a custom score, whose page needs no data: leave out --dataset, or name its "
             "model.npz instead"
         )
     if not (path / "model.npz").exists():
         if OWN_FITNESS in run.origin and run.notes.get("ended"):
-            raise RunError(f"{path}: has no model: the run ended before any genome was the best ever")
+            raise RunError(f"{path}: has no model: the run ended before it had a best genome")
         raise RunError(f"{path}: has no model yet: it saves one when it ends or is stopped")
     model = load(path / "model.npz")
     run, remarks = _until(run, model)
@@ -67,33 +67,33 @@ def of_run(path: Path, source: str | None = None, data_dir: str | None = None) -
 
 
 def _until(run: StoredRun, model: Model) -> tuple[StoredRun, tuple[str, ...]]:
-    """Return a run without records later than its model, and a remark where it has some: it is under way, or ended so.
+    """Return a run without records later than its model, and a remark if there are any.
 
-    A model is saved more seldom than records are written, and is left as it was where a run is killed or goes on.
+    A model is saved less often than records are written, so records may be newer while a run continues or was killed.
     """
     done = model.training.get("generations")
     if type(done) is not int or not run.records or run.records[-1]["generation"] <= done:
         return run, ()
     said = (
         f"The model was saved at generation {done:,}, and the run has records until {run.records[-1]['generation']:,}: "
-        "what it did since is not on this page."
+        "the later ones are not on this page."
     )
     kept = [record for record in run.records if record["generation"] <= done]
     return dataclasses.replace(run, records=kept), (said,)
 
 
 def of_found(path: Path, dataset: Dataset | None = None, missing: str = "") -> Subject:
-    """Return a search as a subject, with its data where they are at hand, or in words why they are not.
+    """Return a search as a subject, with its data if they are available, else with the reason in words.
 
     Raises
     ------
     RunError
-        If it holds no search, or no model yet.
+        If the folder has no search, or no model yet.
     """
     search = StoredSearch.read(path)
     if not search.file.exists():
         raise RunError(f"{path}: has no model yet: it saves one with the first individual that is judged")
-    by_data = search.config.kind != "gan"  # into a generator goes noise: nothing of the data is shown to it
+    by_data = search.config.kind != "gan"  # a generator is fed noise instead of data
     return Subject(
         path.name, load(search.file), dataset if by_data else None, search=search, missing=missing if by_data else ""
     )
@@ -102,7 +102,7 @@ def of_found(path: Path, dataset: Dataset | None = None, missing: str = "") -> S
 def of_search(
     path: Path, source: str | None = None, data_dir: str | None = None
 ) -> tuple[Subject | PipelineSubject, str]:
-    """Return a search as a subject, and in a line why there are no data, or ""; parameters and errors as `of_run`."""
+    """Return a search as a subject, and a line on why there are no data, or ""; parameters and errors as `of_run`."""
     search = StoredSearch.read(path)
     if search.config.kind == "table":
         if source:

@@ -1,6 +1,6 @@
-"""What there is to know of a run on a score of one's own, or of its model alone: the best ever, and how it came to be.
+"""Facts about a run on a custom score, or about its model alone: the best ever, and how it was reached.
 
-Folder and model may come from anybody: what is no number that can be is taken for unknown.
+Folder and model are not trusted: invalid numbers count as unknown.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from genreg_np.report.sections.curves import MOST, Line, is_number, line_of
 from genreg_np.report.subject import Subject
 from genreg_np.runs.own_folder import OWN_FITNESS
 
-MOST_TIMES = 1_000_000  # episodes, and scores taken again, that are believed
-LARGE = 1e9  # scores that are written by powers of ten
+MOST_TIMES = 1_000_000  # plausible number of episodes, and of repeated scores
+LARGE = 1e9  # scores from here on are written with powers of ten
 BEST, BEST_GENERATION = "best_ever_fitness", "best_ever_generation"
 
 
 @dataclass(frozen=True)
 class OwnScore:
-    """What a run on a score of one's own came to."""
+    """The result of a run on a custom score."""
 
-    name: str  # of the environment, or the function; "" where only the model is at hand, which does not tell the latter
-    facts: dict[str, Any]  # what a function tells of itself, plain values
-    best: float | None  # of the best ever, finite or +inf; None where it is not known
-    generation: int | None  # it is of
-    generations: int | None  # that were done
-    episodes: int  # scores of a genome in its generation
-    rescore: int  # scores that were taken again of whoever would be the best ever
+    name: str  # of the environment or function; "" for a model alone, which does not store the function's name
+    facts: dict[str, Any]  # what a function says about itself, plain values
+    best: float | None  # score of the best ever, finite or +inf; None if unknown
+    generation: int | None  # in which it was found
+    generations: int | None  # completed
+    episodes: int  # scores per genome in its generation
+    rescore: int  # repeated scores of a candidate for the best ever
     seconds: float | None
-    count: int | None  # scores, those taken again not counted; None of a model alone
+    count: int | None  # scores without repeated ones; None for a model alone
 
     @classmethod
     def of(cls, subject: Subject) -> OwnScore:
-        """Read what a run and its model tell."""
+        """Read the facts from a run and its model."""
         training, run = subject.model.training, subject.run
         origin: dict[str, Any] = training if run is None else run.origin
         episodes = max(1, _times(origin.get("episodes")))
@@ -60,7 +60,7 @@ class OwnScore:
 
     @property
     def idle(self) -> int | None:
-        """The generations at the end in which nothing was better than the best ever; None where that is not known."""
+        """The number of generations at the end without a new best ever; None if unknown."""
         if self.generation is None or self.generations is None or self.generation > self.generations:
             return None
         return self.generations - self.generation
@@ -79,28 +79,28 @@ def duration(seconds: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return how many of something there are."""
+    """Return a count with its noun."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def best_line(records: Sequence[dict[str, Any]]) -> Line:
-    """Return the best ever by generation, as long as it is finite."""
+    """Return the best ever by generation, while it is finite."""
     return line_of(records, BEST)
 
 
 def perfect_since(records: Sequence[dict[str, Any]]) -> int | None:
-    """Return the generation from which on the best ever is +inf, which records have as null; None where it never is."""
+    """Return the generation from which the best ever is +inf, null in records; None if it never is."""
     found = (one for one in records if one.get(BEST, math.nan) is None and type(one.get(BEST_GENERATION)) is int)
     return next((record["generation"] for record in found), None)
 
 
 def improvements(records: Sequence[dict[str, Any]]) -> int:
-    """Return how often there was a new best ever."""
+    """Return the number of new best-ever genomes."""
     return len({found for record in records if type(found := record.get(BEST_GENERATION)) is int})
 
 
 def _scores(subject: Subject, done: int) -> int:
-    """Return how many genomes so many generations had, by the sizes of the population that the run went through."""
+    """Return the number of genomes in `done` generations, from the population sizes used during the run."""
     assert subject.run is not None
     config, sizes = subject.run.config, {0: 0}
     changes = [change for change in subject.run.changes if change["setting"] == "population_size"]

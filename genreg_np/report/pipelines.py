@@ -1,4 +1,4 @@
-"""What a page about a search for pipelines is about: no model is shown anything; the search has measured its winner."""
+"""The subject of a page on a search for pipelines: nothing is predicted, as the search has evaluated its winner."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from genreg_np.search.tabular.measuring import checked
 
 @dataclass(frozen=True)
 class PipelineSubject:
-    """A search for pipelines that has ended, to look at.
+    """A finished search for pipelines to show on a page.
 
     Parameters
     ----------
     name : str
-        What the page calls it.
+        Its name on the page.
     search : StoredSearch
     found : FoundTable
     class_names : tuple of str
-        Those of the label; none of numbers.
+        Classes of the label; empty for numbers.
     measured : mapping
-        What measuring.py told of the winner by the rows held out.
+        Results of measuring.py for the winner on the rows held out.
     label : str
     remarks : tuple of str
-        Sentences that the page ends with.
+        Sentences at the end of the page.
     """
 
     name: str
@@ -45,7 +45,7 @@ class PipelineSubject:
         Raises
         ------
         RunError
-            If it has not ended yet, or its record of that is damaged.
+            If it has not ended yet, or its record of the result is damaged.
         """
         notes = search.notes
         if "found" not in notes:
@@ -59,5 +59,5 @@ class PipelineSubject:
         return cls(search.path.name, search, found, class_names, measured, str(notes.get("label", "")), remarks)
 
     def with_answers(self) -> PipelineSubject:
-        """Return it: nothing of it is computed for a page."""
+        """Return the subject unchanged: nothing is computed for its page."""
         return self

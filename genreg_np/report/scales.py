@@ -1,11 +1,11 @@
-"""The axis for scores, which may be of any size: linear where that shows what matters, else the first that does.
+"""The axis for scores of any size: linear if that shows the values that matter, else the first alternative that does.
 
-What matters, such as a line of best scores, may be a hundredth of what is drawn beside it, or come near to 0 by powers
+The values that matter, such as a line of best scores, may take up a hundredth of the picture, or approach 0 by powers
 of ten. Then the axis is
 
-    logarithmic     of positive numbers
-    symlog          logarithmic to both sides of 0, and linear from -threshold to threshold (Webber 2013), of others
-    cut             linear, and what lies below what matters goes on outside of the picture
+    logarithmic     for positive numbers
+    symlog          logarithmic on both sides of 0, and linear from -threshold to threshold (Webber 2013), for others
+    cut             linear, without the part below the values that matter
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 LINEAR, LOGARITHMIC, SYMLOG = "linear", "log", "symlog"
-LEAST = 0.25  # of the height, that what matters must take
-DECADES = 3  # that it may run through on a linear axis
-NEAREST = 1e-9  # to 0, of the largest number, that an axis goes on a logarithm
+LEAST = 0.25  # of the height, which the values that matter must take
+DECADES = 3  # that they may span on a linear axis
+NEAREST = 1e-9  # of the largest number: closest approach of a logarithmic axis to 0
 MARGIN = 0.05  # above the highest number
-SMALLEST = 1e-300  # that has a logarithm without loss
-FEW = 3  # powers of ten between which there are names, too
-ROOM = 1.0  # of what matters, that is shown below it where the axis is cut
+SMALLEST = 1e-300  # number with an accurate logarithm
+FEW = 3  # powers of ten up to which labels are drawn in between
+ROOM = 1.0  # of the range that matters, shown below it if the axis is cut
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Scale:
 
     kind: str
     threshold: float = 1.0  # of symlog
-    decades: float = 0.0  # of both that are logarithmic
-    cut: tuple[float, float] | None = None  # the lowest and the highest number that is shown, where not all are
+    decades: float = 0.0  # of the logarithmic kinds
+    cut: tuple[float, float] | None = None  # the lowest and highest number shown, if not all are
 
     @property
     def words(self) -> str:
-        """How it is to be read, in a sentence, or nothing where there is nothing to say."""
+        """A sentence on how to read it, or ""."""
         if self.cut is not None:
-            return "What is lower than the picture is cut off."
+            return "Values below the picture are cut off."
         if self.kind == LINEAR:
             return ""
-        return f"The axis goes by powers of ten{', but next to 0' if self.kind == SYMLOG else ''}."
+        return f"The axis uses powers of ten{', except near 0' if self.kind == SYMLOG else ''}."
 
     def put_on(self, panel: Any) -> None:
-        """Give a panel this axis."""
+        """Apply this axis to a panel."""
         from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, SymmetricalLogLocator
 
         if self.cut is not None:
@@ -66,14 +66,14 @@ class Scale:
 
 
 def scale_of(values: Sequence[float], matters: Sequence[float]) -> Scale:
-    """Return the axis for what is drawn.
+    """Return the axis for some values.
 
     Parameters
     ----------
     values : sequence of float
-        All that is drawn, finite, one or more.
+        All values drawn, finite, at least one.
     matters : sequence of float
-        What of it must be seen, one or more.
+        Those that must be seen well, at least one.
     """
     all_, inner = np.asarray(values, np.float64), np.asarray(matters, np.float64)
     sizes = np.abs(inner[inner != 0])
@@ -83,7 +83,7 @@ def scale_of(values: Sequence[float], matters: Sequence[float]) -> Scale:
     largest = float(np.abs(all_).max())
     if len(sizes):
         nearest = max(float(sizes.min() if one_sided else sizes.max()), NEAREST * largest, SMALLEST)
-        threshold = 10.0 ** math.floor(math.log10(nearest))  # where a name stands
+        threshold = 10.0 ** math.floor(math.log10(nearest))  # the place of a label
         decades = math.log10(largest) - math.log10(threshold)
         bent = [np.sign(part) * np.log1p(np.abs(part) / threshold) for part in (inner, all_)]
         if _height(*bent) >= LEAST:
@@ -96,6 +96,6 @@ def scale_of(values: Sequence[float], matters: Sequence[float]) -> Scale:
 
 
 def _height(inner: NDArray[np.float64], all_: NDArray[np.float64]) -> float:
-    """Return how much of the height of all is that of some; 1 where they are one number, which no axis spreads."""
+    """Return the share of the height of all that some take; 1 if they are a single number, which no axis spreads."""
     some, whole = np.ptp(inner / 2), np.ptp(all_ / 2)  # halves: their difference cannot overflow
     return float(some / whole) if some > 0 and whole > 0 else 1.0

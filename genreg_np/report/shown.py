@@ -1,4 +1,4 @@
-"""What a section of a page shows: pictures and tables, and how to read them."""
+"""The content of a page's sections: pictures and tables, and how to read them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from genreg_np.errors import missing_extra
 
-DOTS = 150  # an inch of a picture: twice what a screen has
-WIDTH = 4.8  # inches of a picture: on a phone a point is still most of a pixel
-SMALL = 9  # points, of what there is much of; all other text is 10
-COLOURS = ("#1b6ca8", "#c1440e", "#3f7d20", "#7a3e9d", "#8a6d00", "#00798c")  # told apart in grey, too
+DOTS = 150  # per inch of a picture, twice as many as on a screen
+WIDTH = 4.8  # inches of a picture: on a phone, a point is still most of a pixel
+SMALL = 9  # points, for dense text; all other text has 10
+COLOURS = ("#1b6ca8", "#c1440e", "#3f7d20", "#7a3e9d", "#8a6d00", "#00798c")  # distinguishable in grey, too
 DASHES = ("-", "--", ":", "-.")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
@@ -25,12 +25,12 @@ class Picture:
     Parameters
     ----------
     name : str
-        Of its file, without ending; unlike all others of a page.
+        Name of its file without extension, unique on a page.
     png : bytes
     says : str
-        What is seen on it, for those who do not see it.
+        Alternative text, for readers who cannot see it.
     caption : str
-        One sentence: how to read it.
+        One sentence on how to read it.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text under a head; numbers are text already."""
+    """Rows of text under a head; numbers are already formatted."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -50,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Shown:
-    """A section: a title, what it comes to in a sentence or two, and its parts, top to bottom."""
+    """A section: a title, its findings in a sentence or two, and its parts from top to bottom."""
 
     title: str
     words: str
@@ -59,9 +59,9 @@ class Shown:
 
 @contextlib.contextmanager
 def plain_style() -> Iterator[None]:
-    """Draw as matplotlib does by itself, whatever a user's settings file says; also a decorator.
+    """Draw with matplotlib's defaults, ignoring the user's settings file; also a decorator.
 
-    So that nothing fails for a font or a program that is not there, and equal figures have equal bytes.
+    This avoids failures for missing fonts or programs, and makes equal figures have equal bytes.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def plain_style() -> Iterator[None]:
 
 
 def new_figure(width: float = WIDTH, height: float = 3.2) -> Any:
-    """Return a figure, in inches, that no window shows.
+    """Return a figure with a size in inches and without a window.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def _matplotlib() -> Any:
 
 
 def png_of(figure: Any, colours: int | None = None) -> bytes:
-    """Return a figure as the bytes of a PNG image, the same for equal figures; with so few colours it is small."""
+    """Return a figure as a PNG image, with the same bytes for equal figures; fewer colours make it smaller."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DOTS, metadata={"Software": None})
     if colours is None:

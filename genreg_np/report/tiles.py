@@ -1,4 +1,4 @@
-"""Many small pictures as one, with words below each.
+"""Many small pictures in one, with captions below each.
 
 Shapes: n pictures of H x W pixels, C channels.
 """
@@ -16,15 +16,15 @@ from genreg_np.model import Float32
 from genreg_np.report.names import PLAIN, drawn
 from genreg_np.report.shown import SMALL, WIDTH, new_figure, png_of
 
-LINE = 0.17  # inches, of a line of words
+LINE = 0.17  # inches of a line of words
 MOST_BYTES = 150_000
-SIDES = (96, 64, 48, 32, 24, 16)  # pixels that a side of a picture keeps: the first with which the file is small enough
+SIDES = (96, 64, 48, 32, 24, 16)  # largest sides of a picture in pixels, tried until the file is small enough
 
 
 def pictures_of(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | None:
-    """Return inputs (n, *shape) as grey pictures (n, H, W) or pictures in colour (n, H, W, 3); None of no pictures.
+    """Return inputs (n, *shape) as grey pictures (n, H, W) or colour pictures (n, H, W, 3); None for other inputs.
 
-    Three channels may be the first or the last axis of a shape; others become their mean.
+    Three channels may be the first or last axis of a shape; other numbers of channels are averaged.
     """
     if len(shape) not in (2, 3) or min(shape[-2:]) < 2:
         return None
@@ -34,12 +34,12 @@ def pictures_of(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any] | 
 
 
 def from_channels(values: NDArray[Any]) -> NDArray[Any]:
-    """Return channels (n, C, H, W) as pictures: (n, H, W, 3) of three, else their mean (n, H, W)."""
+    """Return channels (n, C, H, W) as pictures: (n, H, W, 3) for three, else their mean (n, H, W)."""
     return values.transpose(0, 2, 3, 1) if values.shape[1] == 3 else values.mean(axis=1)
 
 
 def brightness(values: NDArray[np.generic], input_range: tuple[float, float] | None) -> Float32:
-    """Return values as 0 .. 1: from their range, or where they have none from the smallest to the largest."""
+    """Return values mapped to 0 .. 1 from their range, or by default from the smallest to the largest."""
     found = values.astype(np.float32)
     low, high = input_range or (float(found.min()), float(found.max()))
     brought: Float32 = np.clip((found - low) / ((high - low) or 1), 0, 1)
@@ -47,7 +47,7 @@ def brightness(values: NDArray[np.generic], input_range: tuple[float, float] | N
 
 
 def smaller(picture: NDArray[Any], most: int) -> NDArray[Any]:
-    """Return a picture (H, W) or (H, W, 3) with at most so many pixels a side: means of squares."""
+    """Return a picture (H, W) or (H, W, 3) reduced to at most `most` pixels per side by averaging squares."""
     step = math.ceil(max(picture.shape[:2]) / most)
     rows, columns = (max(1, extent // step) for extent in picture.shape[:2])
     if step == 1 or min(picture.shape[:2]) < step:
@@ -58,7 +58,7 @@ def smaller(picture: NDArray[Any], most: int) -> NDArray[Any]:
 
 
 def text_width(text: str) -> float:
-    """Return how wide a line of words below a picture is, in inches."""
+    """Return the width of a line of words below a picture in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -66,7 +66,7 @@ def text_width(text: str) -> float:
 
 
 def fitted(names: Sequence[str], places: Iterable[int], width: float) -> list[str]:
-    """Return names cut to so few letters that those at some places are no wider than so many inches; 3 stay."""
+    """Return names cut until those at some places are at most `width` inches wide, keeping at least 3 letters."""
     chosen = set(places)
     for letters in range(16, 2, -1):
         texts = drawn(names, letters)
@@ -78,22 +78,22 @@ def fitted(names: Sequence[str], places: Iterable[int], width: float) -> list[st
 def draw_tiles(
     pictures: Sequence[NDArray[Any]], words: Sequence[str], columns: int, legend: tuple[str, str, str] | None = None
 ) -> bytes:
-    """Draw pictures in rows, words below each.
+    """Draw pictures in rows, with words below each.
 
     Parameters
     ----------
     pictures : sequence of (H, W) or (H, W, 3) ndarray
-        0 .. 1, not all of one size.
+        Values 0 .. 1; sizes may differ.
     words : sequence of str
-        For each one or more lines.
+        One or more lines for each.
     columns : int
     legend : three of str, optional
-        What black, the middle grey and white mean.
+        The meaning of black, middle grey and white.
 
     Returns
     -------
     bytes
-        A PNG image: pictures of many pixels are made smaller until it is.
+        A PNG image; large pictures are reduced until it is small enough.
     """
     png = b""
     for most in SIDES:
@@ -138,7 +138,7 @@ def _drawn(
 
 
 def _put(panel: Any, picture: NDArray[Any], extent: tuple[float, float, float, float]) -> None:
-    """Draw a picture at left, right, bottom and top, in inches, with a frame."""
+    """Draw a picture with a frame at left, right, bottom and top in inches."""
     shades = {"cmap": "gray", "vmin": 0, "vmax": 1} if picture.ndim == 2 else {}
     panel.imshow(np.clip(picture, 0, 1), extent=extent, interpolation="nearest", aspect="auto", **shades)
     left, right, bottom, top = extent

@@ -1,1 +1,1 @@
-"""A run from its settings to its model: the loop, ask and tell, its folder, checkpoints and budget."""
+"""Runs, from settings to the model: the loop, ask and tell, the run folder, checkpoints and budgets."""

@@ -1,8 +1,8 @@
-"""The best genome ever seen under a fitness of one's own, kept beside the best of the last generation.
+"""The best genome ever seen under a user's fitness, kept beside the best of the last generation.
 
-Whoever is told a higher fitness takes its place; equal ones leave it, so the earliest stays, and a perfect one (+inf)
-stays for good. Where fitness is noisy, the luckiest score of many generations says little: then whoever would take its
-place is scored again, and the mean of the fresh scores is what counts.
+A genome with a higher fitness replaces it; of equal ones the earliest stays, and a perfect one (+inf) stays for good.
+If fitness is noisy, the luckiest score of many generations says little: a candidate is then scored again, and the mean
+of its fresh scores counts.
 
 Shapes: P genomes, D genes.
 """
@@ -23,20 +23,20 @@ from genreg_np.fitness import as_number, finite_or_none
 
 @dataclass(frozen=True)
 class BestEver:
-    """A genome and what it reached."""
+    """A genome and its fitness."""
 
     genes: NDArray[np.float32]  # (D,)
-    fitness: float  # as told, or the mean of its fresh scores; finite or +inf
-    generation: int  # the generation it was told in, 1 for the first
+    fitness: float  # as given, or the mean of its fresh scores; finite or +inf
+    generation: int  # the generation it was scored in, 1 for the first
 
     @classmethod
     def of(cls, genes: Any, facts: Any, count: int | None = None) -> BestEver:
-        """Put together what a file holds: genes (D,), of `count` where that is known, and what `facts` returned.
+        """Rebuild from a file's genes (D,), of length `count` if that is known, and from what `facts` returned.
 
         Raises
         ------
         KeyError, TypeError, ValueError
-            For anything that no best ever can be.
+            For invalid values.
         """
         fitness, generation = facts["fitness"], facts["generation"]
         if not isinstance(genes, np.ndarray) or (genes.dtype, genes.ndim) != (np.float32, 1):
@@ -50,11 +50,11 @@ class BestEver:
         return cls(genes, math.inf if fitness is None else float(fitness), generation)
 
     def facts(self) -> dict[str, Any]:
-        """Return what it reached as plain JSON values; a fitness of None stands for +inf."""
+        """Return fitness and generation as plain JSON values; a fitness of None stands for +inf."""
         return {"fitness": finite_or_none(self.fitness), "generation": self.generation}
 
     def metrics(self) -> dict[str, Any]:
-        """Return `facts` by the names they have in a record."""
+        """Return `facts` under the names used in records."""
         return {f"best_ever_{name}": value for name, value in self.facts().items()}
 
 
@@ -66,26 +66,26 @@ def best_of(
     confirm: Callable[[NDArray[np.float32]], float] | None = None,
     centre: NDArray[np.float32] | None = None,
 ) -> BestEver | None:
-    """Return the best ever after one more generation.
+    """Return the best ever after another generation.
 
     Parameters
     ----------
     before : BestEver or None
     fitness : (P,) float64
-        As told, infinities and NaN included.
+        As given, including infinities and NaN.
     generation : int
     genes_of : callable
         genes_of(number) -> (D,) of one of the generation's genomes.
     confirm : callable, optional
-        confirm(genes) -> the fitness that counts for a genome that would be the best ever.
+        confirm(genes) -> the fitness that counts for a candidate.
     centre : (D,) float32, optional
-        The genome around which the next generation is drawn, if there is one. It is no luckiest of many, and so is
-        confirmed beside a genome that would be the best ever: the better of both is.
+        The genome around which the next generation is drawn, if there is one. It was not selected as the luckiest of
+        many, so it is confirmed beside a candidate: the better of both becomes the best ever.
 
     Raises
     ------
     FitnessError
-        If `confirm` gives no number.
+        If `confirm` does not return a number.
     """
     least = -np.inf if before is None else before.fitness
     number = int(np.where(np.isnan(fitness), -np.inf, fitness).argmax())
@@ -104,4 +104,4 @@ def _confirmed(confirm: Callable[[NDArray[np.float32]], float], genes: NDArray[n
     try:
         return as_number(confirm(genes))
     except TypeError as error:
-        raise FitnessError(f"confirm gave {error}") from None
+        raise FitnessError(f"confirm returned {error}") from None

@@ -1,13 +1,13 @@
-"""A time budget becomes a number of generations, once, before the first of them.
+"""Convert a time budget to a number of generations, once, before the first of them.
 
-A few generations are run and thrown away. With t seconds for a generation, v for a look at the validation split every
-n generations, and s seconds spent already (preparing, and the generations thrown away),
+A few generations are run and discarded. With t seconds for a generation, v for a validation every n generations, and s
+seconds already used (for preparing, and the discarded generations),
 
     generations = (budget - s - end) / (t + v / n)
 
-where `end` is the last look at validation and test, and the saving; half as many where `keep` is refit, which may train
-as long again. The result depends on the number alone, which is
-part of the configuration; that the schedule of an annealed strategy needs it is why these generations are not kept.
+where `end` is the final validation and test, and the saving; half as many if `keep` is refit, which may train as long
+again. The result depends only on this number, which is part of the configuration. The discarded generations cannot be
+kept, as the schedule of an annealed strategy needs the number first.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from collections.abc import Callable
 from genreg_np.errors import UsageError
 from genreg_np.runs.evolution import Evolution
 
-REHEARSED = 0.03  # fraction of the budget spent on generations that are thrown away
+REHEARSED = 0.03  # fraction of the budget used for discarded generations
 FEWEST = 4  # of them; the first ones are slower
 
 
 def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[], bool] = lambda: False) -> bool:
-    """Set the number of generations of an evolution that is to take `budget` seconds in all, by the evolution's clock.
+    """Set the number of generations of an evolution so that it takes `budget` seconds in all, by its own clock.
 
     Returns
     -------
     bool
-        False where it was stopped first; the number is as it was then.
+        False if it was stopped first; the number is then unchanged.
 
     Raises
     ------
     UsageError
-        For a budget shorter than one generation and what goes around it.
+        For a budget shorter than one generation, including preparation and test.
     """
     dataset = evolution.dataset
     assert dataset is not None
@@ -46,7 +46,7 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
         return False
     recent = marks[len(marks) // 2 :]
     generation = (recent[-1] - recent[0]) / (len(recent) - 1) * evolution.config.options.effort
-    for _ in range(2):  # the first look prepares features
+    for _ in range(2):  # the first pass prepares features
         looked = clock()
         for genes in evolution.champions_of(state).values():
             evolution.predict(genes, "validation")
@@ -59,7 +59,7 @@ def fit_to_budget(evolution: Evolution, budget: float, should_stop: Callable[[],
     if count < 1:
         raise UsageError(
             f"a budget of {budget:g} s is too short: preparing took {evolution.seconds:.2g} s, and one generation with "
-            f"its test takes {generation + look + end:.2g} s here; give it more, or choose --generations"
+            f"its test takes {generation + look + end:.2g} s here; give a longer one, or choose --generations"
         )
     evolution.change(generations=count)
     return True

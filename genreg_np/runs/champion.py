@@ -1,8 +1,8 @@
-"""What a run results in: which of its champions, and what is said of it in its model.
+"""The result of a run: which of its champions is chosen, and what its model's header says about it.
 
-The setting `keep` says as of when (kept.py), and whether it is trained again (refit.py). The setting `champion` names
-one; auto, and the name of one that a strategy does not have, takes whichever predicts the validation split best, of
-equals the first.
+The setting `keep` decides of which generation it is (kept.py), and whether it is trained again (refit.py). The setting
+`champion` names one; auto, or a name that the strategy does not have, takes the one that predicts the validation split
+best, of equals the first.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ REFIT = "trained again with the validation split as well, whose score is that of
 
 
 def chosen(champion: str, candidates: Standing) -> str:
-    """Return the name of the champion that a run results in.
+    """Return the name of the champion that becomes the run's result.
 
     Parameters
     ----------
     champion : str
         The setting: auto, or a name.
     candidates : mapping
-        Each champion and what it reaches on the validation split, the faithful one first.
+        Each champion and its score on the validation split, beginning with GENREG's own.
     """
     if champion in candidates:
         return champion
@@ -43,7 +43,7 @@ def training_of(
     changes: Sequence[Mapping[str, Any]],
     refit: bool = False,
 ) -> dict[str, Any]:
-    """Return all that determined a champion, for its model's header, and nothing else: equal runs give equal bytes.
+    """Return exactly what determined a champion, for its model's header, so that equal runs give equal bytes.
 
     Parameters
     ----------
@@ -54,11 +54,11 @@ def training_of(
     genome : str
         The champion's name.
     candidates : mapping
-        Each champion, what it reaches on the validation split, and of which generation it is.
+        Each champion, its score on the validation split, and its generation.
     test : mapping
-        What each reaches on the test split; empty where that was not looked at.
+        The score of each on the test split; empty if that was not used.
     changes : sequence of mapping
-        Settings that were changed in mid-run, as config.toml has them.
+        Settings that were changed during the run, as in config.toml.
     refit : bool
         Whether it was trained again, with the validation split as well.
     """

@@ -1,4 +1,4 @@
-"""Checkpoints of any strategy: one file of plain arrays and a JSON header, never a pickle; it may come from anybody."""
+"""Checkpoints of any strategy: one file of plain arrays and a JSON header, no pickle; the file is not trusted."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.run_config import are_changes
 
 CHECKPOINT_FORMAT, CHECKPOINT_VERSION = "genreg-np checkpoint", 1
-FIXED = "network.layers"  # what names of fixed layers' arrays begin with
+FIXED = "network.layers"  # prefix of the names of fixed layers' arrays
 MOST_GENERATIONS, MOST_COUNTED = 2**32 - 1, 2**62  # a counter of random words has 32 bits, an index of arrays 63
 
 
 @dataclass(frozen=True)
 class SavedRun:
-    """What a checkpoint holds beside the strategy's state."""
+    """The contents of a checkpoint besides the strategy's state."""
 
     config: TrainConfig
-    network: Network | None  # None where it has fixed layers that are made again from a dataset
+    network: Network | None  # None if it has fixed layers that are rebuilt from the dataset
     class_names: tuple[str, ...]
     input_range: tuple[float, float] | None
-    genes: int  # D, whatever the network
+    genes: int  # D, for any network
     seconds: float
     best_ever: BestEver | None = None
-    changes: Sequence[dict[str, Any]] = ()  # of settings in mid-run
+    changes: Sequence[dict[str, Any]] = ()  # of settings during the run
     kept: Mapping[str, BestEver] = field(default_factory=dict)  # champions by name, of the finished network (kept.py)
-    targets: Targets | None = None  # how outputs become numbers with names, where no dataset says it
+    targets: Targets | None = None  # names and scaling of output values, if no dataset defines them
 
     def genomes(self) -> dict[str, BestEver]:
-        """Return the genomes that are arrays of the file by their names there."""
+        """Return the genomes that are stored as arrays, by the arrays' names."""
         told = {} if self.best_ever is None else {"best_ever": self.best_ever}
         return told | {f"kept.{name}": found for name, found in self.kept.items()}
 
@@ -58,7 +58,7 @@ class SavedRun:
         }
 
     def header(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return the contents as plain JSON values."""
         described: dict[str, Any] = {
             "config": self.config.to_dict(),
             "class_names": self.class_names,
@@ -85,7 +85,7 @@ class SavedRun:
         Raises
         ------
         RunError
-            If something is missing.
+            If anything is missing or invalid.
         """
         try:
             network = None
@@ -93,7 +93,7 @@ class SavedRun:
                 shape = tuple(described["input_shape"])
                 if not shape or any(type(extent) is not int or extent < 1 for extent in shape):
                     raise ValueError("impossible input shape")
-                if "dense" in described:  # as it was written before layers were
+                if "dense" in described:  # the format before layers were introduced
                     network = Network(shape, tuple(Dense(*layer) for layer in described["dense"]))
                 else:
                     network = Network.read(described, fixed)
@@ -104,15 +104,15 @@ class SavedRun:
             if type(genes) is not int or type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
                 raise ValueError("impossible numbers")
             if not all(isinstance(name, str) for name in names):
-                raise ValueError("class names that are no text")
+                raise ValueError("class names that are not text")
             value_range = infer.checked_range(value_range)
             changes = header.get("changes", [])
             if not are_changes(changes):
-                raise ValueError("changes that are none")
+                raise ValueError("invalid changes")
             targets = Targets.read(header)
             if "values" in header and (targets is None or network is None or len(targets.names) != network.outputs):
-                raise ValueError("targets that are none")
-        except UsageError as error:  # a kind of layer that is not here, or layers that do not fit
+                raise ValueError("invalid targets")
+        except UsageError as error:  # an unknown kind of layer, or layers that do not fit together
             raise RunError(f"{path}: {error}; the file is damaged, or of another version") from None
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
             raise RunError(f"{path}: its header is incomplete; the file is damaged") from None
@@ -126,7 +126,7 @@ def _refuse(constant: str) -> None:
 
 
 def pack_checkpoint(state: Any, saved: SavedRun) -> bytes:
-    """Return a checkpoint's bytes: the arrays of a state dataclass, and its scalars and what else is saved as JSON."""
+    """Return a checkpoint's bytes: the arrays of a state dataclass, and its scalars and everything else as JSON."""
     values = {item.name: getattr(state, item.name) for item in dataclasses.fields(state)}
     arrays = {f"state.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
     scalars = {name: value for name, value in values.items() if not isinstance(value, np.ndarray)}
@@ -156,11 +156,13 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             raise RunError(f"{path}: is not a checkpoint of this version of genreg-np")
         fields = dict(header.pop("state"))
         if type(fields["generation"]) is not int or not 0 <= fields["generation"] <= MOST_GENERATIONS:
-            raise RunError(f"{path}: its generation is no whole number up to {MOST_GENERATIONS:,}; the file is damaged")
-        # Copies: arrays read from a file are read-only, which compiled kernels take for another type.
+            raise RunError(
+                f"{path}: its generation is not a whole number up to {MOST_GENERATIONS:,}; the file is damaged"
+            )
+        # Copied, since arrays read from a file are read-only, which is another type to compiled kernels.
         copies = {name.removeprefix("state."): array.copy() for name, array in arrays.items()}
         if copies.keys() & fields.keys() or len(copies) < len(arrays):
-            raise ValueError("two values of one name")
+            raise ValueError("two values with the same name")
     except infer.ModelError as error:
         raise RunError(str(error)) from None
     except (KeyError, ValueError, TypeError, RecursionError):
@@ -169,7 +171,7 @@ def _read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
-    """Return what a checkpoint holds: the run, and its state's fields by name.
+    """Return the contents of a checkpoint: the run, and its state's fields by name.
 
     Raises
     ------
@@ -188,28 +190,28 @@ def read_checkpoint(path: Path) -> tuple[SavedRun, dict[str, Any]]:
     try:
         kept = {name: BestEver.of(fields.pop(f"kept.{name}"), facts) for name, facts in header.get("kept", {}).items()}
         if not all(0 <= found.fitness <= 1 and found.generation <= fields["generation"] for found in kept.values()):
-            raise ValueError("an accuracy that is none, or a generation yet to come")
+            raise ValueError("an accuracy outside 0 .. 1, or a generation beyond the checkpoint's")
     except (AttributeError, KeyError, TypeError, ValueError):
         raise RunError(f"{path}: its kept champions are incomplete or not finite; the file is damaged") from None
     return dataclasses.replace(saved, best_ever=best, kept=kept), fields
 
 
 def restored(start: Any, fields: dict[str, Any], path: Path) -> Any:
-    """Return a state with saved fields, checked: whatever computes with it may trust its shapes and its numbers.
+    """Return a state with the saved fields, checked so that computations can rely on its shapes and numbers.
 
     Parameters
     ----------
     start : dataclass
-        The state of this run before its first generation, in NumPy's arrays.
+        The state of this run before its first generation, with NumPy arrays.
     fields : dict
         What read_checkpoint returned.
     path : Path
-        Named in the error.
+        The file, for the error message.
 
     Raises
     ------
     RunError
-        If fields are missing, of other types, shapes or lengths than this run's, or not finite.
+        If fields are missing, not finite, or differ from this run's in type, shape or length.
     """
     try:
         state = type(start)(**fields)
@@ -221,12 +223,12 @@ def restored(start: Any, fields: dict[str, Any], path: Path) -> Any:
     shapes = state.shapes(start)
     for name, value in vars(state).items():
         if isinstance(value, np.ndarray) and value.shape != (shape := shapes.get(name, getattr(start, name).shape)):
-            raise RunError(f"{path}: its {name} has shape {value.shape}, where {shape} belongs; the file is damaged")
+            raise RunError(f"{path}: its {name} has shape {value.shape} instead of {shape}; the file is damaged")
     return state
 
 
 def _alike(saved: Any, like: Any, declared: Any) -> bool:
-    """Whether a saved field is an array of the type and rank of another, or a number of the declared type, finite."""
+    """Return whether a saved field is finite, and an array like another in type and rank, or of the declared type."""
     if isinstance(like, np.ndarray):
         return (
             isinstance(saved, np.ndarray)

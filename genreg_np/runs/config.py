@@ -1,8 +1,8 @@
-"""Everything that determines a run: TrainConfig, its presets, TOML in and out, overrides.
+"""Everything that determines a run: TrainConfig, presets, TOML files, overrides.
 
-A configuration is two frozen dataclasses of settings, the run's and its strategy's, but one flat list of names to the
-user: `child_mutation_rate = 0.07` in a preset, `--set child_mutation_rate=0.05` on the command line. Precedence, least
-first: defaults, preset, configuration file, options.
+A configuration consists of two frozen dataclasses of settings, the run's and its strategy's, but users see one flat
+list of names: `child_mutation_rate = 0.07` in a preset, `--set child_mutation_rate=0.05` on the command line.
+Precedence, lowest first: defaults, preset, configuration file, options.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from genreg_np.layers.description import tidied
 from genreg_np.settings import Settings, option
 from genreg_np.strategies import REGISTRY, strategy_class
 
-MOST_TOML_BYTES = 1 << 15  # many times what settings take; the parser's time grows with the square of a dotted key
+MOST_TOML_BYTES = 1 << 15  # far more than settings need; parsing time is quadratic in the length of a dotted key
 
 
 @dataclass(frozen=True)
 class TrainConfig(Settings):
-    """What determines a run. The strategy's own fields are in `options`, and are read as if they were here.
+    """The settings of a run. The strategy's settings are in `options`, but can be read as attributes of this class.
 
     Raises
     ------
     UsageError
-        For a value of the wrong type or outside its range, the message names both; for values that do not go together.
+        For a value of the wrong type or outside its range (the message names both), and for conflicting values.
     """
 
     dataset: str = option("auto", "dataset name or path", fixed="the run was trained on another one")
@@ -50,24 +50,24 @@ class TrainConfig(Settings):
     network: str = option("", "layers in words, instead of hidden", fixed="the genomes have another length")
     generations: int = option(600, "generations in all", low=1, high=2**32 - 1)
     seed: int = option(0, "seed of all randomness", low=0, high=2**64 - 1, fixed="the random streams would change")
-    validate_every: int = option(10, "generations between looks at the validation split", low=1)
+    validate_every: int = option(10, "generations between validations", low=1)
     target: float = option(0.0, "stop at this validation accuracy (0: never)", low=0, high=1)
     champion: str = option(
         "auto", "which genome is saved: auto decides on validation", choices=("auto", "best", "consensus")
     )
     keep: str = option(
         "last",
-        "whose champions are saved: the last generation's; the best on validation, which genreg-np train takes for "
-        "data of one's own; refit: that one, trained again up to its generation with the validation split as well",
+        "whose champions are saved: last: the last generation's; best: the best on validation, which genreg-np train "
+        "takes for your own data; refit: that one, trained again up to its generation, also on the validation split",
         choices=("last", "best", "refit"),
     )
     class_weight: str = option(
         "none",
-        "what a training sample counts: balanced: the less, the more its class has",
+        "weight of training samples; balanced: inverse to the size of their class",
         choices=("none", "balanced"),
-        fixed="what is learned from would count otherwise",
+        fixed="training samples would have other weights",
     )
-    familiarity: bool = option(False, "save what it takes to recognise inputs unlike those trained on")
+    familiarity: bool = option(False, "save what is needed to recognise inputs unlike the training inputs")
     options: Any = None  # the strategy's frozen dataclass
 
     def __post_init__(self) -> None:
@@ -78,24 +78,24 @@ class TrainConfig(Settings):
             raise UsageError(f"options of strategy {self.strategy} must be {options.__name__}, not {self.options!r}")
         super().__post_init__()
         if self.keep != "last" and (why := self.spent.get("validation")):
-            raise UsageError(f"keep = {self.keep} goes by the validation split, but {why}: leave it at last")
+            raise UsageError(f"keep = {self.keep} uses the validation split, but {why}: leave it at last")
         if self.network:
             object.__setattr__(self, "network", tidied(self.network))
             self._forget_hidden()
 
     def _forget_hidden(self) -> None:
-        """Leave hidden layers empty where a network is described; refuse those that were asked for."""
+        """Clear `hidden` if a network is described; refuse hidden layers that were set."""
         known = {item.name: item.default for item in dataclasses.fields(self)}
         if self.hidden not in ((), known["hidden"]):
             raise twice()
         if self.activation != known["activation"]:
             raise UsageError(
-                f"activation = {self.activation} is that of hidden layers: in a network, write it as a layer of its own"
+                f"activation = {self.activation} is for hidden layers: in a network, write it as a layer of its own"
             )
         object.__setattr__(self, "hidden", ())
 
     def __getattr__(self, name: str) -> Any:
-        # Only called for what is not a field of this class: the strategy's fields read as if they were here.
+        # Called only for names that are not fields of this class: gives access to the strategy's fields.
         if (
             not name.startswith("_")
             and (options := self.__dict__.get("options")) is not None
@@ -106,17 +106,17 @@ class TrainConfig(Settings):
 
     @property
     def fitness(self) -> str:
-        """What a genome earns; no word where the strategy leaves nothing to choose."""
+        """The fitness of a genome, by name; "" if the strategy offers no choice."""
         return str(getattr(self.options, "fitness", ""))
 
     @property
     def annealed(self) -> bool:
-        """Whether a generation depends on how many there are in all."""
+        """Whether a generation depends on the total number of generations."""
         return bool(self.options.annealed)
 
     @property
     def spent(self) -> dict[str, str]:
-        """Splits on which accuracy is no measure of what was learned, and why."""
+        """Splits on which accuracy does not measure what was learned, each with the reason."""
         return dict(self.options.spent)
 
     @classmethod
@@ -138,7 +138,7 @@ class TrainConfig(Settings):
             if owners := [other for other in REGISTRY if name in settings(other)]:
                 raise UsageError(
                     f"{where}: {name!r} is a setting of {', '.join(owners)}, not of {strategy}: "
-                    f"choose one, as with --strategy {owners[0]}"
+                    f"choose one of them, for example --strategy {owners[0]}"
                 )
             hint, everything = (
                 did_you_mean(name, own | theirs),
@@ -166,13 +166,13 @@ class TrainConfig(Settings):
         return cls.from_dict(merged(read_preset(preset), settings))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return flat names and plain values: what from_dict takes, fit for JSON and TOML."""
+        """Return flat names and plain values, as from_dict takes them, suitable for JSON and TOML."""
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "options"}
         values |= dataclasses.asdict(self.options)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def determining(self) -> dict[str, Any]:
-        """Return `to_dict` without `familiarity`, which adds to a model, says so there, and changes no weight."""
+        """Return `to_dict` without `familiarity`, which adds to the model and its header, but changes no weight."""
         return {name: value for name, value in self.to_dict().items() if name != "familiarity"}
 
     def replace(self, **changes: Any) -> TrainConfig:
@@ -180,25 +180,25 @@ class TrainConfig(Settings):
         return self.from_dict(merged(self.to_dict(), changes))
 
     def changed(self, **changes: Any) -> TrainConfig:
-        """Return a copy for a run that is under way.
+        """Return a copy for a run in progress.
 
         Raises
         ------
         UsageError
-            For a setting that cannot apply any more, with the reason.
+            For a setting that can no longer change, with the reason.
         """
         new = self.replace(**changes)
         for name in changes:
             if getattr(new, name) != getattr(self, name) and (
                 reason := settings(self.strategy)[name].metadata["fixed"]
             ):
-                raise UsageError(f"{name} cannot be changed in a run under way: {reason}; start a new run for it")
+                raise UsageError(f"{name} cannot be changed during a run: {reason}; start a new run for it")
         return new
 
     def changes_to(self, new: TrainConfig, generation: int, names: Iterable[str]) -> list[dict[str, Any]]:
-        """Return what is logged of settings, in the order of their names, that are others from a generation on.
+        """Return the log entries of settings that change at a generation, in the order of `names`.
 
-        A new total of generations is no change, unless steps were planned by it and some are done.
+        A new total of generations is not logged as a change, unless steps were planned by it and some are done.
         """
         before, after = self.to_dict(), new.to_dict()
         planned = (self.annealed or new.annealed) and generation > 0
@@ -209,31 +209,31 @@ class TrainConfig(Settings):
         ]
 
     def for_data(self, dataset: Dataset) -> TrainConfig:
-        """Return a copy whose fitness is one of what a dataset has: where numbers are to be predicted, an error.
+        """Return a copy whose fitness suits a dataset: for numeric targets, one based on errors.
 
         Raises
         ------
         UsageError
-            For a strategy, a fitness or weights that such data do not go with.
+            For a strategy, a fitness or weights that do not suit the data.
         """
         method = strategy_class(self.strategy)
         weighted = self.class_weight != "none" or dataset.train.weights is not None
         if weighted and not method.weighs:
             raise UsageError(
-                f"strategy {self.strategy} takes no weights of samples or classes: leave them out, or choose another"
+                f"strategy {self.strategy} takes no sample or class weights: leave them out, or choose another strategy"
             )
         if not dataset.of_numbers:
             if self.fitness in ERRORS:
                 known = settings(self.strategy)["fitness"].metadata["choices"]
                 raise UsageError(
-                    f"fitness = {self.fitness} is of numbers to predict, and {dataset.name} has classes: choose one of "
+                    f"fitness = {self.fitness} is for numbers, but {dataset.name} has classes: choose one of "
                     f"{', '.join(name for name in known if name not in ERRORS)}"
                 )
             return self
         if not method.predicts_numbers:
             able = [name for name in REGISTRY if strategy_class(name).predicts_numbers]
             raise UsageError(
-                f"strategy {self.strategy} tells classes apart, and {dataset.name} has numbers to predict: choose one "
+                f"strategy {self.strategy} is for classes, but {dataset.name} has numbers to predict: choose one "
                 f"of {', '.join(able)}"
             )
         if self.class_weight != "none":
@@ -242,7 +242,7 @@ class TrainConfig(Settings):
         if self.fitness in BUILT_IN and known is not None and "squared" in known.metadata["choices"]:
             return self.replace(fitness="squared")
         if self.fitness == "margin":
-            raise UsageError(f"fitness = margin is of classes: for numbers choose one of {', '.join(ERRORS)}")
+            raise UsageError(f"fitness = margin is for classes: for numbers choose one of {', '.join(ERRORS)}")
         return self
 
     def with_image_fitness(self) -> TrainConfig:
@@ -256,11 +256,11 @@ class TrainConfig(Settings):
         fitness = settings(self.strategy).get("fitness")
         if strategy_class(self.strategy).keeps_population:
             raise UsageError(
-                f"strategy {self.strategy} takes no fitness of one's own for images: it judges whole genomes; "
-                "leave out image_fitness, and score models by run(fitness=...)"
+                f"strategy {self.strategy} scores whole genomes, not images: leave out image_fitness, and score models "
+                "with run(fitness=...)"
             )
         if fitness is None or "custom" not in fitness.metadata["choices"]:
-            raise UsageError(f"strategy {self.strategy} takes no fitness of one's own: leave out image_fitness")
+            raise UsageError(f"strategy {self.strategy} takes no custom fitness: leave out image_fitness")
         return self.replace(fitness="custom")
 
 
@@ -271,18 +271,18 @@ def settings(strategy: str = "genreg") -> dict[str, dataclasses.Field[Any]]:
 
 
 def merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings with those given in their place: a network takes that of hidden layers, and they that of it."""
+    """Return settings updated with those given; a given network removes hidden layers, and vice versa."""
     gone = ("hidden", "activation") if given.get("network") else ("network",) if given.get("hidden") else ()
     return {name: value for name, value in before.items() if name not in gone} | dict(given)
 
 
 def twice() -> UsageError:
-    """Return what is said where layers are asked for in two ways."""
-    return UsageError("network and hidden say the same thing twice: give one of them")
+    """Return the error for layers that are given in two ways."""
+    return UsageError("network and hidden cannot be combined: give one of them")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Parse KEY=VALUE as TOML does; a value that is not TOML is a word.
+    """Parse KEY=VALUE as TOML does; a value that is not TOML is a string.
 
     Raises
     ------
@@ -294,8 +294,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise UsageError(f"--set {text!r} must look like KEY=VALUE, for example child_mutation_rate=0.05")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except (ValueError, RecursionError):  # not TOML, or beyond what its parser takes
-        is_number = re.fullmatch(r"\s*[+-]?(\.\d+|\d+\.)\s*", value)  # .05 is no TOML, but meant as a number
+    except (ValueError, RecursionError):  # not TOML, or too deep for its parser
+        is_number = re.fullmatch(r"\s*[+-]?(\.\d+|\d+\.)\s*", value)  # .05 is not TOML, but meant as a number
         return name.strip(), float(value) if is_number else value.strip()
 
 
@@ -322,7 +322,7 @@ def preset_names() -> list[str]:
 
 
 def read_preset(name: str) -> dict[str, Any]:
-    """Return a preset's settings; of a strategy that has no preset of its name, that it runs with its own defaults.
+    """Return a preset's settings; the name of a strategy without such a preset stands for the strategy's defaults.
 
     Raises
     ------
@@ -339,10 +339,10 @@ def read_preset(name: str) -> dict[str, Any]:
 def default_preset(
     dataset: str, strategy: str | None = None, network: str = "", pictures: bool = False, tables: bool = False
 ) -> str:
-    """Return the preset used where none is named: what serves a newcomer best, or the strategy's own.
+    """Return the default preset: the best one for newcomers, or the strategy's own.
 
-    Where a network is described, that is what was chosen for layers of maps; `pictures` are those of a folder, if they
-    are no tiny ones; `tables` are those of a file.
+    If a network is described, it is the preset for layers of maps. `pictures` means a folder of pictures that are not
+    tiny, `tables` a table from a file.
     """
     large = dataset in ("mnist", "fashion-mnist")
     if network and strategy in (None, "genreg"):

@@ -1,7 +1,7 @@
-"""Does fitness point where accuracy is? A fitness of the wrong sign trains a network to be wrong.
+"""Check that fitness rewards accuracy: a fitness of the wrong sign trains a network to be wrong.
 
-After a tenth of the generations, validation accuracy a on n images of K classes is compared with chance, p = 1 / K:
-where a < p - 4 sqrt(p (1 - p) / n), and training accuracy has fallen although fitness has risen, one warning is given.
+After a tenth of the generations, validation accuracy a on n images of K classes is compared with chance, p = 1 / K. If
+a < p - 4 sqrt(p (1 - p) / n), and training accuracy has fallen although fitness has risen, a warning is given once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Direction:
-    """Watches a run's records.
+    """Watches the records of a run.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class Direction:
         self._judged = False
 
     def look(self, record: dict[str, Any], generations: int) -> None:
-        """Take the record of one of `generations` generations; warns at most once."""
+        """Take a generation's record, out of `generations` in all; warns at most once."""
         first = self._first = self._first or record
         accuracy = record.get("validation_accuracy")
         if self._judged or accuracy is None or record["generation"] < generations / 10:

@@ -1,4 +1,4 @@
-"""How well a model predicts: accuracy, per class, and who is taken for whom."""
+"""Evaluation of a model's predictions: accuracy, in all and per class, and confusions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Counts of predictions on one split; K classes."""
+    """Counts of predictions on one split, for K classes."""
 
     confusion: NDArray[np.int64]  # (K, K), rows true classes, columns predicted ones
 
@@ -31,10 +31,10 @@ class Evaluation:
         Raises
         ------
         DataError
-            For more than 4,096 classes, whose square takes too much memory.
+            For more than 4,096 classes, whose confusion matrix would take too much memory.
         """
         if classes > MOST_CLASSES:
-            raise DataError(f"{classes:,} classes: who is taken for whom is counted for {MOST_CLASSES:,} at most")
+            raise DataError(f"{classes:,} classes: a confusion matrix is computed for {MOST_CLASSES:,} at most")
         pairs = np.bincount(labels * classes + predicted, minlength=classes * classes)
         return cls(pairs.reshape(classes, classes))
 
@@ -45,17 +45,17 @@ class Evaluation:
 
     @property
     def score(self) -> float:
-        """The accuracy: what runs are judged by."""
+        """The accuracy, by which runs are judged."""
         return self.accuracy
 
     @property
     def accuracy(self) -> float:
-        """Fraction predicted right; NaN of no inputs."""
+        """Fraction predicted correctly; NaN without inputs."""
         return float(self.confusion.trace() / self.n) if self.n else float("nan")
 
     @property
     def per_class(self) -> list[float | None]:
-        """Fraction of each class predicted right; None for a class without inputs."""
+        """Fraction of each class predicted correctly; None for a class without inputs."""
         totals = self.confusion.sum(axis=1)
         return [
             float(right / total) if total else None
@@ -65,14 +65,14 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Look:
-    """How well a split is predicted."""
+    """The result of predicting a split."""
 
-    score: float  # accuracy, or of numbers their mean R2
-    right: NDArray[np.bool_] | None = None  # (N,) which inputs are; None of numbers
+    score: float  # accuracy, or mean R2 for numbers
+    right: NDArray[np.bool_] | None = None  # (N,) which inputs are predicted correctly; None for numbers
 
 
 class Looks:
-    """Looks at the splits of a dataset through a network; a split's features are made once.
+    """Evaluates genomes of a network on the splits of a dataset; a split's features are computed once.
 
     Parameters
     ----------
@@ -83,10 +83,10 @@ class Looks:
 
     def __init__(self, dataset: Dataset | None, network: Network, backend: Backend) -> None:
         self._dataset, self._network, self._backend = dataset, network, backend
-        self._features: dict[str, Any] = {}  # of each split looked at, the backend's
+        self._features: dict[str, Any] = {}  # of each split used so far, as the backend's arrays
 
     def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[Any]:
-        """Return what a genome (D,) predicts, the same for any number of threads: classes (N,), or numbers (N, K)."""
+        """Return a genome's (D,) predictions, equal for any number of threads: classes (N,), or numbers (N, K)."""
         logits = self._backend.logits(self._network, genes, self.features(split))
         if self._known().of_numbers:
             return self._known().targets.unscaled(logits)
@@ -94,7 +94,7 @@ class Looks:
         return classes
 
     def features(self, split: str) -> Any:
-        """Return what the first learning layer sees of a split, (N, I), where the backend computes."""
+        """Return the inputs of the first learning layer for a split, (N, I), on the backend's device."""
         if split not in self._features:
             dataset = self._known()
             features = self._backend.features(self._network, dataset.split(split).inputs, dataset.input_range)
@@ -102,7 +102,7 @@ class Looks:
         return self._features[split]
 
     def look(self, genes: NDArray[np.float32], split: str) -> Look:
-        """Return how well a genome (D,) predicts a split."""
+        """Return the result of predicting a split with a genome (D,)."""
         labels, predicted = self._known().split(split).labels, self.predict(genes, split)
         if self._known().of_numbers:
             return Look(float(r_squared(predicted, labels).mean()))
@@ -110,7 +110,7 @@ class Looks:
         return Look(float(np.mean(right)), right)
 
     def evaluation(self, genes: NDArray[np.float32], split: str) -> Evaluation | NumberEvaluation:
-        """Return all there is to say of a genome's predictions of a split."""
+        """Return the full evaluation of a genome (D,) on a split."""
         dataset = self._known()
         predicted, labels = self.predict(genes, split), dataset.split(split).labels
         if dataset.of_numbers:

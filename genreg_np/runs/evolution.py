@@ -1,4 +1,4 @@
-"""The loop: a strategy's step, again and again, with a record of each. Also ask and tell, for a fitness of one's own.
+"""The main loop, which repeats a strategy's step and records each generation; also ask and tell, for a custom fitness.
 
     evolution = Evolution(TrainConfig(...), dataset)        a labelled dataset to score on, or
     evolution = Evolution(TrainConfig(...), network=net)    a network, and the user's own fitness
@@ -9,11 +9,10 @@
     evolution.run(judge=scores)                             the same with judge(answers of many) -> numbers
     models = evolution.ask(); evolution.tell(numbers)       one generation by hand
 
-The first evolution of a kind on a machine compiles kernels, in silence: five to nine seconds, then they are in a
-cache.
+The first evolution of a kind on a machine silently compiles kernels, for five to nine seconds, and caches them.
 
-Two Evolutions of one seed and configuration are equal after equally many generations, whatever was saved, loaded,
-asked twice or run on more threads in between.
+Two Evolutions with the same seed and configuration are equal after equally many generations, whatever was saved,
+loaded, asked twice or run on more threads in between.
 """
 
 from __future__ import annotations
@@ -41,14 +40,14 @@ from genreg_np.runs.shared_scores import scored_by
 from genreg_np.settings import whole_number
 
 Fitness = Callable[..., float]  # fitness(model), or fitness(model, seed)
-OWN: dict[str, object] = {  # what goes with a fitness of one's own, as it is where nothing is said
+OWN: dict[str, object] = {  # arguments that need `fitness`, with their defaults
     "workers": 0, "engine": FASTER, "address": "", "limit": None, "episodes": 1, "rescore": 0,
     "target": None, "patience": None, "budget": None, "out": None,
 }  # fmt: skip
 
 
 class Evolution(Generations):
-    """A population under way.
+    """An evolution in progress.
 
     Parameters
     ----------
@@ -57,38 +56,38 @@ class Evolution(Generations):
     dataset : Dataset, optional
         Labelled data to score, validate and test on.
     network : Network, optional
-        The net to evolve; by default built from the dataset and `config.hidden`.
+        The network to evolve; by default built from the dataset and `config.hidden`.
     backend : str or Backend
         auto, cpu, numpy, numba, cupy.
     threads : int, optional
-        How many threads; by default all.
+        Number of threads; by default all.
     initial : Model, optional
         A model of the same network whose mutated copies are generation 0.
     class_names : tuple of str, optional
-        What a network without a dataset tells apart; none where its outputs are values.
+        The classes of a network without a dataset; empty if its outputs are values.
     input_range : tuple of float, optional
-        Smallest and largest raw value of a network's integer inputs; None where inputs are features.
+        Smallest and largest raw value of a network's integer inputs; None if inputs are features.
     targets : Targets, optional
-        What the outputs of a network without a dataset are called, and how they are scaled: its models predict numbers.
+        Names and scaling of the outputs of a network without a dataset: its models then predict numbers.
     image_fitness : callable, optional
-        A fitness of one's own for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
+        A custom fitness for node-perturbation: image_fitness(logits (n, K), labels (n,)) -> (n,).
     on_compiling : callable, optional
-        on_compiling(kernels compiled, of how many, seconds it still takes), called while the numba backend compiles
-        what no earlier process has: five to nine seconds, once per machine, and nothing is said of it but by this. It
-        is called at the beginning and at the end, and in between from another thread. It is told no more once it
-        raised there: what it raised comes from here, when all is compiled.
+        on_compiling(kernels compiled, kernels in all, seconds left), called while the numba backend compiles what no
+        earlier process has compiled: five to nine seconds, once per machine, otherwise silently. It is called at the
+        beginning and at the end, and in between from another thread. If it raises an exception there, it is not called
+        again, and the exception is raised here when everything is compiled.
     clock : callable
-        The time in seconds, from any start: what `seconds`, a budget and saving are measured by.
+        The time in seconds, from any start: measures `seconds`, budgets and the intervals of saving.
 
     Attributes
     ----------
     generation : int
         Generations scored so far.
     seconds : float
-        Time spent so far, including earlier processes of a loaded run.
+        Time taken so far, including earlier processes of a loaded run.
     best_ever : BestEver or None
-        The best genome told so far under a fitness of one's own: `genes`, `fitness`, `generation`. Set it to None where
-        the fitness changes its meaning in mid-run.
+        The best genome so far under a custom fitness: `genes`, `fitness`, `generation`. Set it to None if the fitness
+        changes its meaning during the run.
     changes : list of dict
         Settings changed so far: each with its `generation`, `setting`, `old` and `new`.
 
@@ -97,7 +96,7 @@ class Evolution(Generations):
     UsageError
         If neither a dataset nor a network is given, or they or the settings do not fit together.
     DataError
-        If the dataset is none to learn from.
+        If nothing can be learned from the dataset.
     """
 
     # Many generations
@@ -130,47 +129,47 @@ class Evolution(Generations):
             The total, counted from generation 0; by default the configuration's.
         fitness : callable, optional
             fitness(model) -> number, or an array of one; higher is better. +inf is perfect; NaN and -inf count as the
-            worst finite number of their generation. Without it the dataset is scored. Where it has a parameter
-            `seed`, a whole number below 2**31 is given beside the model: all genomes of a generation get the same ones,
-            and each generation others.
+            worst finite number of their generation. Without it genomes are scored on the dataset. If it has a parameter
+            `seed`, it also gets a whole number below 2**31: the same for all genomes of a generation, and new ones in
+            each generation.
         judge : callable, optional
-            judge(answers (G, N, K)) -> (G,) numbers: a fitness of what genomes answer to the N training samples, for
-            many at once: logits of K classes, or the numbers predicted. For a metric that is cheap to compute this is
+            judge(answers (G, N, K)) -> (G,) numbers: a fitness of many genomes' answers to the N training samples at
+            once, which are logits of K classes, or predicted numbers. For a metric that is cheap to compute this is
             much faster than `fitness`, which takes models.
         tie : callable, optional
-            Like `judge`: who is ahead of those that it gives the same number.
+            Like `judge`: orders genomes to which it gives the same number.
         workers : int
             Processes that call `fitness` (0: this one). They are spawned, so the function must be importable, and a
-            script must start its work under a main guard. They stay until the run ends.
+            script needs a main guard. They stay until the run ends.
         engine : str
-            faster: calls are made in `workers` processes as long as that is faster than in this one; `processes`: they
-            are always, by default one process for each processor; `serial`: never; `ray`: on a Ray cluster.
-            Without a fitness, `processes` and `ray` share out the genomes of a generation, which are scored on the
+            `faster`: use the `workers` processes as long as they are faster than this one; `processes`: use them
+            always, by default one for each processor; `serial`: never; `ray`: use a Ray cluster.
+            Without a fitness, `processes` and `ray` distribute the genomes of a generation, which are scored on the
             dataset.
         address : str
-            Of the cluster: HOST:PORT, or auto; by default one is started on this machine.
+            Address of the cluster: HOST:PORT, or auto; by default one is started on this machine.
         limit : float, optional
-            Seconds that a call of `fitness` may take, in a process that is killed then: the run ends with an error.
+            Seconds that a call of `fitness` may take; then its process is killed, and the run ends with an error.
         episodes : int
             How often each genome is scored in a generation, each time with another seed; the mean counts.
         rescore : int
-            How often a genome that would be the best ever is scored again, and with it the one around which the
-            strategy draws, if it has one; the mean of those scores is what counts. Where that takes more than half as
-            many calls as a generation, it is done in every second generation only, or every third, ...
+            How often a candidate for the best ever is scored again, along with the genome around which the strategy
+            draws, if it has one; the mean of those scores counts. If that takes more than half as many calls as a
+            generation, it is done only in every second generation, or every third, ...
         target : float, optional
             Stop when the best ever reaches this fitness, in its own units; inf: when it is perfect.
         patience : int, optional
-            Stop after so many generations in which the best ever got no better.
+            Stop after this many generations without a better best ever.
         budget : float, optional
-            Seconds of this call: it ends before a generation that would exceed them if it took as long as the last; the
-            first is always scored.
+            Seconds for this call: it ends before a generation that would exceed them if it took as long as the last;
+            the first is always scored.
         out : path, optional
             A run folder to keep the run in: a new one, or the one whose checkpoint.npz this evolution was loaded from.
             It gets a line per generation, a checkpoint every 30 s and at the end, and the best ever as model.npz.
         on_record : callable, optional
             Called with the record of each generation.
         should_stop : callable, optional
-            Asked before each generation; true ends the run there.
+            Called before each generation; returning true ends the run.
 
         Returns
         -------
@@ -180,9 +179,9 @@ class Evolution(Generations):
         Raises
         ------
         UsageError
-            For an argument that cannot be, or that goes with `fitness` only.
+            For an invalid argument, or one that needs `fitness`.
         FitnessError
-            If fitness is no number, or a whole generation's is neither finite nor +inf.
+            If fitness is not a number, or is neither finite nor +inf in a whole generation.
         RunError
             If the folder holds another run, is in use, or cannot be written.
         """
@@ -193,7 +192,7 @@ class Evolution(Generations):
         }  # fmt: skip
         if judge is not None:
             if fitness is not None or own != OWN:
-                raise UsageError(f"judge goes alone: leave out fitness, {', '.join(OWN)}")
+                raise UsageError(f"judge cannot be combined with others: leave out fitness, {', '.join(OWN)}")
             if not callable(judge) or not (tie is None or callable(tie)):
                 raise UsageError("judge and tie must be functions: judge(answers (G, N, K)) -> (G,) numbers")
             self._population()
@@ -203,8 +202,8 @@ class Evolution(Generations):
                 own |= {"engine": FASTER, "workers": 0, "address": ""}
             if own != OWN:
                 raise UsageError(
-                    f"{', '.join(name for name in OWN if own[name] != OWN[name])} go with a fitness of your own: on a "
-                    "dataset, set target in TrainConfig, and keep a run by genreg_np.train(config, dataset, out)"
+                    f"{', '.join(name for name in OWN if own[name] != OWN[name])} need a fitness of your own: on a "
+                    "dataset, set target in TrainConfig, and keep a run with genreg_np.train(config, dataset, out)"
                 )
             with scored_by(self, engine, workers, address) if elsewhere else contextlib.nullcontext():
                 return self._until(total, self.step, on_record, should_stop)
@@ -225,8 +224,8 @@ class Evolution(Generations):
         should_stop: Callable[[], bool] | None,
         ended: Callable[[], str] = lambda: "",
     ) -> str:
-        """Repeat a step until there is a reason to end, and return it."""
-        if reason := ended() or ("target" if self._at_target() else ""):  # what goes on must not go past it
+        """Repeat a step until there is a reason to end, and return the reason."""
+        if reason := ended() or ("target" if self._at_target() else ""):  # a resumed run must not go past it
             return reason
         while self.generation < total:
             if should_stop and should_stop():
@@ -239,7 +238,7 @@ class Evolution(Generations):
         return "generations"
 
     def _at_target(self) -> bool:
-        """Whether the last generation reached the target on the validation split."""
+        """Return whether the last generation reached the target on the validation split."""
         looked = self.generation and self.generation % self.config.validate_every == 0
         if self.dataset is None or not self.config.target or not looked:
             return False
@@ -248,7 +247,7 @@ class Evolution(Generations):
     # Saving
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint, atomically; it may be saved between ask and tell (ask again after loading)."""
+        """Write a checkpoint atomically; saving between ask and tell is allowed (ask again after loading)."""
         write_atomic(Path(path), self.pack())
 
     @classmethod
@@ -265,22 +264,22 @@ class Evolution(Generations):
         on_compiling: Told | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> Evolution:
-        """Go on from a checkpoint.
+        """Continue from a checkpoint.
 
         Parameters
         ----------
         path : str or path
-            What `save` wrote.
+            A file written by `save`.
         dataset : Dataset, optional
-            The dataset it was started with; none if it was started with a network.
+            The dataset the run was started with; None if it was started with a network.
         config : TrainConfig, optional
-            Settings changed since, by default the saved ones.
+            Changed settings; by default the saved ones.
         network : Network, optional
-            Another network than the saved one, of as many genes.
+            Another network than the saved one, with as many genes.
         image_fitness : callable, optional
-            The one it was started with.
+            The one the run was started with.
         on_compiling : callable, optional
-            As Evolution takes it.
+            See Evolution.
         clock : callable
             The time in seconds, from any start.
 
@@ -308,12 +307,12 @@ class Evolution(Generations):
         if saved.genes != evolution.network.gene_count:
             raise RunError(
                 f"{path}: holds genomes of {saved.genes:,} genes, but this network "
-                f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass what it was started with"
+                f"({evolution.network.describe()}) has {evolution.network.gene_count:,}: pass the run's own network"
             )
         evolution.state = restored(evolution.on_host(evolution.state), fields, Path(path))
         count = evolution.network.finished.gene_count
         if any(found.genes.size != count for found in saved.kept.values()):
-            raise RunError(f"{path}: its kept champions are not of {count:,} genes each; the file is damaged")
+            raise RunError(f"{path}: its kept champions do not have {count:,} genes each; the file is damaged")
         evolution.best_ever, evolution.kept = saved.best_ever, dict(saved.kept)
         changed = saved.config.changes_to(evolution.config, evolution.generation, saved.config.to_dict())
         evolution.changes = [*saved.changes, *changed]

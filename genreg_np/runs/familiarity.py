@@ -1,19 +1,19 @@
-"""Fit what a model knows of its training inputs, so that it can tell one that is like none of them.
+"""Fit a model's familiarity with its training inputs, so that it can recognise inputs unlike any of them.
 
-x (n, F) is what the last layer with weights takes, of some training inputs of every class.
+x (n, F) are the inputs of the last layer with weights, for some training inputs of every class.
 
     S = covariance of x within the classes, V (k, F) its first axes, w (k,) the variance along them
-    z = (V x - mean) / sqrt(w)                          as far from each other as classes allow
+    z = (V x - mean) / sqrt(w)                          whitened
     prototypes = each class's k-means of z              (Lloyd 1982)
-    limit = the distance to the nearest prototype that LIMIT of the validation inputs keep
+    limit = the distance to the nearest prototype that the share LIMIT of the validation inputs stays within
 
-The distance is Mahalanobis's with one covariance for all classes (Lee et al., "A Simple Unified Framework for Detecting
-Out-of-Distribution Samples", NeurIPS 2018), to several points of a class instead of its mean, along the axes that vary
-most. V is kept as 8-bit integers with a scale each, and prototypes as whole numbers of such a unit that they fill 8
-bits. The axes come from subspace iteration with Rayleigh and Ritz's step, which needs no matrix of F x F.
+This is the Mahalanobis distance with one covariance for all classes (Lee et al., "A Simple Unified Framework for
+Detecting Out-of-Distribution Samples", NeurIPS 2018), to several points of a class instead of its mean, along the axes
+of largest variance. V is stored as 8-bit integers with a scale per axis, and prototypes as whole numbers, scaled to
+fill 8 bits. The axes come from subspace iteration with the Rayleigh-Ritz procedure, which needs no F x F matrix.
 
-Nothing is random: samples and starts are evenly spaced among the inputs of a class. infer_familiarity.py computes
-with what is found.
+Nothing is random: samples and starting points are evenly spaced among the inputs of a class. infer_familiarity.py
+computes the distance.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from genreg_np.infer_familiarity import Familiarity
 from genreg_np.model import Float32, Model
 
 DIMENSIONS = 32  # k at most
-SAMPLE = 5000  # training inputs that are looked at, of all classes
-SAMPLE_VALUES = 1 << 24  # and no more than hold so many features
+SAMPLE = 5000  # training inputs used, of all classes
+SAMPLE_VALUES = 1 << 24  # most features of these together
 OF_CLASS, OF_ALL = 20, 512  # prototypes at most
-MEMBERS = 5  # training inputs for each prototype, at least
-PER_AXIS = 4  # training inputs for each axis, at least
-LIMIT = 0.98  # share of the validation inputs that are within
-SPARE, ROUNDS = 8, 3  # axes more than are wanted, and rounds of subspace iteration
+MEMBERS = 5  # training inputs per prototype, at least
+PER_AXIS = 4  # training inputs per axis, at least
+LIMIT = 0.98  # share of the validation inputs within the limit
+SPARE, ROUNDS = 8, 3  # extra axes, and rounds, of subspace iteration
 LLOYD = 10  # rounds of k-means
-LEAST = 1e-3  # an axis's variance, as a share of the first one's
+LEAST = 1e-3  # smallest variance of an axis, relative to the first one's
 WHOLE = 127  # the largest 8-bit integer
 
 
 def sample_of(labels: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    """Return which training inputs are looked at: of every class as many, evenly spaced, by class."""
+    """Return the indices of the training inputs to use: evenly spaced, equally many of each class, by class."""
     classes = np.unique(labels)
     each = max(1, min(SAMPLE, SAMPLE_VALUES // width) // len(classes))
     return np.concatenate([_spaced(np.flatnonzero(labels == label), each) for label in classes])
 
 
 def layer_of(model: Model) -> int:
-    """Return the number of the last layer with weights: what it takes is what is compared."""
+    """Return the index of the last layer with weights, whose inputs are compared."""
     kinds = [layer["kind"] for layer in model.header["network"]["layers"]]
     return max(number for number, kind in enumerate(kinds) if kind in infer.WEIGHTED)
 
@@ -57,23 +57,23 @@ def layer_of(model: Model) -> int:
 def with_familiarity(
     model: Model, training: Float32, labels: NDArray[np.int64], validation: Float32, first: int
 ) -> Model:
-    """Return the model with what it needs to tell unfamiliar inputs.
+    """Return the model with the arrays it needs to recognise unfamiliar inputs.
 
     Parameters
     ----------
     model : Model
-        Of float32 weights.
+        With float32 weights.
     training, validation : (n, I) float32
-        What layer `first` takes, of training inputs as `sample_of` chooses them, and of the validation split.
+        The inputs of layer `first`, for training inputs chosen by `sample_of`, and for the validation split.
     labels : (n,) int64
         The training inputs' classes.
     first : int
-        How many layers have been applied; none after the one that `layer_of` names.
+        The number of layers already applied, at most the index that `layer_of` returns.
 
     Returns
     -------
     Model
-        The model as it is, where there are too few inputs or no differences within classes.
+        The unchanged model if there are too few inputs or no differences within classes.
     """
     layer = layer_of(model)
     with single_threaded_blas():
@@ -94,7 +94,7 @@ def with_familiarity(
 
 
 def _forward(model: Model, first: int, last: int, width: int) -> infer.Function:
-    """Return the layers from `first` to the one before `last`, as one."""
+    """Return the layers from `first` to the one before `last` as one function."""
     layers = model.header["network"]["layers"][first:last]
     arrays: infer.Arrays = {}
     for name, array in model.arrays.items():
@@ -104,7 +104,7 @@ def _forward(model: Model, first: int, last: int, width: int) -> infer.Function:
 
 
 def _fitted(x: Float32, labels: NDArray[np.int64]) -> dict[str, NDArray[Any]] | None:
-    """Return the projection and the prototypes; None where classes have no differences within."""
+    """Return the projection and the prototypes; None if there are no differences within classes."""
     classes = np.unique(labels)
     centred = x.copy()
     for label in classes:
@@ -127,7 +127,7 @@ def _fitted(x: Float32, labels: NDArray[np.int64]) -> dict[str, NDArray[Any]] | 
 
 
 def _axes(centred: Float32, wanted: int) -> tuple[Float32, Float32]:
-    """Return the first axes (k, F) of what varies in rows (n, F), and the variance along each (k,)."""
+    """Return the first principal axes (k, F) of centred rows (n, F), and the variance along each (k,)."""
     start = _spaced(np.arange(len(centred)), wanted + SPARE)
     basis = np.linalg.qr(centred[start].T)[0]
     for _ in range(ROUNDS):
@@ -146,7 +146,7 @@ def _projected(x: Float32, parts: dict[str, NDArray[Any]]) -> Float32:
 
 
 def _means(z: Float32, most: int) -> Float32:
-    """Return at most so many means of alike rows, by k-means from evenly spaced ones."""
+    """Return at most `most` cluster means of rows, by k-means from evenly spaced starting points."""
     means = z[_spaced(np.arange(len(z)), min(most, max(1, len(z) // MEMBERS)))]
     for _ in range(LLOYD):
         nearest = _distances(z, means).argmin(axis=1)
@@ -163,5 +163,5 @@ def _distances(z: Float32, points: Float32) -> Float32:
 
 
 def _spaced(items: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return at most so many items, evenly spaced."""
+    """Return at most `count` items, evenly spaced."""
     return items[np.linspace(0, len(items) - 1, min(count, len(items))).astype(np.int64)]

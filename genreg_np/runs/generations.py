@@ -1,4 +1,4 @@
-"""Generations of a strategy, one at a time: a step on a dataset, or ask and tell; and what its champions are worth."""
+"""A strategy's generations, one at a time: a step on a dataset, or ask and tell; and evaluation of its champions."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ from genreg_np.strategies.problem import as_classes
 from genreg_np.streams import Stream
 
 Record = dict[str, Any]
-Seen = Mapping[str, tuple[NDArray[np.float32], Look]]  # champions (D,), and how well each predicts a split
+Seen = Mapping[str, tuple[NDArray[np.float32], Look]]  # champions (D,), and each one's result on a split
 T = TypeVar("T")
 
 
 class Generations:
-    """The part of `Evolution` that does one generation; that class says what its parameters are."""
+    """The part of `Evolution` that performs single generations; see that class for the parameters."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Generations:
         self.state = self._start(initial)
         self._looks = Looks(dataset, self.network.finished, self.backend)
         self.best_ever: BestEver | None = None
-        self.kept: Standing = {}  # unless the setting `keep` is last: of each champion, the best that validation saw
+        self.kept: Standing = {}  # each champion's best on validation so far, unless the setting `keep` is last
         self.changes: list[dict[str, Any]] = []
         self._asked: Brood | None = None
         told_apart = dataset is not None and not dataset.of_numbers
@@ -132,12 +132,12 @@ class Generations:
         return int(self.state.generation)
 
     def change(self, **settings: Any) -> None:
-        """Change settings of a run under way, such as child_mutation_rate; logged in `changes`, and in the champion.
+        """Change settings during a run, such as child_mutation_rate; logged in `changes`, and in the champion.
 
         Raises
         ------
         UsageError
-            For a setting that cannot apply any more, with the reason.
+            For a setting that can no longer change, with the reason.
         """
         config = self.config.changed(**settings)
         self.context = self._prepare(config)
@@ -148,36 +148,36 @@ class Generations:
     # One generation
 
     def step(self) -> Record:
-        """Evolve one generation on the dataset and return its record; validates when it is time to."""
+        """Evolve one generation on the dataset and return its record; validates when due."""
         started = self.clock()
         self.state = self.strategy.step(self.state, self.context, self.stream)
         self._asked = None
         return self._record(started)
 
     def ask(self) -> list[Model]:
-        """Return the genomes of the next generation as models, P of them; asking again returns the same.
+        """Return the P genomes of the next generation as models; calling it again returns the same ones.
 
         Raises
         ------
         UsageError
-            If the strategy has no population to hand out.
+            If the strategy has no population.
         """
         self._asked = self._population().breed(self.state, self.context, self.stream, told=True)
         genomes = self.backend.to_host(self.backend.rebuild(self._asked, np.arange(self._asked.size)))
         return [self.model_of(genes) for genes in genomes]
 
     def answers(self, most_bytes: int) -> Iterator[NDArray[np.float32]]:
-        """Yield what the genomes of the next generation answer to the training split, (G, N, K), some at a time.
+        """Yield the answers of the next generation's genomes to the training split in batches, (G, N, K).
 
-        Logits of classes, or numbers to predict as they are in the data. `tell` takes what they earn, in their order.
+        Answers are logits, or predicted numbers in the data's units. `tell` takes their fitness in the same order.
 
         Parameters
         ----------
         most_bytes : int
-            Of answers at a time, if that leaves a genome.
+            Most bytes of a batch, unless a single genome takes more.
         """
         if self.dataset is None:
-            raise UsageError("no dataset whose samples could be answered: ask for models, and score these")
+            raise UsageError("answers() needs a dataset: without one, use ask() and score its models")
         self._asked = asked = self._population().breed(self.state, self.context, self.stream, told=True)
         features = self._problem.features
         assert features is not None  # there is a dataset
@@ -189,11 +189,11 @@ class Generations:
             yield self.dataset.targets.unscaled(found).astype(np.float32) if self.dataset.of_numbers else found
 
     def _population(self) -> type[AnyPopulationStrategy]:
-        """Return the strategy as one that keeps a population, or refuse what only those can do."""
+        """Return the strategy if it keeps a population; otherwise raise an error."""
         return population_class(self.config.strategy)
 
     def centre(self, state: Any) -> NDArray[np.float32] | None:
-        """Return the genome (D,) around which the strategy draws the generation after a state, if there is one."""
+        """Return the genome (D,) around which the strategy draws the next generation, if there is one."""
         return self._population().centre(state)
 
     def tell(
@@ -201,7 +201,7 @@ class Generations:
         fitness: Sequence[float] | NDArray[np.floating],
         confirm: Callable[[Model], float] | None = None,
     ) -> Record:
-        """Take the fitness of the asked genomes, one number each, higher is better; select, and return the record.
+        """Take one number per genome from `ask` as its fitness, higher is better; select, and return the record.
 
         +inf is perfect, ahead of every finite number of its generation; NaN and -inf count as its worst finite one.
 
@@ -209,15 +209,15 @@ class Generations:
         ----------
         fitness : (P,) float
         confirm : callable, optional
-            confirm(model) -> float, called with a genome that would be the best ever, and with the one around which the
-            next generation is drawn, if there is one: what counts for that, for a fitness that is noisy.
+            confirm(model) -> float, for a noisy fitness: the number that counts for the best ever. It is called with a
+            candidate, and with the genome around which the next generation is drawn, if there is one.
 
         Raises
         ------
         UsageError
-            If nothing was asked.
+            Without a call of `ask` before.
         FitnessError
-            If there are not P numbers, or none is finite or +inf; the genomes are still asked then.
+            If there are not P numbers, or none is finite or +inf; `tell` can then be called again.
         """
         asked, started = self._asked, self.clock()
         if asked is None:
@@ -242,7 +242,7 @@ class Generations:
             seen = self._seen()
             now = self._standing(seen)
             record |= self._validation(now) | self._facts(seen)
-            if due and self.config.keep != "last":  # never by a look that a longer run would not have had
+            if due and self.config.keep != "last":  # only in generations in which a longer run would validate too
                 self.kept = better(self.kept, now)
         if self.dataset is not None and self.dataset.of_numbers and "mean_accuracy" in record:
             record["mean_r2"] = record.pop("mean_accuracy")
@@ -252,7 +252,7 @@ class Generations:
         return record | {"seconds": round(self.seconds, 6)}
 
     def _seen(self) -> Seen:
-        """Return the champions of the last generation, (D,), and how well each predicts the validation split."""
+        """Return the champions of the last generation, (D,), and each one's result on the validation split."""
         return {name: (genes, self._looks.look(genes, "validation")) for name, genes in self.champion_genes().items()}
 
     def _standing(self, seen: Seen | None = None) -> Standing:
@@ -263,7 +263,7 @@ class Generations:
         }
 
     def _facts(self, seen: Seen) -> Record:
-        """Return what is recorded of the champions, and of the survivors, for a report."""
+        """Return the entries of a record about champions and survivors, for a report."""
         assert self.dataset is not None
         labels, classes = self.dataset.validation.labels, len(self.class_names)
         found = weight_facts(next(iter(seen.values()))[0]) | kin_facts(*self.state.kin())
@@ -277,7 +277,7 @@ class Generations:
         """Return the run's candidates by name.
 
         `best` is the most trusted genome of the last generation, `consensus` its survivors' mean; others by strategy.
-        Under a fitness of one's own `best_ever` is the best genome of all generations.
+        Under a custom fitness, `best_ever` is the best genome of all generations.
 
         Raises
         ------
@@ -292,17 +292,17 @@ class Generations:
         return models
 
     def champion(self) -> Model:
-        """Return what the run results in so far: the model that `train` saves when it is stopped here.
+        """Return the run's result so far: the model that `train` would save if it were stopped here.
 
-        On a dataset two settings say which it is. `keep`: the champions of the last generation, or each as it was when
-        it predicted the validation split best. `champion`: one of these by name, or whichever predicts validation best.
-        It is not tested: `train` looks at the test split at the end, and trains again where `keep` is refit. Where a
-        fitness of one's own was told, it is the best genome of all generations, as `champions` has it.
+        On a dataset two settings choose it. `keep`: the champions of the last generation, or each one's best on the
+        validation split. `champion`: one of these by name, or the one that predicts the validation split best. It is
+        not tested: `train` uses the test split at the end, and trains again if `keep` is refit. Under a custom fitness
+        it is the best genome of all generations, `best_ever` of `champions`.
 
         Raises
         ------
         UsageError
-            Before the first generation, or where there is neither a dataset nor a best genome so far.
+            Before the first generation, or if there is neither a dataset nor a best genome so far.
         """
         models = self.champions()
         if "best_ever" in models:
@@ -313,13 +313,13 @@ class Generations:
         return self.result_of(chosen(self.config.champion, candidates), candidates)
 
     def candidates(self) -> Standing:
-        """Return what a run on a dataset results in so far by name: champions of the last generation, or those kept."""
+        """Return the candidates of a run on a dataset by name: the last generation's champions, or those kept."""
         return better(self.kept if self.config.keep != "last" else {}, self._standing())
 
     def result_of(
         self, genome: str, candidates: Standing, test: Mapping[str, float] | None = None, by: Generations | None = None
     ) -> Model:
-        """Return one of `candidates`, which this run or `by` trained, with all that determined it; see training_of."""
+        """Return the model of one of `candidates`, trained by this run or `by`, with the header of training_of."""
         assert self.dataset is not None
         about = self.generation, genome, candidates, test or {}, self.changes
         by = by or self
@@ -328,7 +328,7 @@ class Generations:
         return by._familiar(model, self.dataset) if self.config.familiarity else model
 
     def _familiar(self, model: Model, dataset: Dataset) -> Model:
-        """Return a model that can tell inputs unlike those it was trained on."""
+        """Return the model with the ability to recognise unfamiliar inputs."""
         network, part = self.network.finished, dataset.train
         labels = as_classes(part.labels)
         chosen = sample_of(labels, math.prod(network.feature_shape))
@@ -345,40 +345,40 @@ class Generations:
         return pack_checkpoint(self.on_host(self.state), saved)
 
     def plan(self) -> str:
-        """Say how a generation is computed, and what memory that takes."""
+        """Describe how a generation is computed, and how much memory that takes."""
         return str(self.strategy.plan(self._problem, self.config.options, self.backend))
 
     def champion_genes(self) -> dict[str, NDArray[np.float32]]:
-        """Return the genes (D,) of each champion of the last generation: of `network.finished`, which is saved."""
+        """Return the genes (D,) of each champion of the last generation, for `network.finished`, which is saved."""
         return self.champions_of(self.state)
 
     def champions_of(self, state: Any) -> dict[str, NDArray[np.float32]]:
-        """Return the genes (D,) of each champion of a state: those of `network.finished`."""
+        """Return the genes (D,) of each champion of a state, for `network.finished`."""
         with self.backend.computing():
             champions = self.strategy.champions(state)
         kept = state.kept_statistics()
         return {name: self.network.finish(self.backend.to_host(genes), kept)[1] for name, genes in champions.items()}
 
     def on_host(self, state: Any) -> Any:
-        """Return a strategy's state with NumPy's arrays in place of the backend's."""
+        """Return a strategy's state with NumPy arrays in place of the backend's."""
         values = {item.name: self.backend.to_host(getattr(state, item.name)) for item in dataclasses.fields(state)}
         return dataclasses.replace(state, **values)
 
     def accuracies(self, split: str) -> dict[str, float]:
-        """Return the accuracy of each champion of the last generation on a split; of numbers their mean R2."""
+        """Return the accuracy, or for numbers the mean R2, of each champion of the last generation on a split."""
         champions = self.champion_genes()
         return {name: self._looks.look(genes, split).score for name, genes in champions.items()}
 
     def predict(self, genes: NDArray[np.float32], split: str) -> NDArray[Any]:
-        """Return what a genome predicts of a split, the same for any number of threads: classes (N,) or numbers."""
+        """Return a genome's predictions for a split, equal for any number of threads: classes (N,) or numbers."""
         return self._looks.predict(genes, split)
 
     def evaluation(self, genes: NDArray[np.float32], split: str) -> Evaluation | NumberEvaluation:
-        """Return all there is to say of what a genome (D,) predicts of a split."""
+        """Return the full evaluation of a genome (D,) on a split."""
         return self._looks.evaluation(genes, split)
 
     def model_of(self, genes: NDArray[np.float32], training: dict[str, Any] | None = None) -> Model:
-        """Return a genome (D,) as a model; `training` says what determined it, by default its generation."""
+        """Return a genome (D,) as a model; `training` describes its origin, by default its generation."""
         names = self.dataset.feature_names if self.dataset else ()
         picture = self.dataset.picture if self.dataset else None
         told = {"generation": self.generation} if training is None else training
@@ -387,13 +387,13 @@ class Generations:
         return Model.build(self.network.finished, genes, *about)
 
     def _validation(self, standing: Standing) -> Record:
-        """Return scores on the validation split as a record has them."""
+        """Return the entries of a record for scores on the validation split."""
         of_numbers = self.dataset is not None and self.dataset.of_numbers
         name = "validation_score" if of_numbers else "validation_accuracy"
         return {f"{whose}{name}": found.fitness for whose, found in _recorded(standing)}
 
 
 def _recorded(found: Mapping[str, T]) -> Iterator[tuple[str, T]]:
-    """Yield what champions have, each with what a record puts before its name: nothing for the first."""
+    """Yield the champions' values, each with the prefix of its entries in a record: "" for the first."""
     for place, (name, one) in enumerate(found.items()):
         yield f"{name}_" if place else "", one

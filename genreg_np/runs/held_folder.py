@@ -1,7 +1,7 @@
-"""A folder that one process at a time works on: held by a lock of the operating system, which dies with its process.
+"""A folder used by one process at a time, held by a lock of the operating system that is released with the process.
 
-Files are replaced as a whole, or grow by lines. The folder may have come from anybody: nothing is read or written
-through a symbolic link.
+Files are replaced as a whole, or grow by lines. The folder is not trusted: nothing is read or written through a
+symbolic link.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_JSON_BYTES = 1 << 24
 
 
 class Packs(typing.Protocol):
-    """What can be a file: a model, an evolution."""
+    """Something that can be saved as a file: a model, an evolution."""
 
     def pack(self) -> bytes:
         """Return the file's bytes."""
@@ -30,11 +30,11 @@ class Packs(typing.Protocol):
 
 
 class HeldFolder:
-    """A folder's files, held by this process until `close`; `create` makes a new one, `open` goes on with one."""
+    """A folder's files, held by this process until `close`; `create` makes a new one, `open` takes an existing one."""
 
     own: ClassVar[tuple[str, ...]]  # its files
-    marks: ClassVar[tuple[str, ...]]  # those that a folder in use has one of
-    what: ClassVar[str]  # that it holds, such as "run"
+    marks: ClassVar[tuple[str, ...]]  # files that show that a folder is not new
+    what: ClassVar[str]  # what it holds, such as "run"
     maker: ClassVar[str]  # the command that prints its name
 
     def __init__(self, path: Path, lock: IO[str]) -> None:
@@ -42,23 +42,23 @@ class HeldFolder:
         self._lock = lock
         self._growing: dict[str, IO[str]] = {}
         self._written: set[str] = set()
-        self.is_new = False  # whether this process made it
+        self.is_new = False  # whether this process created it
 
     @classmethod
     def create(cls, path: Path) -> typing.Self:
-        """Make a new folder and hold it.
+        """Create a new folder and hold it.
 
         Raises
         ------
         RunError
-            If the folder already holds one, is in use, or cannot be written.
+            If the folder already holds a run (or `what` it is for), is in use, or cannot be written.
         """
         with as_run_error(path):
             path.mkdir(parents=True, exist_ok=True)
         folder = cls(path, cls._hold(path))
         if any((path / name).exists() for name in cls.marks):
             folder.close()
-            raise RunError(f"{path}: already holds a {cls.what}: go on with --resume {path}, or choose another --out")
+            raise RunError(f"{path}: already holds a {cls.what}: resume it with --resume {path}, or use another --out")
         folder.is_new = True
         return folder
 
@@ -69,14 +69,14 @@ class HeldFolder:
         Raises
         ------
         RunError
-            If there is none, it is in use, or it cannot be written.
+            If it does not exist, is in use, or cannot be written.
         """
         if not (path / cls.own[1]).is_file():
             raise RunError(f"{path}: holds no {cls.what} (no {cls.own[1]}); name the folder that {cls.maker} printed")
         return cls(path, cls._hold(path))
 
     def discard(self) -> None:
-        """Take away what was written to a new folder, and the folder where nothing else is in it; let go of it."""
+        """Remove what was written to a new folder, and the folder if nothing else is in it; release it."""
         self.close()
         with contextlib.suppress(OSError):
             for name in (*self._written, ".lock"):
@@ -84,7 +84,7 @@ class HeldFolder:
             self.path.rmdir()
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         for file in self._growing.values():
             file.close()
         self._growing.clear()
@@ -102,18 +102,18 @@ class HeldFolder:
         Raises
         ------
         RunError
-            If it cannot be written; the file saved before is then untouched.
+            If it cannot be written; an existing file is then unchanged.
         """
         with as_run_error(self.path / name):
             write_atomic(self.path / name, data)
         self._written.add(name)
 
     def save(self, name: str, what: Packs) -> None:
-        """Write a model, or a checkpoint; raises as `write`."""
+        """Write a model or a checkpoint; raises as `write` does."""
         self.write(name, what.pack())
 
     def append(self, name: str, line: str) -> None:
-        """Add a line to a file that grows; raises as `write`."""
+        """Append a line to a file; raises as `write` does."""
         with as_run_error(self.path / name):
             if name not in self._growing:
                 self._growing[name] = open_to_append(self.path / name)
@@ -125,12 +125,12 @@ class HeldFolder:
         self.write(name, (json.dumps(values, indent=1, sort_keys=True) + "\n").encode("utf-8"))
 
     def read_json(self, name: str) -> dict[str, Any]:
-        """Return a JSON file's values, as `json_of` does."""
+        """Return the values of a JSON file; see `json_of`."""
         return json_of(self.path / name)
 
     @classmethod
     def _hold(cls, path: Path) -> IO[str]:
-        """Lock a folder for this process, and clear away half-written files of one that was killed."""
+        """Lock a folder for this process, and remove unfinished files of a process that was killed."""
         for name in cls.own:
             if (path / name).is_symlink():
                 raise RunError(
@@ -157,7 +157,7 @@ class HeldFolder:
 
 
 def json_of(path: Path) -> dict[str, Any]:
-    """Return a JSON file's values; an absent or damaged one is empty (nothing in it determines a result)."""
+    """Return a JSON file's values, or {} if it is missing or damaged (nothing in it determines a result)."""
     try:
         values = json.loads(read_text(path, MOST_JSON_BYTES, follow_links=False))
     except (OSError, ValueError, RecursionError):
@@ -167,10 +167,10 @@ def json_of(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def as_run_error(path: Path, doing: str = "written") -> Iterator[None]:
-    """Turn what a machine refuses into one line."""
+    """Turn an OSError into a one-line RunError."""
     try:
         yield
     except OSError as error:
         raise RunError(
-            f"{path}: cannot be {doing} ({error.strerror or error}); what was saved before is untouched"
+            f"{path}: cannot be {doing} ({error.strerror or error}); what was saved before is unchanged"
         ) from None

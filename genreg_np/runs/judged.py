@@ -1,9 +1,9 @@
-"""Generations judged by what they answer: whole populations answer all samples at once, and each genome earns a number.
+"""Fitness computed from the answers of whole populations to all samples at once, one number per genome.
 
-    judge(answers (G, N, K)) -> numbers (G,)       logits of classes, or numbers to predict; higher is better
+    judge(answers (G, N, K)) -> numbers (G,)       answers are logits of classes, or predicted numbers; higher is better
 
-Any metric of answers can be that: F1, a cost matrix, the right to say nothing. No derivative is taken, and no model is
-made of a genome.
+Any metric of answers will do: F1, a cost matrix, a score that allows abstention. It need not be differentiable, and
+genomes are not turned into models.
 
 Shapes: G genomes at a time of P, N samples of the training split, K classes or numbers.
 """
@@ -23,7 +23,7 @@ from genreg_np.model import Float32
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
 
-MOST_BYTES = 64 << 20  # of answers at a time
+MOST_BYTES = 64 << 20  # of a batch of answers
 Judge = Callable[[Float32], NDArray[np.float64]]
 
 
@@ -35,7 +35,7 @@ class JudgedRun:
     evolution : Generations
     judge : callable
     tie : callable, optional
-        What puts those in order who earn the same; more is ahead.
+        Orders genomes with equal numbers; higher is better.
     """
 
     def __init__(self, evolution: Generations, judge: Judge, tie: Judge | None = None) -> None:
@@ -56,7 +56,7 @@ class JudgedRun:
 
 
 def apart(numbers: NDArray[np.float64], ties: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return numbers (P,) in which equals are put in order by ties (P,); none passes one that was above it."""
+    """Return numbers (P,) in which equal ones are ordered by ties (P,), without changing the order of the others."""
     finite = np.unique(numbers[np.isfinite(numbers)])
     gap = float(np.diff(finite).min()) if len(finite) > 1 else 1.0
     places = np.argsort(np.argsort(ties, kind="stable"), kind="stable") / len(ties)  # 0 .. 1, and never 1

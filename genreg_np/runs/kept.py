@@ -1,8 +1,8 @@
-"""Of each champion of a run on a dataset, the best that the validation split has seen: saved if `keep` is not last.
+"""Each champion's best genome on the validation split of a run on a dataset; saved if `keep` is not last.
 
-Accuracy on few validation images rises and falls long after anything is learned, and falls for good where a network
-learns its training images by heart. Of equals the later one stays, which was trained for longer; without a look that is
-better than the last one, the last one is what is saved.
+Accuracy on few validation images fluctuates long after anything is learned, and falls for good if a network overfits
+its training images. Of equals the later one is kept, which was trained for longer; if no validation was better than the
+last one, the last genome is saved.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Standing = dict[str, BestEver]  # champions by name; their fitness is the accura
 
 
 def better(before: Mapping[str, BestEver], now: Standing) -> Standing:
-    """Return, of each champion of `now`, the better one of both; `before` may lack some."""
+    """Return the better one of `before` and `now` for each champion of `now`; `before` may lack some."""
     return {
         name: before[name] if name in before and before[name].fitness > found.fitness else found
         for name, found in now.items()

@@ -1,13 +1,13 @@
-"""What is recorded at a look at the validation split beside accuracy, for the page that `genreg-np report` makes.
+"""Further values recorded at each validation besides accuracy, for the page of `genreg-np report`.
 
-    class_accuracy       fraction of each class that the first champion predicts right, of at most a hundred; those of
-                         others have their name before it, as in consensus_class_accuracy
+    class_accuracy       fraction of each class that the first champion predicts correctly, for at most a hundred
+                         classes; other champions have their name as a prefix, as in consensus_class_accuracy
     mean_weight          mean of |w| over the first champion's genes
-    largest_weight       the largest
-    survivor_distance    of strategies that keep survivors: the root mean square distance of two of them, by genes
-    trust_deviation      and the standard deviation of their trust
+    largest_weight       largest |w|
+    survivor_distance    root mean square distance between the genes of two survivors, if the strategy keeps some
+    trust_deviation      standard deviation of their trust
 
-A line of metrics.jsonl grows by 100 bytes, and nine for each class and champion, only where there was a look.
+With a validation, a line of metrics.jsonl grows by 100 bytes, and by nine for each class and champion.
 
 Shapes: S survivors, D genes, N images, K classes.
 """
@@ -22,22 +22,22 @@ from numpy.typing import NDArray
 from genreg_np.layers.base import Array, Float32, on_host
 
 MOST_CLASSES = 100
-MOST_GENES = 4096  # that a distance is measured by: evenly spread, and scaled to all
-DIGITS = 4  # of what is recorded
+MOST_GENES = 4096  # used to measure a distance: evenly spaced, and scaled up to all
+DIGITS = 4  # of recorded values
 
 
 def class_facts(right: NDArray[np.bool_], labels: NDArray[np.int64], classes: int, whose: str = "") -> dict[str, Any]:
-    """Return how much of each of K classes a champion predicts right; nothing of more than a hundred.
+    """Return the fraction of each of K classes that a champion predicts correctly; {} for more than a hundred classes.
 
     Parameters
     ----------
     right : (N,) bool
-        Which images it predicts right.
+        Which images it predicts correctly.
     labels : (N,) int64
     classes : int
         K.
     whose : str
-        What comes before the name: the champion's, of all but the first.
+        Prefix of the name: the champion's name, or "" for the first.
     """
     if classes > MOST_CLASSES:
         return {}
@@ -47,13 +47,13 @@ def class_facts(right: NDArray[np.bool_], labels: NDArray[np.int64], classes: in
 
 
 def weight_facts(genes: Float32) -> dict[str, Any]:
-    """Return how large the genes (D,) of a champion are."""
+    """Return the mean and the largest magnitude of a champion's genes (D,)."""
     sizes = np.abs(genes)
     return {"mean_weight": _rounded(sizes.mean(dtype=np.float64)), "largest_weight": _rounded(sizes.max())}
 
 
 def kin_facts(survivors: Array | None, trust: NDArray[np.float64] | None) -> dict[str, Any]:
-    """Return what there is to record of S survivors (S, D), where a strategy has any, and of their trust (S,)."""
+    """Return the entries for S survivors (S, D) and their trust (S,), if the strategy has them."""
     found: dict[str, Any] = {}
     if survivors is not None and len(survivors) > 1:
         found["survivor_distance"] = distance_of(survivors)
@@ -63,9 +63,9 @@ def kin_facts(survivors: Array | None, trust: NDArray[np.float64] | None) -> dic
 
 
 def distance_of(survivors: Array) -> float | None:
-    """Return the root mean square distance of two of S survivors (S, D), two or more; None where it is no number.
+    """Return the root mean square distance between two of S survivors (S, D), S >= 2; None if it is not finite.
 
-    The mean square of the distance of two of S points is twice their variance, summed over genes, by S / (S - 1).
+    The mean square distance between two of S points is twice their variance, summed over genes, times S / (S - 1).
     """
     genes = survivors.shape[1]
     some = survivors[:, :: -(-genes // MOST_GENES)]
@@ -74,5 +74,5 @@ def distance_of(survivors: Array) -> float | None:
 
 
 def _rounded(value: Any) -> float | None:
-    """Return a number with a few significant digits, as JSON has it; None for one that is not finite."""
+    """Return a number rounded to a few significant digits, or None if it is not finite."""
     return float(f"{float(value):.{DIGITS}g}") if np.isfinite(value) else None

@@ -1,15 +1,15 @@
-"""What predictions of classes are measured by, beside accuracy.
+"""Measures of class predictions.
 
-    accuracy             fraction predicted right
-    balanced-accuracy    mean of the classes' recall
-    precision            of what is predicted as a class, the fraction that is; mean of the classes
-    recall               of what is a class, the fraction predicted as it; mean of the classes
+    accuracy             fraction predicted correctly
+    balanced-accuracy    mean recall of the classes
+    precision            fraction of predictions of a class that are right; mean of the classes
+    recall               fraction of inputs of a class that are predicted as it; mean of the classes
     f1                   2 p r / (p + r) of both; mean of the classes
     log-loss             mean of -log p(right class)
-    roc-auc              how probably one of a class has a higher p of it than one of another; mean of the classes
-    majority             accuracy of whoever always says the most frequent class
+    roc-auc              probability that an input of a class has a higher p for it than another; mean of the classes
+    majority             accuracy of always predicting the most frequent class
 
-The mean over classes is that of those which occur, or are predicted; of roc-auc those which occur, but are not all.
+Means are over classes that occur or are predicted; for roc-auc, over classes that occur but do not make up all inputs.
 
 Shapes: N inputs, K classes.
 """
@@ -24,18 +24,18 @@ from numpy.typing import NDArray
 
 from genreg_np.runs.evaluation import Evaluation
 
-Z = 1.959964  # standard deviations to each side that 95 % of a normal distribution lie within
-LEAST = -35.0  # log p, so that one certain error does not decide everything
+Z = 1.959964  # 95 % of a normal distribution lie within this many standard deviations of the mean
+LEAST = -35.0  # lower limit of log p, so that a single confident error does not decide everything
 
 
 def interval(share: float, count: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share of so many (Wilson 1927): what it may be, and not be chance alone."""
+    """Return the 95 % confidence interval of a share of `count` (Wilson 1927)."""
     middle, spread = share + Z**2 / (2 * count), Z * math.sqrt(share * (1 - share) / count + (Z / (2 * count)) ** 2)
     return max(0.0, (middle - spread) / (1 + Z**2 / count)), min(1.0, (middle + spread) / (1 + Z**2 / count))
 
 
 def of_each_class(confusion: NDArray[np.integer]) -> dict[str, NDArray[np.float64]]:
-    """Return precision, recall and f1 of each class, (K,), 0 where there is nothing to divide by."""
+    """Return precision, recall and f1 of each class, (K,), 0 where undefined."""
     counts = confusion.astype(np.float64)
     right, true, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     return {
@@ -48,7 +48,10 @@ def of_each_class(confusion: NDArray[np.integer]) -> dict[str, NDArray[np.float6
 def measures_of(
     log_probabilities: NDArray[np.floating], labels: NDArray[np.int64], class_names: Sequence[str], also: str = ""
 ) -> dict[str, float]:
-    """Return all measures but roc-auc and majority of log p (N, K) and labels (N,); `also` one of a single class."""
+    """Return all measures except roc-auc and majority from log p (N, K) and labels (N,).
+
+    `also` adds a measure of a single class, such as f1:CLASS.
+    """
     confusion = Evaluation.of(log_probabilities.argmax(axis=1), labels, len(class_names)).confusion
     true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     classes = of_each_class(confusion)
@@ -67,9 +70,9 @@ def measures_of(
 
 
 def roc_auc(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> float | None:
-    """Return the mean over classes of the area under each one's curve against all others, None where there is none.
+    """Return the mean over classes of the area under the one-vs-rest ROC curve, or None if it is undefined.
 
-    By ranks (Mann & Whitney 1947), equal ones sharing theirs; of two classes both areas are the same.
+    Computed from ranks (Mann & Whitney 1947), averaged over ties; for two classes both areas are equal.
     """
     areas = []
     for k in range(probabilities.shape[1]):
@@ -84,5 +87,5 @@ def roc_auc(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> f
 
 
 def majority(labels: NDArray[np.int64]) -> float:
-    """Return the accuracy of whoever always says the most frequent class."""
+    """Return the accuracy of always predicting the most frequent class."""
     return float(np.bincount(labels).max() / len(labels))

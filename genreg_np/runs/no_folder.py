@@ -1,4 +1,4 @@
-"""A run that is kept nowhere: it takes what a run folder does, and writes nothing."""
+"""A stand-in for the run folder of a run that is not saved: it has the same methods and writes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genreg_np.runs.held_folder import Packs
 
 
 class NoFolder:
-    """Stands in the place of a RunFolder; what would be written is not even packed."""
+    """Takes the place of a RunFolder; what would be written is not even packed."""
 
     path: None = None
 
@@ -21,16 +21,16 @@ class NoFolder:
         pass
 
     def discard(self) -> None:
-        """Take away nothing."""
+        """Do nothing."""
 
     def save(self, name: str, what: Packs) -> None:
-        """Let a file go."""
+        """Ignore a file."""
 
     def write_config(self, config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> None:
-        """Let the configuration go."""
+        """Ignore the configuration."""
 
     def write_json(self, name: str, values: dict[str, Any]) -> None:
-        """Let notes go."""
+        """Ignore notes."""
 
     def record(self, line: Record) -> None:
-        """Let the record of a generation go."""
+        """Ignore the record of a generation."""

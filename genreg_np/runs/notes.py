@@ -1,4 +1,4 @@
-"""What is worth knowing of a run and does not determine its result: run.json."""
+"""Notes about a run that do not determine its result: run.json."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run_notes(evolution: Generations) -> dict[str, Any]:
 
 
 def resumed_notes(evolution: Generations, before: dict[str, Any], generation: int) -> dict[str, Any]:
-    """Return the notes of a run that goes on from a generation: those of before, and one more resume."""
+    """Return the notes of a run resumed at a generation: the earlier ones, with another entry in `resumes`."""
     resumes = before.get("resumes")
     again = [{"generation": generation, "time": now(), "backend": evolution.backend.name}]
     again = resumes + again if isinstance(resumes, list) else again
@@ -44,5 +44,5 @@ def resumed_notes(evolution: Generations, before: dict[str, Any], generation: in
 
 
 def now() -> str:
-    """Return the time, to the second, with its zone."""
+    """Return the current time in UTC, to the second, in ISO format."""
     return datetime.now(UTC).isoformat(timespec="seconds")

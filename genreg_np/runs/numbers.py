@@ -1,9 +1,9 @@
-"""How well numbers are predicted: R2, root mean squared and mean absolute error, beside those of the mean.
+"""Evaluation of predicted numbers: R2, root mean squared and mean absolute error, with a baseline's errors.
 
     R2 = 1 - sum (t - p)^2 / sum (t - mean t)^2
 
-of N targets t and predictions p, the mean that of the same targets; where these are all alike 1 if they are met, else
-0, as scikit-learn has it. The baseline is what predicts the training split's mean for everything.
+for N targets t and predictions p, with the mean of the same targets. If all targets are equal, R2 is 1 if they are
+predicted exactly, otherwise 0, as in scikit-learn. The baseline always predicts the training split's mean.
 
 Shapes: N samples, K numbers of each.
 """
@@ -22,7 +22,7 @@ Float64 = NDArray[np.float64]
 
 
 def r_squared(predicted: NDArray[Any], targets: Float64) -> Float64:
-    """Return R2 of each number, (K,), from predictions and targets (N, K); -1e6 where it is less, or no number."""
+    """Return R2 of each number, (K,), from predictions and targets (N, K); -1e6 if it is less, or NaN."""
     with np.errstate(all="ignore"):
         errors = np.square(targets - predicted).sum(axis=0)
         spread = np.square(targets - targets.mean(axis=0)).sum(axis=0)
@@ -32,7 +32,7 @@ def r_squared(predicted: NDArray[Any], targets: Float64) -> Float64:
 
 @dataclass(frozen=True)
 class NumberEvaluation:
-    """Errors of predictions on one split; K numbers."""
+    """Errors of predictions on one split, for K numbers."""
 
     names: tuple[str, ...]
     n: int
@@ -44,7 +44,7 @@ class NumberEvaluation:
 
     @classmethod
     def of(cls, predicted: NDArray[Any], targets: Float64, names: tuple[str, ...], mean: Float64) -> NumberEvaluation:
-        """Compare predictions (N, K) with targets (N, K), and both with the training split's mean (K,)."""
+        """Compare predictions (N, K), and the training split's mean (K,), with targets (N, K)."""
         with np.errstate(all="ignore"):
             errors, plain = targets - predicted, targets - mean
             rmse, mean_rmse = (np.sqrt(np.square(one).mean(axis=0)) for one in (errors, plain))
@@ -53,11 +53,11 @@ class NumberEvaluation:
 
     @property
     def score(self) -> float:
-        """The mean of all R2: what runs are judged by."""
+        """The mean of all R2, by which runs are judged."""
         return float(self.r2.mean())
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values; an error that is no number is None."""
+        """Return plain JSON values; errors that are not finite become None."""
         each = {
             name: {
                 "r2": float(self.r2[k]),

@@ -1,9 +1,9 @@
-"""The folder of a run on a fitness of one's own: train's (run_folder.py), held by its lock while the run goes on.
+"""The folder of a run on a custom fitness: a run folder (run_folder.py), held by its lock during the run.
 
-config.toml       settings, [[changes]] made in mid-run, and the [origin]: the function, its episodes, the backend
-run.json          what does not determine the result
+config.toml       settings, [[changes]] made during the run, and the [origin]: the function, its episodes, the backend
+run.json          notes that do not determine the result
 metrics.jsonl     a line per generation
-checkpoint.npz    what Evolution.load goes on from; written every 30 s, and however the run ends
+checkpoint.npz    read by Evolution.load; written every 30 s, and at the end, however the run ends
 model.npz         the best genome ever seen
 """
 
@@ -29,22 +29,22 @@ from genreg_np.runs.own_run import OwnRun
 from genreg_np.runs.run_config import is_plain
 from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 
-DETERMINED = {"fitness": 0, "backend": 0}  # of the origin, what a model has in its settings, or need not have
-OWN_FITNESS = "fitness"  # the entry of a run's origin that tells it from one of train
+DETERMINED = {"fitness": 0, "backend": 0}  # entries of the origin that a model has elsewhere, or does not need
+OWN_FITNESS = "fitness"  # the entry of a run's origin that distinguishes it from a run of train
 
 
 class OwnFolder:
-    """Keeps a run, and lets go of the folder when the block ends; saves if it ends by an exception.
+    """Saves a run, and releases the folder at the end of the block; also saves if that ends by an exception.
 
     Parameters
     ----------
     evolution : Generations
         Before its first generation, or loaded from this folder's checkpoint.
     path : path
-        A folder that holds no run yet, or this one.
+        A folder that holds no run yet, or this run.
     fitness : callable
-        Its name is noted, and what its method `facts` returns, if it has one: a dict of names and plain values that
-        say what it measures.
+        Its name is recorded, and the result of its method `facts`, if it has one: a dict of names and plain values
+        that describe what it measures.
     run : OwnRun
 
     Raises
@@ -52,7 +52,7 @@ class OwnFolder:
     RunError
         If the folder holds another run, is in use, or cannot be written.
     UsageError
-        For a setting that cannot change in mid-run, or a method `facts` that returns anything else.
+        For a setting that cannot change during a run, or a method `facts` that returns anything else.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class OwnFolder:
             raise
 
     def _go_on(self) -> None:
-        """Take over the folder of a run under way; refuses any but the one that the evolution is at."""
+        """Take over the folder of an earlier run; refuses one that is not in the evolution's state."""
         folder, evolution = self._folder, self._evolution
         config, changes, origin = folder.read_config()
         if OWN_FITNESS not in origin:
@@ -91,11 +91,11 @@ class OwnFolder:
         names = [item.name for item in dataclasses.fields(state)] if path.exists() else ["generation"]
         if not all(np.array_equal(getattr(state, name), saved.get(name, np.nan)) for name in names):
             raise RunError(
-                f"{folder.path}: already holds a run, at generation {saved['generation']}: go on with it by "
+                f"{folder.path}: already holds a run, at generation {saved['generation']}: continue it with "
                 f"Evolution.load({str(path)!r}), or choose another folder"
             )
         config.changed(**evolution.config.to_dict())
-        if evolution.changes[: len(changes)] != changes:  # a checkpoint of a version that did not keep them
+        if evolution.changes[: len(changes)] != changes:  # the checkpoint is from a version that did not save them
             evolution.changes = [*changes, *evolution.changes]
         self._notes = resumed_notes(evolution, folder.read_json("run.json"), evolution.generation)
         folder.cut_metrics(evolution.generation)
@@ -106,13 +106,13 @@ class OwnFolder:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             if error is not None:
-                with contextlib.suppress(GenregError):  # what went wrong first is what the caller should hear of
+                with contextlib.suppress(GenregError):  # the caller should see the first error
                     self.finish("failed" if isinstance(error, Exception) else "interrupted")
         finally:
             self._folder.close()
 
     def recorder(self, on_record: Callable[[dict[str, Any]], None] | None) -> Callable[[dict[str, Any]], None]:
-        """Return what takes the record of each generation, saves every 30 s, and hands it on."""
+        """Return a function that takes the record of each generation, saves every 30 s, and calls `on_record`."""
 
         def record(values: dict[str, Any]) -> None:
             self._folder.record(values)
@@ -125,7 +125,7 @@ class OwnFolder:
         return record
 
     def _now(self) -> tuple[Any, BestEver | None, Standing]:
-        """Return what a generation changes of the evolution and a checkpoint holds."""
+        """Return the parts of the evolution that a generation changes and a checkpoint holds."""
         return self._evolution.state, self._evolution.best_ever, self._evolution.kept
 
     def _save(self) -> None:
@@ -133,7 +133,7 @@ class OwnFolder:
         self._saved_at = self._evolution.clock()
 
     def finish(self, ended: str) -> str:
-        """Save everything and return `ended`; a generation that has no record yet is not counted."""
+        """Save everything and return `ended`; a generation without a record is not counted."""
         evolution = self._evolution
         evolution.state, evolution.best_ever, evolution.kept = self._recorded
         self._save()
@@ -151,10 +151,10 @@ class OwnFolder:
         return ended
 
     def _model(self, best: BestEver) -> Model:
-        """Return the best ever with everything that determined it, and nothing else: equal runs give equal bytes."""
+        """Return the best ever with exactly what determined it, so that equal runs give equal bytes."""
         evolution = self._evolution
         config = evolution.config.determining()
-        del config["dataset"]  # the function decides what is learned from; a path does not belong into a model
+        del config["dataset"]  # the function determines the data; a path does not belong in a model
         config["fitness"] = "custom"
         score = {name: value for name, value in self._origin.items() if name not in self._run.facts() | DETERMINED}
         training = {
@@ -172,33 +172,33 @@ class OwnFolder:
 
 
 def _origin_of(fitness: object, run: OwnRun, backend: str) -> dict[str, Any]:
-    """Return what is noted of a run beside its settings."""
+    """Return the origin recorded for a run besides its settings."""
     own = {OWN_FITNESS: _name(fitness), **run.facts(), "backend": backend}
     told = getattr(fitness, "facts", None)
     facts = told() if callable(told) else {}
     if not isinstance(facts, dict) or not all(isinstance(name, str) and is_plain(facts[name]) for name in facts):
         raise UsageError(
-            f"{own[OWN_FITNESS]}.facts() gave {facts!r:.80}: a fitness that has this method says by it what it "
+            f"{own[OWN_FITNESS]}.facts() returned {facts!r:.80}: this method must describe what the fitness "
             "measures, as a dict of names and plain values (text, finite numbers, true or false)"
         )
     if taken := sorted(facts.keys() & own):
-        raise UsageError(f"{own[OWN_FITNESS]}.facts() has {taken[0]!r}, which is a run's own: choose another name")
+        raise UsageError(f"{own[OWN_FITNESS]}.facts() has {taken[0]!r}, which is a reserved name: choose another")
     return own | facts
 
 
 def _check_same(path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
-    """Refuse to go on with another score than a run began with: its best ever would be compared with others."""
+    """Refuse to continue with another score than the run began with: their best evers are not comparable."""
     before = {"episodes": 1} | before
-    for name in sorted((before.keys() | now.keys()) - {"backend", OWN_FITNESS}):  # whose name a correction may change
+    for name in sorted((before.keys() | now.keys()) - {"backend", OWN_FITNESS}):  # the function may be renamed
         was, wanted = before.get(name), now.get(name)
         if was != wanted:
             raise RunError(
-                f"{path}: this run began with {name} = {before.get(name)}, not {now.get(name)}: go on with the same, "
+                f"{path}: this run began with {name} = {before.get(name)}, not {now.get(name)}: keep it, "
                 "or choose another folder"
             )
 
 
 def _name(fitness: object) -> str:
-    """Return a function's name with its module's, or those of its type."""
+    """Return the qualified name of a function, or of an object's type, with its module."""
     named = fitness if hasattr(fitness, "__qualname__") else type(fitness)
     return f"{named.__module__}.{named.__qualname__}"

@@ -1,4 +1,4 @@
-"""A run on a fitness of one's own: generations scored by a function, until a target in the function's own units."""
+"""A run on a custom fitness: generations scored by a function, with a target in the function's own units."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from genreg_np.settings import is_number, whole_number
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
 
-SHARE = 0.5  # of a generation's own calls, that scoring again may take on average
+SHARE = 0.5  # calls for scoring again, on average, relative to a generation's own
 
 
 class OwnRun:
@@ -29,18 +29,18 @@ class OwnRun:
     target : float, optional
         The fitness that ends the run; +inf for a perfect genome.
     rescore : int
-        How often a genome that would be the best ever is scored again.
+        How often a candidate for the best ever is scored again.
     episodes : int
         How often each genome is scored in a generation.
     patience : int, optional
-        Generations without a better best ever that end the run.
+        The run ends after this many generations without a better best ever.
     budget : float, optional
-        Seconds from now on that end it.
+        The run ends after this many seconds from now.
 
     Raises
     ------
     UsageError
-        For a target or a number that cannot be.
+        For an invalid target or number.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class OwnRun:
         self._budget = math.inf if budget is None else _checked_budget(budget)
         self._started = self._ended = evolution.clock()
         self._last = 0.0  # seconds of the last generation
-        self._is_warm = False  # after the first, in which processes start
+        self._is_warm = False  # true after the first generation, in which processes start
 
     def step(self) -> dict[str, Any]:
         """Score one generation and return its record."""
         evolution, started, used = self._evolution, self._evolution.clock(), self._pool.used
         models = evolution.ask()
-        with single_threaded_blas():  # as in the workers: the same numbers, and no contention
+        with single_threaded_blas():  # as in the workers, for equal numbers and no contention
             numbers = self._pool.map(models, self._seeds(evolution.generation, 0, self._episodes))
         evolution.seconds += evolution.clock() - started
         told = [scores[0] if len(scores) == 1 else mean_score(scores) for scores in numbers]
@@ -79,7 +79,7 @@ class OwnRun:
         return record | ({"workers": used} if self._pool.workers else {})
 
     def _is_due(self, size: int) -> bool:
-        """Whether this generation's best is to be scored again: so rarely that it costs no more than SHARE."""
+        """Return whether to score this generation's best again, rarely enough to cost no more than SHARE."""
         state = self._evolution.state
         candidates = 1 if self._evolution.centre(state) is None else 2
         every = math.ceil(candidates * self._rescore / (SHARE * size * self._episodes))
@@ -90,14 +90,14 @@ class OwnRun:
             return mean_score(self._pool.repeat(model, self._seeds(0, 1, self._rescore)))
 
     def _seeds(self, generation: int, which: int, count: int) -> list[int]:
-        """Return seeds, (count,): those that all genomes of a generation meet, or those of scoring again.
+        """Return `count` seeds: those for all genomes of a generation, or those for scoring again.
 
-        The latter are the same in all generations, so that nobody is the best ever for having met easier ones.
+        The latter are the same in all generations, so that no genome is the best ever because its seeds were easier.
         """
         return self._evolution.stream.seeds(generation, which, count)
 
     def ended(self) -> str:
-        """Return why no more generations are to follow; nothing where they are."""
+        """Return why the run is to end now, or "" if it is to continue."""
         best, generation = self._evolution.best_ever, self._evolution.generation
         if self._target is not None and best is not None and best.fitness >= self._target:
             return "target"
@@ -106,12 +106,12 @@ class OwnRun:
         return "budget" if self._ended - self._started + self._last > self._budget else ""
 
     def facts(self) -> dict[str, int]:
-        """Return what determines the run beside its settings."""
+        """Return what determines the run besides its settings."""
         return {"rescore": self._rescore, "episodes": self._episodes}
 
 
 def _not_now(model: Model) -> float:
-    """Let nobody be the best ever in a generation whose best is not scored again."""
+    """Reject candidates for the best ever in a generation whose best is not scored again."""
     return -math.inf
 
 
@@ -125,5 +125,5 @@ def _checked_target(target: float) -> float:
 
 def _checked_budget(budget: float) -> float:
     if not is_number(budget) or not budget > 0:
-        raise UsageError(f"budget = {budget!r:.40} must be seconds, above 0")
+        raise UsageError(f"budget = {budget!r:.40} must be a number of seconds above 0")
     return float(budget)

@@ -1,8 +1,8 @@
-"""The data of a run: which they are, where they lie, and what a model says of them.
+"""The data of a run: which they are, where they are, and what a model records about them.
 
-A run folder names its data and keeps their fingerprint, so that a run goes on with what it began with. But it may come
-from anybody: a file or folder is read again because the user named it, or because it is, byte for byte, what the
-fingerprint was made of.
+A run folder names its data and holds their fingerprint, so that a run is resumed with the same data. But run folders
+are not trusted: a file or folder is read again only if the user named it, or if it matches the fingerprint byte for
+byte.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from genreg_np.data.fitting import GREY, STRETCH
 from genreg_np.errors import RunError, UsageError
 from genreg_np.model import Network
 
-IN_MEMORY = "arrays in memory"  # the source of data that no name or path stands for
+IN_MEMORY = "arrays in memory"  # the source of data without a name or path
 
 
 def is_path(source: str) -> bool:
-    """Whether a dataset is a file or folder of the user's, no named one."""
+    """Return whether a dataset is a file or folder of the user, not a named one."""
     return source not in ("auto", IN_MEMORY, *dataset_names())
 
 
 def lasting(source: str | os.PathLike[str]) -> str:
-    """Return a dataset's name, or its path as it can be read from any folder."""
+    """Return a dataset's name, or its absolute path."""
     name = os.fspath(source)
     return os.path.abspath(name) if is_path(name) else name
 
 
 def load_again(folder: Path, origin: dict[str, Any], variations: int, named: bool) -> Dataset:
-    """Load the data of a run as it did before.
+    """Load the data of a run again, with the same options.
 
     Parameters
     ----------
     folder : Path
         The run folder, for messages.
     origin : dict
-        What load_dataset was given: `source` (name, path or IN_MEMORY), `data_dir` and READER_OPTIONS; `data` is the
+        The arguments of load_dataset: `source` (name, path or IN_MEMORY), `data_dir` and READER_OPTIONS; `data` is the
         fingerprint.
     variations : int
         Views per letter.
@@ -55,7 +55,7 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
     UsageError
         For arrays that were in memory, or a file or folder without a fingerprint that was not named.
     RunError
-        For one that is gone.
+        For a file or folder that no longer exists.
     GenregError
         For data that cannot be read.
     """
@@ -71,7 +71,7 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
                 f"{folder}: has no fingerprint of its data, so {source} is not read unless you name it: --dataset PATH"
             )
         if not os.path.exists(source):
-            raise RunError(f"{folder}: its data are not at {source} any more: say where they are with --dataset PATH")
+            raise RunError(f"{folder}: its data are no longer at {source}: give their place with --dataset PATH")
     arguments = reader_arguments(origin)
     if is_path(source) and "fit" not in arguments and is_image_folder(source):
         arguments = _as_it_was_read(source) | arguments
@@ -79,21 +79,21 @@ def load_again(folder: Path, origin: dict[str, Any], variations: int, named: boo
 
 
 def _as_it_was_read(folder: str) -> dict[str, Any]:
-    """Return how a folder of images was read by a run of which no `fit` is known: stretched or of one size, in grey."""
+    """Return how a folder of images was read by runs that recorded no `fit`: stretched or of one size, in grey."""
     from genreg_np.data.folder import first_size
 
     return {"fit": STRETCH, "color": GREY, "size": first_size(folder)}
 
 
 def fingerprint_of_names(dataset: Dataset) -> str | None:
-    """Return the SHA-256 of the names of a dataset's columns, in order; None where they have none."""
+    """Return the SHA-256 of a dataset's column names in order, or None if it has none."""
     if not dataset.feature_names:
         return None
     return hashlib.sha256(repr(dataset.feature_names).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Return the SHA-256 of everything in a dataset that can influence a run's arrays."""
+    """Return the SHA-256 of everything in a dataset that can affect a run's arrays."""
     about: tuple[Any, ...] = (dataset.class_names, dataset.input_range)
     about += (dataset.value_names,) if dataset.of_numbers else ()
     about += (dataset.columns,) if dataset.columns else ()
@@ -109,7 +109,7 @@ def fingerprint(dataset: Dataset) -> str:
 def display_name(setting: str, dataset: Dataset) -> str:
     """Return a built-in dataset's name, or a file's or folder's name without the path (a folder's with a slash).
 
-    Arrays that are only in memory are marked so: their name must not be taken for one that can be loaded.
+    Arrays in memory are marked as such, so that their name is not mistaken for one that can be loaded.
     """
     if dataset.origin is None:
         return f"{dataset.name} (in memory)"
@@ -119,7 +119,7 @@ def display_name(setting: str, dataset: Dataset) -> str:
 
 
 def background(dataset: Dataset) -> dict[str, float]:
-    """Return how bright the border of training images is, 0 .. 1, so that inverted pictures can be told later."""
+    """Return the mean brightness of the training images' borders, 0 .. 1, to detect inverted pictures later."""
     inputs, value_range = dataset.train.inputs, dataset.input_range
     if inputs.ndim != 3 or value_range is None:
         return {}
@@ -129,7 +129,7 @@ def background(dataset: Dataset) -> dict[str, float]:
 
 
 def fingerprint_of_network(network: Network | None) -> str | None:
-    """Return a number for all that a network is; None for none, which is a run that builds its own."""
+    """Return a hash of a network, or None without one, if a run builds its own."""
     if network is None:
         return None
     parts = [getattr(layer, "parts", 1) for layer in network.learning]

@@ -1,9 +1,9 @@
-"""`keep = refit`: what the validation split found best is trained again, and learns from that split as well.
+"""`keep = refit`: the best genome on the validation split is trained again, with that split as training data as well.
 
-Data of one's own are few, and a sixth of them is held out to choose by. Once it has chosen - a champion, and the
-generation it is of - nothing is left for it to say, and a run from the start, of the same seed and settings and up to
-that generation, learns from both splits, as do the fixed layers that scale inputs and fill in what is missing. Scores
-on the validation split are those of before. (Goodfellow, Bengio & Courville 2016, "Deep Learning", algorithm 7.2.)
+Users' data are often few, and a sixth of them is held out for validation. Once validation has chosen a champion and its
+generation, it is no longer needed: a new run with the same seed and settings, up to that generation, learns from both
+splits, as do the fixed layers that scale inputs and fill in missing values. Scores on the validation split are those of
+the first run. (Goodfellow, Bengio & Courville 2016, "Deep Learning", algorithm 7.2.)
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from genreg_np.runs.best_ever import BestEver
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.evolution import Evolution
 
-Start = Callable[[TrainConfig, Dataset], Evolution]  # begins a run as another was begun
+Start = Callable[[TrainConfig, Dataset], Evolution]  # starts a run as another was started
 
 
 @dataclass(frozen=True)
 class Refit:
-    """A run that has learned from both splits, and its champion, with what the first one reached on validation."""
+    """A run that has learned from both splits, and its champion, with the first run's score on validation."""
 
     run: Evolution
     champion: BestEver
@@ -31,25 +31,25 @@ class Refit:
 def refitted(
     run: Evolution, genome: str, found: BestEver, start: Start, should_stop: Callable[[], bool]
 ) -> Refit | None:
-    """Train a champion again, from the rows that it was trained on and those that chose it.
+    """Train a champion again, on both the training and the validation split.
 
     Parameters
     ----------
     run : Evolution
-        What chose it.
+        The run that chose it.
     genome : str
         Its name.
     found : BestEver
-        What it reached on the validation split, and when.
+        Its score on the validation split, and its generation.
     start : callable
-        start(config, dataset) -> a run as `run` was begun.
+        start(config, dataset) -> a run started as `run` was.
     should_stop : callable
-        Asked before each generation.
+        Called before each generation.
 
     Returns
     -------
     Refit or None
-        None where it was stopped.
+        None if it was stopped.
     """
     assert run.dataset is not None
     first = run.config.replace(**{change["setting"]: change["old"] for change in reversed(run.changes)})
@@ -67,7 +67,7 @@ def refitted(
 
 
 def _advance(run: Evolution, generation: int, should_stop: Callable[[], bool]) -> bool:
-    """Go on up to a generation; whether it was reached."""
+    """Continue up to a generation, and return whether it was reached."""
     while run.generation < generation:
         if should_stop():
             return False

@@ -1,4 +1,4 @@
-"""What a caller hears of a run: its result at the end, and what happens on the way."""
+"""What a caller learns about a run: its result, and callbacks on the way."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ Folder = RunFolder | NoFolder
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to.
+    """The result of a run.
 
     Parameters
     ----------
     run : Path or None
-        The run folder; None where there is none.
+        The run folder, if there is one.
     model : Model or None
-        The chosen champion, as it is saved in model.npz; None if the run was stopped before its first generation.
+        The chosen champion, as saved in model.npz; None if the run was stopped before its first generation.
     genome : str
-        Which champion it is: best or consensus, or what else the strategy has.
+        Which champion it is: best or consensus, or another one of the strategy.
     generations : int
-        How many were done.
+        The number of generations done.
     seconds : float
-        From arrays in memory to the saved model, earlier processes of a resumed run included.
+        From arrays in memory to the saved model, including earlier processes of a resumed run.
     ended : str
-        Why: generations, target or stopped.
+        Why it ended: generations, target or stopped.
     validation : dict of float
-        Accuracy of each champion on the validation split, 0 .. 1; of numbers their mean R2, 1 at best.
+        Accuracy of each champion on the validation split, 0 .. 1; for numbers the mean R2, 1 at best.
     test : dict of Evaluation, or of NumberEvaluation
-        `accuracy`, `per_class` and `confusion` of each champion on the test split; of numbers `r2`, `rmse` and `mae`.
-        Empty for a stopped run, which does not look at it.
+        `accuracy`, `per_class` and `confusion` of each champion on the test split; for numbers `r2`, `rmse` and `mae`.
+        Empty for a stopped run, which does not use that split.
     """
 
     run: Path | None
@@ -54,12 +54,12 @@ class Result:
 
     @property
     def metric(self) -> str:
-        """What scores are: accuracy, or r2 of numbers."""
+        """The metric of scores: accuracy, or r2 for numbers."""
         return "r2" if self.model is not None and self.model.value_names else "accuracy"
 
     @property
     def validation_score(self) -> float | None:
-        """Accuracy or R2 on the validation split, by which the model may have been chosen; None without one."""
+        """Accuracy or R2 on the validation split, by which the model may have been chosen; None without a model."""
         return self.validation.get(self.genome)
 
     @property
@@ -69,38 +69,38 @@ class Result:
 
     @property
     def validation_accuracy(self) -> float | None:
-        """The model's accuracy on the validation split; None without a model, and of one that predicts numbers."""
+        """The model's accuracy on the validation split; None without a model, or if it predicts numbers."""
         return self.validation_score if self.metric == "accuracy" else None
 
     @property
     def test_accuracy(self) -> float | None:
-        """The model's accuracy on the test split; None for a stopped run, and of a model that predicts numbers."""
+        """The model's accuracy on the test split; None for a stopped run, or if the model predicts numbers."""
         return self.test_score if self.metric == "accuracy" else None
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """What a caller may hear of a run, and how it may stop it; every part is optional.
+    """Callbacks to follow a run and to stop it; all are optional.
 
-    Phases are "preparing" (data are read, kernels compiled, features computed), "measuring" (a budget), "generations",
-    "finishing" (what is saved, validated and tested at the end) and, within that, "refitting" (see the setting `keep`).
-    An exception that is raised in one of the first two loses nothing, KeyboardInterrupt included: a new run leaves no
-    folder, or one that can be gone on with.
+    Phases are "preparing" (reading data, compiling kernels, computing features), "measuring" (a budget), "generations",
+    "finishing" (final saving, validation and test) and, within that, "refitting" (see the setting `keep`). Exceptions
+    raised in one of the first two, including KeyboardInterrupt, lose nothing: a new run leaves no folder, or one that
+    can be resumed.
 
     Parameters
     ----------
     on_start : callable, optional
-        on_start(evolution, folder), before the first generation. `folder.path` is where the run is kept, or None.
+        on_start(evolution, folder), before the first generation. `folder.path` is the run folder, or None.
     on_record : callable, optional
-        on_record(record), after each generation: a dict of `generation`, `seconds`, what the strategy measures, and
-        `validation_accuracy` where there was a look at it. `records.append` keeps them all.
+        on_record(record), after each generation: a dict of `generation`, `seconds`, the strategy's measurements, and
+        `validation_accuracy` after a validation. `records.append` collects them all.
     should_stop : callable, optional
-        should_stop() -> bool, asked before each generation; true ends the run there.
+        should_stop() -> bool, called before each generation; returning true ends the run.
     on_phase : callable, optional
-        on_phase(phase, folder), as each phase begins.
+        on_phase(phase, folder), at the beginning of each phase.
     on_compiling : callable, optional
-        on_compiling(kernels compiled, of how many, seconds it still takes), as Evolution takes it: in between
-        from another thread, and what it raises there comes from the run, when all is compiled.
+        on_compiling(kernels compiled, kernels in all, seconds left), as in Evolution: some calls come from another
+        thread, and an exception raised there is raised by the run when everything is compiled.
     """
 
     on_start: Callable[[Evolution, Folder], None] = lambda evolution, folder: None

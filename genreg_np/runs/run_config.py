@@ -1,7 +1,7 @@
-"""config.toml of a run folder: settings in force, [[changes]] that led to them, the [origin] of data and arithmetic.
+"""config.toml of a run folder: current settings, [[changes]] that led to them, the [origin] of data and arithmetic.
 
-Whoever made the folder may have written anything into it. The settings check themselves; of changes and origin, which
-go on into the model's header and to the readers of datasets, only what train writes is taken.
+The file is not trusted. The settings check themselves; changes and origin, which are passed on to the model's header
+and to the readers of datasets, are accepted only in the form that train writes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ TEXTS = (
     "data",
     "columns",
     "network",
-)  # of the origin; load_dataset checks what else is there
+)  # text entries of the origin; load_dataset checks the others
 
 
 def pack_run_config(config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> bytes:
-    """Return the file's bytes; what is None in `origin` is left out."""
+    """Return the file's bytes; entries of `origin` that are None are left out."""
     values = config.to_dict() | {ORIGIN: {name: value for name, value in origin.items() if value is not None}}
     values |= {CHANGES: changes} if changes else {}
-    import tomli_w  # only a run that is saved needs it
+    import tomli_w  # imported here: only saved runs need it
 
     return tomli_w.dumps(values).encode("utf-8")
 
@@ -41,7 +41,7 @@ def read_run_config(path: Path) -> tuple[TrainConfig, list[dict[str, Any]], dict
     Raises
     ------
     RunError
-        If the file cannot be read, is not TOML, or holds other changes or another origin than train writes.
+        If the file cannot be read, is not TOML, or its changes or origin are not in the form that train writes.
     UsageError
         For a setting that is unknown or has a bad value.
     """
@@ -60,19 +60,19 @@ def read_run_config(path: Path) -> tuple[TrainConfig, list[dict[str, Any]], dict
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value of TOML is text, a finite number, true or false, or a list of them: what JSON can hold, too."""
+    """Return whether a TOML value is text, a finite number, a boolean, or a list of them, which JSON can hold too."""
     if isinstance(value, list):
         return all(not isinstance(part, list) and is_plain(part) for part in value)
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def are_changes(changes: Any) -> bool:
-    """Whether a value is a log of changes, as train and checkpoints have it."""
+    """Return whether a value is a log of changes, as train and checkpoints write it."""
     return isinstance(changes, list) and all(map(_is_change, changes))
 
 
 def _is_change(change: Any) -> bool:
-    """Whether a value is a line of changes, as train writes it."""
+    """Return whether a value is an entry of changes, as train writes it."""
     return (
         isinstance(change, dict)
         and change.keys() == {"generation", "setting", "old", "new"}
@@ -83,7 +83,7 @@ def _is_change(change: Any) -> bool:
 
 
 def _is_origin(origin: Any) -> bool:
-    """Whether a value is the origin of data and arithmetic, as train writes it."""
+    """Return whether a value is the origin of data and arithmetic, as train writes it."""
     if not isinstance(origin, dict) or not all(map(is_plain, origin.values())):
         return False
     return all(isinstance(origin.get(name, ""), str) for name in TEXTS)

@@ -1,13 +1,13 @@
-"""The run folder: whole files of plain arrays, TOML and JSON, never a pickle.
+"""The run folder: files of plain arrays, TOML and JSON, no pickle.
 
-    config.toml       what determines the run: settings, [[changes]] made in mid-run, and its [origin]: data, backend
+    config.toml       what determines the run: settings, [[changes]] made during the run, its [origin]: data, backend
     run.json          what does not: times, backend, threads, versions, resumes
     metrics.jsonl     a line per generation
     checkpoint.npz    the strategy's state (checkpoint.py)
     model.npz         the network
 
 Every file but metrics.jsonl is replaced as a whole (files.py); metrics.jsonl grows by lines and is cut back to the
-checkpoint when a run goes on. What is read is checked: the folder may have come from anybody.
+checkpoint when a run is resumed. The folder is not trusted: everything read from it is checked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from genreg_np.runs.held_folder import HeldFolder, as_run_error
 from genreg_np.runs.run_config import pack_run_config, read_run_config
 
 MOST_LINE_BYTES = 1 << 16
-SAVE_EVERY_SECONDS = 30.0  # what a run that is killed loses at most
+SAVE_EVERY_SECONDS = 30.0  # the most that a run loses if it is killed
 
 
 class RunFolder(HeldFolder):
@@ -37,7 +37,7 @@ class RunFolder(HeldFolder):
     what, maker = "run", "train"
 
     def write_config(self, config: TrainConfig, changes: list[dict[str, Any]], origin: dict[str, Any]) -> None:
-        """Write config.toml: the settings in force, the changes that led to them, the origin of data and arithmetic."""
+        """Write config.toml: current settings, the changes that led to them, the origin of data and arithmetic."""
         self.write("config.toml", pack_run_config(config, changes, origin))
 
     def read_config(self) -> tuple[TrainConfig, list[dict[str, Any]], dict[str, Any]]:
@@ -45,11 +45,11 @@ class RunFolder(HeldFolder):
         return read_run_config(self.path / "config.toml")
 
     def record(self, line: dict[str, Any]) -> None:
-        """Add a line to metrics.jsonl."""
+        """Append a record to metrics.jsonl."""
         self.append("metrics.jsonl", json.dumps(line) + "\n")
 
     def cut_metrics(self, generation: int) -> None:
-        """Drop lines of generations past `generation`, and a last line that was cut short."""
+        """Drop the lines of generations after `generation`, and an incomplete last line."""
         path, kept = self.path / "metrics.jsonl", io.BytesIO()
         with (
             as_run_error(path, "read"),

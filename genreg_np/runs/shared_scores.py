@@ -1,9 +1,9 @@
-"""A generation shared out: genomes are scored by their numbers, in other processes or on other machines.
+"""Distributed scoring: the genomes of a generation are scored in other processes or on other machines.
 
-What goes out once is the training data. Each generation goes out as it is described: the survivors, the parents of each
-genome, and which images it is judged on; who scores genomes 1000 .. 1999 rebuilds them from that and the seed. What
-comes back is a number for each. A genome earns the same to the bit, whoever else is scored beside it, so that runs are
-the same for every engine.
+The training data are sent once. Of each generation only a description is sent: the survivors, the parents of each
+genome, and the images it is judged on; a worker that scores genomes 1000 .. 1999 rebuilds them from that and the seed.
+It returns a number for each. A genome's score is the same to the bit, whichever genomes are scored beside it, so runs
+are the same for every engine.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from genreg_np.settings import look_up, usable_processors
 if TYPE_CHECKING:
     from genreg_np.runs.generations import Generations
 
-TASKS = 2  # for each that runs at once: none waits long for another
+TASKS = 2  # per worker, so that none waits long for another
 NONE = np.empty((0, 0), np.float32)
 
 
 @dataclass
 class Scoring:
-    """The function that an engine runs: what some genomes of a brood earn."""
+    """The function that an engine runs: the fitness of some genomes of a brood."""
 
     features: NDArray[np.float32] = field(repr=False)  # (M, I) of the training split
     backend: str
 
     def __call__(self, argument: tuple[Any, NDArray[np.int64]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return fitness and accuracy (C,) of the chosen genomes (C,) of what is shared, a brood and its batch."""
+        """Return fitness and accuracy (C,) of chosen genomes (C,), given the shared brood and batch."""
         shared, chosen = argument
         brood, batch = shared.value
         backend = _backend(self.backend)
@@ -51,25 +51,26 @@ class Scoring:
 
 
 class SharedBackend:
-    """A backend whose genomes are scored elsewhere; all else it leaves to another. A context manager that ends that.
+    """A backend that scores genomes with an engine and leaves everything else to another backend.
 
-    It is one wherever a Backend is: `train(config, dataset, backend=SharedBackend(backends.create("cpu"), "ray"))`.
+    A context manager that closes the engine. It can be used wherever a Backend can:
+    `train(config, dataset, backend=SharedBackend(backends.create("cpu"), "ray"))`.
 
     Parameters
     ----------
     host : Backend
-        What it leaves the rest to: one of the CPU.
+        The backend for everything else, on the CPU.
     engine : str
         Where genomes are scored: processes, ray, or serial.
     workers : int
-        How many tasks at once; 0 for as many as there can be.
+        Number of tasks at once; 0 for as many as possible.
     address : str
-        Of a Ray cluster.
+        Address of a Ray cluster.
 
     Raises
     ------
     UsageError
-        For a backend of a GPU, or an engine that cannot be.
+        For a GPU backend, or an invalid engine.
     """
 
     shares_out = True
@@ -78,8 +79,8 @@ class SharedBackend:
         look_up(REGISTRY, engine, "engine")
         check_address(engine, address)
         if host.name == "cupy":
-            raise UsageError(f"engine {engine} shares out what processors do: choose a backend of the CPU, not cupy")
-        count = workers or (0 if engine == "ray" else usable_processors())  # that engine counts them itself
+            raise UsageError(f"engine {engine} distributes work to CPUs: choose a CPU backend, not cupy")
+        count = workers or (0 if engine == "ray" else usable_processors())  # ray counts them itself
         self._host, self._how = host, (engine, count, address)
         self._features: Any = None  # of the training split, once genomes are scored on it
         self._engine: Engine | None = None
@@ -94,13 +95,13 @@ class SharedBackend:
         self.close()
 
     def close(self) -> None:
-        """End what scores."""
+        """Close the engine."""
         if self._engine is not None:
             self._engine.close()
         self._engine, self._features = None, None
 
     def describe(self) -> str:
-        """Return what it runs on, in a few words."""
+        """Return a short description of what it runs on."""
         return f"{self._host.describe()}; genomes scored by engine {self._how[0]}"
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
@@ -109,7 +110,7 @@ class SharedBackend:
         Raises
         ------
         RunError
-            If one who scores cannot.
+            If a worker fails.
         """
         numbers = numbers_of(brood.size, chosen)
         engine = self._engine_for(batch)
@@ -126,7 +127,7 @@ class SharedBackend:
         return Judgement(fitness, accuracy)
 
     def _engine_for(self, batch: Batch) -> Engine:
-        """Return what scores on a batch's features, which are sent when they are first met."""
+        """Return the engine that scores on a batch's features; new features are sent to a new engine."""
         if self._engine is None or batch.features is not self._features:
             self.close()
             name, count, address = self._how
@@ -138,12 +139,12 @@ class SharedBackend:
 
 @contextlib.contextmanager
 def scored_by(evolution: Generations, engine: str, workers: int, address: str) -> Iterator[None]:
-    """Have an evolution's genomes scored by an engine for a while.
+    """Score an evolution's genomes with an engine within the context.
 
     Raises
     ------
     UsageError
-        For an evolution without a dataset, of a strategy that judges no whole genomes, or on a GPU.
+        For an evolution without a dataset, with a strategy that does not judge whole genomes, or on a GPU.
     """
     if evolution.dataset is None:
         raise UsageError(f"engine {engine} needs something to score: a dataset, or a fitness of your own")
@@ -159,7 +160,7 @@ def scored_by(evolution: Generations, engine: str, workers: int, address: str) -
 
 @functools.cache
 def _backend(name: str) -> Backend:
-    """Return a backend of one thread, the same one in all tasks of a process."""
+    """Return a single-threaded backend, the same one for all tasks of a process."""
     return backends.create(name, 1)
 
 

@@ -1,4 +1,4 @@
-"""How a run begins: what its strategy is to solve, and refusals of what cannot be started from or held in memory."""
+"""The start of a run: the problem for its strategy, and checks of arguments, initial models and memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from genreg_np.strategies.base import AnyStrategy, Takes
 from genreg_np.strategies.problem import HiddenLayers, Problem, network_for
 from genreg_np.streams import Stream
 
-KINDS: dict[str, tuple[type, str]] = {  # of arguments, by their names, and what makes one
+KINDS: dict[str, tuple[type, str]] = {  # types of arguments by name, and how to make one
     "config": (TrainConfig, 'TrainConfig.from_preset("small") makes one'),
     "dataset": (Dataset, "Dataset.from_arrays(inputs, labels) makes one"),
     "network": (
@@ -44,12 +44,12 @@ KINDS: dict[str, tuple[type, str]] = {  # of arguments, by their names, and what
 
 
 def check_kinds(needed: Sequence[str] = (), **arguments: object) -> None:
-    """Refuse arguments that are not what their names say, None excepted unless it is needed.
+    """Refuse arguments of the wrong type; None is allowed except for `needed` ones.
 
     Raises
     ------
     UsageError
-        With what makes one.
+        The message says how to make one.
     """
     for name, value in arguments.items():
         kind, made = KINDS[name]
@@ -58,14 +58,14 @@ def check_kinds(needed: Sequence[str] = (), **arguments: object) -> None:
 
 
 def backend_of(backend: object, threads: int | None) -> Backend:
-    """Return a backend by its name, or the one that is given, which has its own threads.
+    """Return a backend by its name, or the given Backend, which has its own threads.
 
     Raises
     ------
     UsageError
-        For what is neither, or threads beside a Backend.
+        For anything else, or if threads are given with a Backend.
     BackendError, MissingExtraError
-        As backends.create.
+        As backends.create does.
     """
     if isinstance(backend, str):
         return backends.create(backend, threads)
@@ -74,17 +74,17 @@ def backend_of(backend: object, threads: int | None) -> Backend:
             f"backend must be a name ({', '.join(backends.names())}) or a Backend, not {type(backend).__name__}"
         )
     if threads is not None:
-        raise UsageError(f"threads = {threads} goes with a backend's name: a Backend has its own, leave it out")
+        raise UsageError(f"threads = {threads} needs a backend's name: a Backend has its own, leave it out")
     return backend
 
 
 def check_shared(backend: Backend, strategy: type[AnyStrategy]) -> None:
-    """Refuse to share out genomes where there are none.
+    """Refuse a backend that distributes genomes for a strategy without a population.
 
     Raises
     ------
     UsageError
-        For a backend that does nothing else, and a strategy that judges no whole genomes.
+        For such a backend, if the strategy does not judge whole genomes.
     """
     if backend.shares_out and not strategy.keeps_population:
         able = ", ".join(name for name in REGISTRY if strategy_class(name).keeps_population)
@@ -95,32 +95,32 @@ def check_shared(backend: Backend, strategy: type[AnyStrategy]) -> None:
 
 
 def check_described(config: TrainConfig, network: Network | None) -> None:
-    """Refuse a network beside a description of another one.
+    """Refuse a network that differs from the one described in the configuration.
 
     Raises
     ------
     UsageError
-        With both.
+        If they differ; the message shows both.
     """
     if network is not None and config.network:
         try:
             same = words(network.learning) == config.network
-        except UsageError:  # it has layers that have no words
+        except UsageError:  # it has layers that cannot be written in words
             same = False
         if not same:
             raise UsageError(
-                f"the configuration describes the network {config.network!r}, and another one is given "
+                f"the configuration describes the network {config.network!r}, but another one is given "
                 f"({network.describe()}): leave one of them out"
             )
 
 
 def outputs_named(class_names: Any, network: Network | None) -> tuple[str, ...]:
-    """Return the names of what a network tells apart; none where its outputs are values.
+    """Return the names of a network's classes; () if its outputs are values.
 
     Raises
     ------
     UsageError
-        If they are no list, or neither none nor as many as outputs.
+        If they are not a list, or their number is neither 0 nor that of the outputs.
     """
     names = names_of(class_names, "class_names")
     if names and network is not None and len(names) != network.outputs:
@@ -131,12 +131,12 @@ def outputs_named(class_names: Any, network: Network | None) -> tuple[str, ...]:
 def works_for(
     strategy: type[AnyStrategy], dataset: Dataset | None, config: TrainConfig, network: Network | None
 ) -> tuple[Work, ...]:
-    """Return what a backend will have to do; refuse layers that a strategy cannot train, before anything is computed.
+    """Return the work for a backend; refuse layers that the strategy cannot train before anything is computed.
 
     Raises
     ------
     UsageError
-        Naming the layer; or if a description does not fit the dataset.
+        For such a layer, naming it; or if a description does not fit the dataset.
     """
     if network is None and dataset is not None and config.network:
         network = hidden_layers(config).build(dataset)
@@ -149,12 +149,12 @@ def works_for(
         if strategy.takes is Takes.DENSE and not isinstance(layer, Dense):
             others = "gradient" if layer.only_by_gradient else "genreg or gradient"
             raise UsageError(
-                f"{where}: strategy {strategy.name} trains dense layers, with tanh, relu and the like on them, and no "
-                f"others: choose another, such as {others}, or leave it out"
+                f"{where}: strategy {strategy.name} trains only dense layers, with activations such as tanh or relu: "
+                f"choose another, such as {others}, or leave it out"
             )
         if strategy.takes is not Takes.ANY and layer.only_by_gradient:
             raise UsageError(
-                f"{where}: means something only under a strategy with gradients, such as gradient, which "
+                f"{where}: has an effect only with a strategy that uses gradients, such as gradient, which "
                 f"{strategy.name} is not: choose one, or leave it out"
             )
     works = strategy.works(config.options, len(network.learning))
@@ -162,32 +162,32 @@ def works_for(
 
 
 def check_total(config: TrainConfig, new: TrainConfig, reached: int, extend: bool = False) -> None:
-    """Refuse a total of generations that a run under way cannot have.
+    """Refuse an invalid total of generations for a run in progress.
 
     Raises
     ------
     UsageError
-        If it has done more already, or its steps were planned by another total and it is not to be extended.
+        If the run has done more already, or its steps were planned for another total and `extend` is false.
     """
     if new.generations < reached:
         raise UsageError(f"generations {new.generations} is less than the {reached} this run has already done")
-    annealed = (config.annealed or new.annealed) and reached > 0  # no step has been planned before
+    annealed = (config.annealed or new.annealed) and reached > 0  # at generation 0 no step has been taken by the plan
     if annealed and new.generations != config.generations and not extend:
         raise UsageError(
-            f"the steps of this run are planned over {config.generations} generations: another total gives another run "
-            "than one of that length from the start; add --extend to go on so"
+            f"the steps of this run are planned over {config.generations} generations: with another total it differs "
+            "from a run of that length from the start; add --extend to accept that"
         )
 
 
 def described(
     config: TrainConfig, dataset: Dataset, network: str | Network | None
 ) -> tuple[TrainConfig, Network | None]:
-    """Return the configuration of a run on a network or a description of one, and the network where none describes it.
+    """Return the configuration of a run on a given network, and the network itself if no description expresses it.
 
     Raises
     ------
     UsageError
-        For what is neither, or is no description.
+        If `network` is neither a Network nor a valid description.
     """
     if network is None:
         return config, None
@@ -198,28 +198,28 @@ def described(
         same = config.replace(network=words(network.learning))
         if fingerprint_of_network(network_for(dataset, hidden_layers(same))) == fingerprint_of_network(network):
             return same, None
-    except UsageError:  # it has layers that have no words, or is for other inputs
+    except UsageError:  # it has layers that cannot be written in words, or is for other inputs
         pass
     return config, network
 
 
 def hidden_layers(config: TrainConfig) -> HiddenLayers:
-    """Return the layers that a configuration asks for."""
+    """Return the hidden layers that a configuration describes."""
     return HiddenLayers(config.hidden, config.activation, config.network)
 
 
 def values_named(targets: Targets | None, dataset: Dataset | None, network: Network | None) -> Targets | None:
-    """Return how what a network gives becomes numbers with names, if it does: a dataset's targets, or those given.
+    """Return the names and scaling of output values: a dataset's targets, those given, or None for classes.
 
     Raises
     ------
     UsageError
-        If targets are given beside a dataset, which has its own, or are not one for each output.
+        If targets are given with a dataset, which has its own, or their number is not that of the outputs.
     """
     if targets is None:
         return dataset.targets if dataset is not None and dataset.of_numbers else None
     if dataset is not None:
-        raise UsageError(f"targets go with a network alone, and {dataset.name} has its own: leave them out")
+        raise UsageError(f"targets are for a network without a dataset, but {dataset.name} has its own: leave them out")
     assert network is not None
     if len(targets.names) != network.outputs:
         raise UsageError(f"{len(targets.names)} targets, but the network has {network.outputs} outputs: one each")
@@ -229,7 +229,7 @@ def values_named(targets: Targets | None, dataset: Dataset | None, network: Netw
 def pose(
     strategy: type[AnyStrategy], dataset: Dataset | None, config: TrainConfig, backend: Backend, network: Network | None
 ) -> Problem:
-    """Return what a strategy is to solve: on a given network, or one of its own making, or dense layers on the inputs.
+    """Return the problem for a strategy, with the given network, or the one that the strategy builds.
 
     Raises
     ------
@@ -237,7 +237,7 @@ def pose(
         If the dataset does not fit.
     """
     if dataset is not None and all_alike(dataset.train.inputs):
-        alike = f"{dataset.name}: all training inputs are the same, so there is nothing to tell classes by"
+        alike = f"{dataset.name}: all training inputs are the same, so classes cannot be distinguished"
         warnings.warn(alike, RuntimeWarning, stacklevel=2)
     if network is not None or dataset is None:
         assert network is not None
@@ -246,7 +246,7 @@ def pose(
         problem = strategy.problem(dataset, hidden_layers(config), config.options, Stream(config.seed), backend)
     if dataset is not None and (config.class_weight == "balanced" or dataset.train.weights is not None):
         problem = problem.weighted(dataset, config.class_weight == "balanced", strategy.draws_by_class)
-    if strategy.takes is not Takes.ANY:  # what is left out of a saved model has no genes: it is left out at once
+    if strategy.takes is not Takes.ANY:  # layers that a saved model lacks have no genes: they are left out now
         problem = dataclasses.replace(problem, network=problem.network.finished)
     return problem
 
@@ -257,8 +257,7 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
     Raises
     ------
     UsageError
-        If its network is another, or has lost what training needs, or classes or columns that both have stand in
-        different places.
+        If its network differs, or lacks what training needs, or shared classes or columns are in another order.
     """
     theirs_network, _ = core_of(initial)
     if theirs_network.learning != network.finished.learning:
@@ -269,7 +268,7 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
         )
     if network.statistic_slices:
         kinds = ", ".join(sorted({layer.kind for layer in network.learning if layer.statistics}))
-        raise UsageError(f"a saved model has no layers of {kinds} any more, so no run starts from it: leave out --init")
+        raise UsageError(f"a saved model no longer has {kinds} layers, so no run can start from it: leave out --init")
     for what, names, known in (
         ("classes", class_names, initial.class_names),
         ("columns", feature_names, initial.feature_names),
@@ -279,19 +278,18 @@ def check_start(initial: Model, network: Network, class_names: Sequence[str], fe
         if any(place.get(name, index) != index for index, name in enumerate(names)):
             raise UsageError(
                 f"the model to start from has the same {what} in another order: {theirs}, "
-                f"but this run {ours}; bring the data into the model's order"
+                f"but this run {ours}; put the data into the model's order"
             )
         if names and known and tuple(names) != tuple(known):
             warnings.warn(
-                f"the model to start from has the {what} {theirs}, this run {ours}: they are taken for "
-                "one another as they stand",
+                f"the model to start from has the {what} {theirs}, this run {ours}: they are matched by position",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
 
 def core_of(model: Model) -> tuple[Network, NDArray[np.float32]]:
-    """Return the network that evolved, and its genes (D,): without the layer that scales numbers back.
+    """Return the network that evolved and its genes (D,), without the layer that rescales output values.
 
     Raises
     ------
@@ -306,12 +304,12 @@ def core_of(model: Model) -> tuple[Network, NDArray[np.float32]]:
 
 
 def start_genes(initial: Model, dataset: Dataset | None) -> NDArray[np.float32]:
-    """Return the genes (D,) that a run starts from: those of a model, scaled as this run's numbers are.
+    """Return the genes (D,) that a run starts from: those of a model, rescaled for this run's targets.
 
     Raises
     ------
     UsageError
-        If one of both predicts numbers and the other does not, or other ones.
+        If only one of them predicts numbers, or they predict different ones.
     """
     network, genes = core_of(initial)
     ours = dataset.targets if dataset is not None and dataset.of_numbers else None
@@ -320,20 +318,20 @@ def start_genes(initial: Model, dataset: Dataset | None) -> NDArray[np.float32]:
         return genes
     if ours is None or theirs is None or ours.names != theirs.names:
         raise UsageError(
-            f"the model to start from predicts {_predicted(theirs)}, and this run {_predicted(ours)}: leave out --init"
+            f"the model to start from predicts {_predicted(theirs)}, but this run {_predicted(ours)}: leave out --init"
         )
     last = network.layers[-1]
     own = genes[len(genes) - last.gene_count :]
     arrays = [part.reshape(one.shape) for part, one in zip(_parts(own, last), last.parameters, strict=True)]
     shift = (theirs.offset - ours.offset) / ours.scale
     found = last.scaled(arrays, (theirs.scale / ours.scale).astype(np.float32), shift.astype(np.float32))
-    if found is None:  # its last layer is none that can be scaled: it starts as it is
+    if found is None:  # its last layer cannot be rescaled, so it is left as it is
         return genes
     return np.concatenate([genes[: len(genes) - last.gene_count], *(array.ravel() for array in found)])
 
 
 def _parts(genes: NDArray[np.float32], layer: Layer) -> list[NDArray[np.float32]]:
-    """Return the genes of a layer's parameters, each flat."""
+    """Return the genes of each of a layer's parameters, flat."""
     ends = np.cumsum([parameter.size for parameter in layer.parameters])[:-1]
     return list(np.split(genes, ends))
 
@@ -343,12 +341,12 @@ def _predicted(targets: Targets | None) -> str:
 
 
 def check_memory(strategy: type[AnyStrategy], problem: Problem, options: Any, backend: Backend) -> None:
-    """Refuse settings that need more memory than there is, before any of it is taken.
+    """Refuse settings that need more memory than there is, before any is allocated.
 
     Raises
     ------
     UsageError
-        With what would fit: a smaller population, or smaller layers.
+        The message says what would fit: a smaller population, or smaller layers.
     """
     network, limit = problem.network, backend.memory()
     smaller = "choose fewer or smaller hidden layers"
@@ -370,12 +368,12 @@ def check_memory(strategy: type[AnyStrategy], problem: Problem, options: Any, ba
 
 
 def all_alike(inputs: NDArray[np.generic]) -> bool:
-    """Whether every input equals the first; looks no further than the first that does not."""
+    """Return whether all inputs are equal; stops at the first that differs."""
     return all(np.array_equal(one, inputs[0]) for one in inputs)
 
 
 def in_units(function: ImageFitness, targets: Targets) -> ImageFitness:
-    """Return a user's fitness of numbers as networks learn them, given one of numbers as they are in the data."""
+    """Convert a user's fitness of numbers in the data's units to one of scaled numbers, as networks learn them."""
     return lambda values, wanted: function(
         targets.unscaled(values).astype(np.float32), targets.unscaled(wanted).astype(np.float32)
     )

@@ -1,6 +1,6 @@
-"""A run folder as whoever looks at it reads it: it is not held, so that a run under way can be looked at, too.
+"""Read a run folder without holding it, so that a run in progress can be read too.
 
-It may have come from anybody: lines and notes that are not what train writes are passed over.
+The folder is not trusted: lines and notes that are not in the form that train writes are skipped.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What a run folder says of a run, beside its model and its checkpoint."""
+    """The contents of a run folder, apart from its model and its checkpoint."""
 
     path: Path
     config: TrainConfig
     changes: list[dict[str, Any]]
     origin: dict[str, Any]
     records: list[Record]  # by generation, each with at least its number
-    notes: dict[str, Any]  # run.json, or nothing
+    notes: dict[str, Any]  # run.json, or {}
 
     @classmethod
     def read(cls, path: Path) -> StoredRun:
@@ -52,7 +52,7 @@ class StoredRun:
 
 
 def records_of(path: Path) -> list[Record]:
-    """Return the lines of a run's metrics.jsonl, by generation; of equal ones the last, and no line that is none."""
+    """Return the records of a run's metrics.jsonl by generation, the last one for each, without invalid lines."""
     found: dict[int, Record] = {}
     for line in _lines(path / "metrics.jsonl"):
         try:

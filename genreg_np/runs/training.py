@@ -1,6 +1,6 @@
-"""A whole training run: evolve on a dataset, keep a run folder, choose the champion, look at the test split once.
+"""A complete training run: evolve on a dataset, keep a run folder, choose the champion, use the test split once.
 
-result = train(TrainConfig.from_preset("small"), Dataset.from_arrays(inputs, labels))        kept nowhere
+result = train(TrainConfig.from_preset("small"), Dataset.from_arrays(inputs, labels))        not saved
 result = train(TrainConfig.from_preset("seed-mnist-64", seed=1), load_dataset("mnist"), "runs/first")
 result = resume("runs/first", changes={"child_mutation_rate": 0.05})
 """
@@ -44,11 +44,11 @@ from genreg_np.runs.result import Folder, Result, Watcher
 from genreg_np.runs.run_folder import SAVE_EVERY_SECONDS, RunFolder
 from genreg_np.runs.start import check_kinds, check_total, described
 
-INITIAL = "initial.npz"  # in a run folder: the model that it started from
-BUDGET = "budget"  # in the origin of config.toml: seconds that are not yet a number of generations
-COLUMNS = "columns"  # there too: the fingerprint of their names
-NETWORK = "network"  # and that of a network which no description gives
-NO_REFIT = "keep = refit begins anew, and not from a model: leave it at best, or leave out the model to start from"
+INITIAL = "initial.npz"  # in a run folder: the model that the run started from
+BUDGET = "budget"  # in the origin of config.toml: seconds not yet converted to a number of generations
+COLUMNS = "columns"  # also there: the fingerprint of the column names
+NETWORK = "network"  # also there: that of a network that no description expresses
+NO_REFIT = "keep = refit starts from scratch, not from a model: leave it at best, or leave out the model to start from"
 
 
 def train(
@@ -66,48 +66,48 @@ def train(
     watcher: Watcher | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
-    """Train from the start; with a run folder, so that the run can be stopped and gone on with.
+    """Train a model; with a run folder, the run can be stopped and resumed.
 
     Parameters
     ----------
     config : TrainConfig
     dataset : Dataset
     out : path, optional
-        The run folder; must not hold a run yet. Without it nothing is written anywhere, and the result is the same.
+        The run folder; it must not hold a run yet. Without it nothing is written, and the result is the same.
     backend, threads
         See backends.create.
     budget_seconds : float, optional
-        Turned, before the first generation, into the number of generations that fits (budget.py). A run that is
-        stopped before keeps its budget, and has all of it when it is gone on with.
+        Converted, before the first generation, to the number of generations that fit (budget.py). A run that is stopped
+        before that keeps its budget, and has all of it when it is resumed.
     initial : Model, optional
         A model whose mutated copies are generation 0.
     network : str or Network, optional
-        The layers to train, as the setting `network` describes them, or a network. One that no description gives, such
-        as one with fixed layers of its own, is to be given again to resume.
+        The layers to train, as in the setting `network`, or a Network. One that no description expresses, such as one
+        with fixed layers of its own, must be passed again to resume.
     image_fitness : callable, optional
-        A fitness of one's own for node-perturbation (see Evolution); to be given again to resume.
+        A custom fitness for node-perturbation (see Evolution); must be passed again to resume.
     origin : dict, optional
-        What load_dataset was given: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
-        resume loads it so again. By default the dataset's own.
+        The arguments of load_dataset: `source` (name or path), `data_dir` and `label`, `size`, ... (READER_OPTIONS);
+        resume uses them to load the dataset again. By default the dataset's own.
     watcher : Watcher, optional
     clock : callable
-        The time in seconds, from any start: what budgets, saving and `seconds` go by.
+        The time in seconds, from any start: measures budgets, intervals of saving and `seconds`.
 
     Returns
     -------
     Result
-        The model, which champion it is, and what each champion reaches.
+        The model, which champion it is, and the scores of all champions.
 
     Raises
     ------
     UsageError
         For settings, a budget or an initial model that do not fit.
     DataError
-        For data that there is nothing to learn from: a single class, too few rows.
+        For data from which nothing can be learned: a single class, too few rows.
     RunError
         If the folder cannot be used.
     BackendError, MissingExtraError
-        If the backend cannot.
+        If the backend cannot be used.
     """
     watcher = _watcher(watcher)
     check_kinds(("config", "dataset"), config=config, dataset=dataset, initial=initial)
@@ -119,7 +119,7 @@ def train(
         try:
             if config.fitness == "custom" and image_fitness is None:
                 raise UsageError(
-                    "fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in one"
+                    "fitness = custom is for Evolution.ask and tell: a run on a dataset needs a built-in fitness"
                 )
             watcher.on_phase("preparing", folder)
             if initial is not None and config.keep == "refit":
@@ -142,7 +142,7 @@ def train(
         run = _Run(folder, evolution, known, notes, watcher, _start_again(evolution, own_network, image_fitness))
         try:
             run.fit_to_budget()
-        except GenregError:  # nothing fits into it
+        except GenregError:  # no generation fits into the budget
             folder.discard()
             raise
         return run.go()
@@ -163,31 +163,31 @@ def resume(
     watcher: Watcher | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Result:
-    """Go on with a run from its checkpoint; ends byte-identical to a run that was never stopped.
+    """Resume a run from its checkpoint; the result is byte-identical to that of a run that was never stopped.
 
     Parameters
     ----------
     run : path
         The run folder.
     changes : dict, optional
-        Settings to change from here on; logged in config.toml and in the model. A new total of `generations` is no such
-        change: the run goes on as if it had been the total from the start, unless its steps are annealed.
+        Settings to change from here on; logged in config.toml and in the model. A new total of `generations` is not
+        logged: the run continues as if that had been the total from the start, unless its steps are annealed.
     extend : bool
         Allow another total for an annealed run; logged as a change.
     dataset : Dataset, optional
-        By default loaded again as the run did; needed where its data were arrays in memory.
+        By default loaded again; required if the run's data were arrays in memory.
     network : Network, optional
-        Needed where the run was given one that no description gives.
+        Required if the run was given one that no description expresses.
     source : str, optional
-        Where the same data lie now, if they were moved. Needed where they are a file or folder and the run folder has
-        no fingerprint of them: it may come from anybody, and could name any file.
+        The place of the same data, if they were moved. Required if they are a file or folder and the run folder has no
+        fingerprint of them: the folder is not trusted, and could name any file.
     backend : str, optional
-        By default the run's own: another one gives another, equally valid, run.
+        By default the run's own; another one gives another, equally valid, run.
     threads : int, optional
     data_dir : str, optional
         Where to look for the dataset first.
     image_fitness : callable, optional
-        The one the run was started with.
+        The one that the run was started with.
     watcher : Watcher, optional
     clock : callable
         The time in seconds, from any start.
@@ -197,7 +197,7 @@ def resume(
     RunError
         If there is no run, it is in use, its files are damaged, or its data have changed.
     UsageError
-        For a change that cannot apply any more, or data that must be named and were not.
+        For a setting that can no longer change, or data that must be named and were not.
     """
     watcher = _watcher(watcher)
     check_kinds(dataset=dataset, network=network)
@@ -206,14 +206,14 @@ def resume(
         config, logged, origin = folder.read_config()
         if OWN_FITNESS in origin:
             raise UsageError(
-                f"{folder.path}: is a run on a fitness of one's own: go on with it in Python, by "
-                "Evolution.load of its checkpoint.npz and run(fitness=..., out=...)"
+                f"{folder.path}: is a run on a custom fitness: resume it in Python, with Evolution.load of its "
+                "checkpoint.npz and run(fitness=..., out=...)"
             )
         reached = _reached(folder)
         if reached or "generations" in (changes or {}):
             origin.pop(BUDGET, None)  # the number of generations is known
         if BUDGET in origin and not _is_seconds(origin[BUDGET]):
-            raise RunError(f"{folder.path}: config.toml: budget = {origin[BUDGET]!r} is no number of seconds")
+            raise RunError(f"{folder.path}: config.toml: budget = {origin[BUDGET]!r} is not a number of seconds")
         new = config.changed(**(changes or {}))
         check_total(config, new, reached, extend)
         if new.keep == "refit" and (folder.path / INITIAL).exists():
@@ -257,15 +257,15 @@ def resume(
 
 
 def _watcher(watcher: Watcher | None) -> Watcher:
-    """Return a watcher, of one's own or of nothing."""
+    """Return the given watcher, or one without callbacks."""
     if not isinstance(watcher, Watcher | None):
         kind = type(watcher).__name__
-        raise UsageError(f"watcher must be a Watcher, not {kind}: Watcher(on_record=...) makes one of a function")
+        raise UsageError(f"watcher must be a Watcher, not {kind}: Watcher(on_record=...) makes one from a function")
     return watcher or Watcher()
 
 
 def _is_seconds(budget: Any) -> bool:
-    """Whether a budget is a number that can be one."""
+    """Return whether a budget is a positive finite number."""
     if not isinstance(budget, Real) or isinstance(budget, bool):
         return False
     try:
@@ -287,7 +287,7 @@ def _evolution(
     dataset: Dataset,
     **how: Any,
 ) -> Evolution:
-    """Return the evolution of a run as it was last saved, or as it began; `how` is what both ways take."""
+    """Return the evolution of a run as last saved, or as it began; `how` holds arguments of both cases."""
     if reached:
         return Evolution.load(folder.path / "checkpoint.npz", dataset, config=config, **how)
     start = folder.path / INITIAL
@@ -295,7 +295,7 @@ def _evolution(
 
 
 def _start_again(run: Evolution, network: Network | None, image_fitness: ImageFitness | None) -> Start:
-    """Return what begins a run as another was begun, on another dataset."""
+    """Return a function that starts a run like another one on another dataset."""
     return functools.partial(
         Evolution, network=network, backend=run.backend, image_fitness=image_fitness, clock=run.clock
     )
@@ -303,7 +303,7 @@ def _start_again(run: Evolution, network: Network | None, image_fitness: ImageFi
 
 @dataclass
 class _Run:
-    """A run under way: saves, validates at the end, chooses, tests."""
+    """A run in progress: saves, and at the end validates, chooses and tests."""
 
     folder: Folder
     evolution: Evolution
@@ -316,7 +316,7 @@ class _Run:
         self._saved_at = self.evolution.clock()
 
     def fit_to_budget(self) -> None:
-        """Turn a budget into a number of generations, where the run has one and is not stopped before."""
+        """Convert a budget, if the run has one, to a number of generations, unless it is stopped first."""
         if (budget := self.origin.get(BUDGET)) is None:
             return
         self.watcher.on_phase("measuring", self.folder)
@@ -325,7 +325,7 @@ class _Run:
             self.folder.write_config(self.evolution.config, self.evolution.changes, self.origin)
 
     def go(self) -> Result:
-        """Evolve, save, and at the end validate and test."""
+        """Evolve and save; at the end validate and test."""
         self.folder.write_json("run.json", self.notes)
         if self.origin.get(BUDGET) is not None:  # stopped while it was measured
             return self._finish("stopped")
@@ -347,7 +347,7 @@ class _Run:
 
     def _finish(self, ended: str) -> Result:
         evolution = self.evolution
-        if evolution.generation == 0:  # stopped before there is anything to save but the configuration
+        if evolution.generation == 0:  # stopped before there was anything to save except the configuration
             return Result(self.folder.path, None, "", 0, evolution.seconds, ended, {}, {})
         self._save()
         started = evolution.clock()

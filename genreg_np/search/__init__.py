@@ -1,1 +1,1 @@
-"""Searching: networks with their optimisers as individuals, bred, trained a little, and the best of them longer."""
+"""Search: individuals, such as networks with optimisers, are bred and trained a little, the best of them longer."""

@@ -1,10 +1,10 @@
-"""The search among pipelines for rows that are at hand: by folds, and once more among the best by others.
+"""The search for a pipeline for rows in memory: selection on folds, and a second judgement on new folds.
 
-    search       by folds, the same for all (pipelines.py)
-    judge again  the best five, unlike ones together, and what is usual, by folds that nobody was chosen by (ending.py)
-    measure      the winner, once, by the rows that were held out, where there are any (ending.py)
+    search       on folds, the same for all individuals (pipelines.py)
+    judge again  the best five, an ensemble of unlike models, and the usual pipelines, on new folds (ending.py)
+    measure      the winner, once, on the held-out rows, if there are any (ending.py)
 
-Shapes: none; rows are told by their places.
+Shapes: none; rows are given by their indices.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ from genreg_np.search.trials import Trial
 from genreg_np.version import __version__
 
 FOLDS = 5
-SEARCH_FOLDS, NEW_FOLDS = 1, 1_000_001  # what is added to the seed
+SEARCH_FOLDS, NEW_FOLDS = 1, 1_000_001  # added to the seed
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Which rows are learned from, and which are judged on.
+    """The rows that pipelines are fitted to, and the rows that they are scored on.
 
     Parameters
     ----------
     search : sequence of Fold
-        By which individuals are chosen.
+        For selecting individuals.
     again : sequence of Fold
-        By which the best of them are judged once more.
+        For judging the best of them again.
     last : Fold or None
-        All rows but those held out, and these; None where no rows are held out.
+        All rows except the held-out ones, and the held-out rows; None if no rows are held out.
     rounds : sequence of int
-        How many of `again` are whole rounds of folds: after the first, the second, ...
+        How many folds of `again` complete the first round, the second, ...
     """
 
     search: Sequence[Fold]
@@ -65,12 +65,12 @@ class Splits:
 
     @classmethod
     def of(cls, rows: Rows, count: int, seed: int, in_time: bool = False, holds_out: bool = True) -> Splits:
-        """Return `count` folds, three times as many others, and a fifth of the rows that are in none.
+        """Return `count` folds, three times as many new ones, and a fifth of the rows held out of all of them.
 
         Raises
         ------
         DataError
-            For fewer rows, or groups, than that takes.
+            If there are too few rows or groups for that.
         """
         last = held_out(rows, seed, in_time) if holds_out else None
         learned = np.arange(len(rows)) if last is None else last[0]
@@ -83,12 +83,12 @@ class Splits:
         return cls(search, again, last, np.cumsum(sizes).tolist())
 
     def check(self, rows: Rows, scoring: Scoring) -> None:
-        """Refuse folds in which a class is missing that the metric needs.
+        """Refuse folds that lack a class that the metric needs.
 
         Raises
         ------
         DataError
-            Naming the class.
+            If a class is missing; the message names it.
         """
         if not scoring.by_all_classes:
             return
@@ -98,23 +98,23 @@ class Splits:
                 if not counts.all():
                     raise DataError(
                         f"{rows.name}: {scoring.name} needs each class on both sides of every fold, and class "
-                        f"{rows.class_names[int(counts.argmin())]!r} is not in one of them: take fewer --folds, hold "
-                        "rows apart otherwise, or choose another metric"
+                        f"{rows.class_names[int(counts.argmin())]!r} is missing from one: take fewer --folds, hold "
+                        "out rows differently, or choose another metric"
                     )
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a search came to.
+    """The outcome of a search.
 
     Parameters
     ----------
     search : PipelineSearch
-        Which has ended.
+        The finished search.
     task : Task
     verdict : Verdict
     measured : mapping
-        What measuring.py tells of the winner by the rows that were held out.
+        What measuring.py measured of the winner on the held-out rows.
     """
 
     search: PipelineSearch
@@ -123,7 +123,7 @@ class Chosen:
     measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def found(self, rows: Rows, held: int, file: str, seconds: float) -> FoundTable:
-        """Return what is kept of it: how many rows were held out, which file is handed over, how long it took."""
+        """Return the record to keep; `held` is the number of held-out rows, `file` the name of the result's file."""
         verdict, search = self.verdict, self.search
         scoring = Scoring(search.task.metric)
         return FoundTable(
@@ -134,7 +134,7 @@ class Chosen:
         )  # fmt: skip
 
     def record(self, folder: SearchFolder, found: FoundTable, rows: Rows, workers: int) -> None:
-        """Write what the search came to: winner.toml and search.json."""
+        """Write the outcome to winner.toml and search.json."""
         folder.write("winner.toml", toml_of(self.search.space, self.verdict.genome).encode("utf-8"))
         folder.write_json("search.json", {
             "ended": found.ended, "generations": self.search.config.generations, "when": now(), "version": __version__,
@@ -143,7 +143,7 @@ class Chosen:
         })  # fmt: skip
 
     def fitted(self, rows: Places | None = None) -> Any:
-        """Return the winner, fitted to some rows, or to all of them."""
+        """Return the winner fitted to the given rows, or to all of them."""
         inputs, labels = self.task.shared.read()
         genome = self.verdict.genome
         estimator = self.task.estimator(genome, self.search.lesson_of(genome, ()).seed, last=True)
@@ -169,41 +169,41 @@ def choose(
     target: float | None = None,
     address: str = "",
 ) -> Chosen:
-    """Search.
+    """Run the search, judge the best again, and measure the winner.
 
     Parameters
     ----------
     rows : Rows
     config : SearchConfig
-        Of kind table, with the metric's name and the rows' traits.
+        Its kind is table; it has the metric's name and the rows' traits.
     scoring : Scoring
     splits : Splits
     folder : SearchFolder
     shared : Path
-        A folder for what workers read, which lasts as long as the result is used.
+        A folder for the data that workers read; it must exist as long as the result is used.
     engine : str
         processes, serial or ray.
     address : str
-        Of a Ray cluster, all machines of which see the folders.
+        The address of a Ray cluster whose machines can all read the folders.
     workers : int
-        0 for as many as the cluster has processors.
+        0 for one per processor of the cluster.
     budget, deadline : float
-        Seconds in all, and by the clock when they are over; None and inf without.
+        Seconds in all, and the clock's time at which they are over; None and inf for no limit.
     watcher : Watcher
     clock : callable
-        Seconds, which never go back.
+        Returns seconds; must be monotonic.
     target : float, optional
-        A score by cross-validation with which the search is done.
+        The cross-validation score at which the search stops.
 
     Raises
     ------
     RunError
-        If the folder cannot be written, or nothing can be fitted.
+        If the folder cannot be written, or no pipeline can be fitted.
     """
     if config.augmentation == "evolved" and FEATURES not in space_of(config).blocks:
         raise UsageError(
-            "two populations need something to do with columns, and networks take them as they are: add other models, "
-            "or leave out two populations"
+            "two populations need a choice of column preparation, which networks do not have: add other models, or use "
+            "one population"
         )
     splits.check(rows, scoring)
     task = Task(rows.save(shared), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name)
@@ -229,19 +229,19 @@ def choose(
 
 
 def check(rows: Rows, scoring: Scoring, folds: int, holds_out: bool = True) -> None:
-    """Refuse rows that nothing can be learned from, or judged by.
+    """Refuse rows that no pipeline can be fitted to or scored on.
 
     Raises
     ------
     DataError
-        With what they lack.
+        If there are too few rows, only one label, or too few rows of a class.
     """
     if len(rows) < 2 * FOLDS:
         of = "1 sample or row is" if len(rows) == 1 else f"{len(rows)} rows are"
         raise DataError(f"{rows.name}: {of} too few: {2 * FOLDS} at least")
     if len(rows.class_names) == 1 or (not rows.class_names and rows.labels.std() == 0):
         of = f", of class {rows.class_names[0]!r}" if rows.class_names else ""
-        raise DataError(f"{rows.name}: the label is the same in all rows{of}: nothing is to be predicted")
+        raise DataError(f"{rows.name}: the label is the same in all rows{of}: there is nothing to predict")
     if not scoring.by_all_classes:
         return
     counts = np.bincount(rows.labels, minlength=len(rows.class_names))
@@ -257,7 +257,7 @@ def check(rows: Rows, scoring: Scoring, folds: int, holds_out: bool = True) -> N
 
 
 def _given(config: SearchConfig) -> list[Bred]:
-    """Return the genome that the configuration names, if it does."""
+    """Return the genome given in the configuration, if any."""
     if not config.genome:
         return []
     space = space_of(config)

@@ -1,4 +1,4 @@
-"""What determines a search; and what a budget of time makes of it where it is not said."""
+"""The settings of a search, and the defaults that depend on its time budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genreg_np.search.pareto import OF_GENES, SECOND
 from genreg_np.search.selections import REGISTRY
 from genreg_np.settings import Settings, option
 
-TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images, and what is done with fewer
+TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images; the folds and epochs for fewer
 AUGMENTATIONS = ("simple", "joint", "evolved", "none")
 HEADS = ("classes", "prototypes")
 MODES = ("pipeline", "losses")
@@ -21,45 +21,43 @@ MODES = ("pipeline", "losses")
 
 @dataclass(frozen=True)
 class Limits:
-    """What an individual may be at most; None: anything."""
+    """The limits on an individual's size; None for no limit."""
 
-    layers: int | None = None  # that learn: convolutions and dense ones
+    layers: int | None = None  # layers with weights: convolutional and dense
     parameters: int | None = 100_000
-    macs: int | None = 4_000_000  # multiply-adds for an image
+    macs: int | None = 4_000_000  # multiply-adds per image
 
 
 @dataclass(frozen=True)
 class SearchConfig(Settings):
-    """Settings of a search for image classifiers; 0 means no limit, or by the budget."""
+    """Settings of a search for image classifiers; 0 means no limit, or a default set by the budget."""
 
-    kind: str = option("classifier", "what is searched for")
-    metric: str = option("accuracy", "what individuals are selected by")
-    selection: str = option("steady", "who is bred of whom", choices=tuple(REGISTRY))
-    population: int = option(24, "individuals", low=1, high=100_000)
-    generations: int = option(
-        0, "as many children as so many populations; 0: as many as the budget has time for", low=0
-    )
+    kind: str = option("classifier", "the kind of individual")
+    metric: str = option("accuracy", "the metric that drives selection")
+    selection: str = option("steady", "how parents are selected", choices=tuple(REGISTRY))
+    population: int = option(24, "number of individuals", low=1, high=100_000)
+    generations: int = option(0, "children to breed, in populations; 0: as many as the budget allows", low=0)
     begin: str = option("hand-made", "what the first individuals are", choices=("hand-made", "random"))
-    genome: str = option("", "the very first individual, as winner.toml has one")
+    genome: str = option("", "the very first individual, in the format of winner.toml")
     augmentation: str = option("simple", "which genes change training images", choices=AUGMENTATIONS)
-    head: str = option("classes", "how an individual tells classes", choices=HEADS)
-    mode: str = option("pipeline", "of GANs: whether the loss is a gene, or three contend", choices=MODES)
-    conditional: bool = option(False, "whether generators are told a class")
-    models: str = option("", "of tables: the models that are tried, as svm,boosting; empty: all")
-    traits: str = option("", "of tables: what decides which genes there are")
-    weights: str = option("", "what is selected by instead: a sum of metrics and costs")
-    second: str = option("", "a cost to be low as well")
-    max_epochs: float = option(0.0, "how often an individual sees each image in the search, at most", low=0)
+    head: str = option("classes", "how an individual predicts classes", choices=HEADS)
+    mode: str = option("pipeline", "for GANs: the loss is a gene, or three losses compete", choices=MODES)
+    conditional: bool = option(False, "whether generators take a class")
+    models: str = option("", "for tables: the models to try, such as svm,boosting; empty: all")
+    traits: str = option("", "for tables: the traits that determine the genes")
+    weights: str = option("", "a weighted sum of metrics and costs to select by instead")
+    second: str = option("", "a cost to minimise as well")
+    max_epochs: float = option(0.0, "how many times an individual sees each image in the search, at most", low=0)
     max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)
-    max_macs: int = option(0, "multiply-adds for an image, at most", low=0)
-    max_seconds: float = option(0.0, "that an individual may take at a rung", low=0)
-    folds: int = option(0, "of cross-validation; 0: five of fewer than 500 images, none of more", low=0, high=100)
-    repeats: int = option(2, "of cross-validation, each with other folds", low=1, high=100)
-    final_epochs: int = option(0, "of the winner's training from scratch, at most; 0: by the highest rung", low=0)
-    final_seeds: int = option(2, "how often the winner is trained from scratch", low=1, high=1000)
-    rungs: tuple[int, ...] = option((), "samples learned from at each rung", low=1)
-    seed: int = option(0, "of all randomness", low=0, high=2**64 - 1)
+    max_macs: int = option(0, "multiply-adds per image, at most", low=0)
+    max_seconds: float = option(0.0, "seconds that an individual may take at a rung", low=0)
+    folds: int = option(0, "folds of cross-validation; 0: five for fewer than 500 images, else none", low=0, high=100)
+    repeats: int = option(2, "repeats of cross-validation, each with different folds", low=1, high=100)
+    final_epochs: int = option(0, "epochs of the winner's final training, at most; 0: by the highest rung", low=0)
+    final_seeds: int = option(2, "how many times the winner is trained from scratch", low=1, high=1000)
+    rungs: tuple[int, ...] = option((), "samples to learn from at each rung", low=1)
+    seed: int = option(0, "the seed of all random numbers", low=0, high=2**64 - 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,7 +75,7 @@ class SearchConfig(Settings):
         Raises
         ------
         UsageError
-            For an unknown name, with the nearest known one, or a bad value.
+            For an unknown name, suggesting the nearest known one, or for a bad value.
         """
         known = {item.name for item in dataclasses.fields(cls)}
         for name in values:
@@ -87,35 +85,35 @@ class SearchConfig(Settings):
         return cls(**plain)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return names and plain values: what `from_dict` takes."""
+        """Return names and plain values, as `from_dict` takes them."""
         return {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
 
     @property
     def limits(self) -> Limits:
-        """What an individual may be at most."""
+        """The limits on an individual's size."""
         return Limits(self.max_layers or None, self.max_parameters or None, self.max_macs or None)
 
     def ladder(self, images: int, by_epochs: bool = True) -> Ladder:
-        """Return the rungs, for so many training images; those of a tiny set are counted in epochs, if at all."""
+        """Return the ladder for a number of training images; tiny sets count rungs in epochs if `by_epochs`."""
         is_tiny = by_epochs and images < TINY
         rungs = tuple(epochs * images for epochs in TINY_EPOCHS) if is_tiny else self.rungs or RUNGS
         return Ladder.for_data(images, self.max_epochs or None, rungs)
 
     def folds_for(self, images: int) -> int:
-        """Return the folds of cross-validation for so many images that are no test images; 0: none."""
+        """Return the number of cross-validation folds for a number of non-test images; 0 for none."""
         if self.folds:
             return self.folds if self.folds > 1 else 0
         return TINY_FOLDS if images < TINY else 0
 
     @property
     def children(self) -> int | None:
-        """How many individuals are bred; None where time decides."""
+        """How many individuals are bred; None if the budget decides."""
         return self.population * self.generations if self.generations else None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a budget of up to so many seconds makes of settings that are left open."""
+    """Defaults for unset settings under a budget of up to `seconds`."""
 
     seconds: float
     settings: dict[str, Any]
@@ -130,10 +128,10 @@ GAN_PLANS = (
     Plan(450.0, {"population": 12, "max_macs": 4_000_000, "rungs": (8_000, 24_000, 72_000)}),
     Plan(float("inf"), {"population": 12, "max_macs": 4_000_000, "rungs": (16_000, 48_000, 150_000, 450_000)}),
 )
-DEFAULT_SECONDS = 300.0  # of a search that is told neither a budget nor generations
+DEFAULT_SECONDS = 300.0  # for a search given neither a budget nor generations
 
 
 def settings_for(budget: float | None, kind: str = "classifier") -> dict[str, Any]:
-    """Return the settings that a budget in seconds stands for, or one of five minutes, in a search for a kind."""
+    """Return the default settings for a budget in seconds (None: five minutes) and a kind of search."""
     seconds = DEFAULT_SECONDS if budget is None else budget
     return next(plan.settings for plan in (GAN_PLANS if kind == "gan" else PLANS) if seconds <= plan.seconds)

@@ -1,11 +1,11 @@
-"""The course of a search: who is bred and who goes on to the next rung, a pure function of results.
+"""The course of a search: which individuals are bred and promoted, as a pure function of results.
 
     rung 0        children 0, 1, 2, ... as the selection breeds them
-    rung r + 1    item j is chosen once the first eta (j + 1) items of rung r have been judged: the best of those that
-                  has not gone on yet
+    rung r + 1    item j is chosen once the first eta (j + 1) items of rung r have been judged: the best of those not
+                  yet promoted
 
-What is chosen depends on which results there are up to a number, never on when they came. So any number of workers, and
-any stop on the way, leads to the same trials; time decides only how many there are.
+Each choice depends on the results up to a number, never on when they arrived. So any number of workers, with any
+interruptions, produces the same trials; time decides only how many there are.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from genreg_np.search.ladder import Ladder
 from genreg_np.search.selections.base import Bred, Selection
 from genreg_np.search.trials import Trial
 
-MOST_ATTEMPTS = 1000  # genomes that a child may have drawn in vain
-MOST_TWINS = 20  # of them that had been there already
+MOST_ATTEMPTS = 1000  # genomes drawn for a child before giving up
+MOST_TWINS = 20  # duplicates of earlier genomes that are redrawn
 
 
 @dataclass(frozen=True)
 class Job:
-    """A trial that is to be done."""
+    """A trial to run."""
 
     number: int
     rung: int
-    item: int  # which of its rung
+    item: int  # index within its rung
     child: int
     bred: Bred
     before: Trial | None = None  # the same individual at the rung below
 
 
 class Course:
-    """What has been bred and judged, and what is next.
+    """Keeps what has been bred and judged, and decides what comes next.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ class Course:
     ladder : Ladder
     seed : int
     fault_of : callable
-        fault_of(genome) -> str: why a genome cannot be, in a word or two; "" if it can.
+        fault_of(genome) -> str: why a genome is not feasible, in a word or two; "" if it is.
     first : sequence of genomes
-        The first children, in place of those that the selection would breed.
+        The first children, instead of ones bred by the selection.
     ranked : callable
-        ranked(trials of one rung) -> the same with the scores that they are compared by (pareto.py).
+        ranked(trials of one rung) -> the same trials with the scores to compare them by (pareto.py).
     """
 
     def __init__(
@@ -66,26 +66,26 @@ class Course:
         self.ladder, self.space, self._selection, self._seed = ladder, space, selection, seed
         self._fault_of, self._first, self._ranked = fault_of, first, ranked
         self.bred: list[Bred] = []
-        self.faults: dict[str, int] = {}  # genomes that could not be, by reason
+        self.faults: dict[str, int] = {}  # infeasible genomes, by reason
         self._keys: set[str] = set()
         self._chosen: list[list[int]] = [[] for _ in ladder.samples]  # children by rung and item
         self._results: list[dict[int, Trial]] = [{} for _ in ladder.samples]  # by rung and child
         self._handed: set[int] = set()
 
-    # What is next
+    # What comes next
 
     def jobs(self, children: int) -> Iterator[Job]:
-        """Yield the trials that can begin now and have not been handed out, of the highest rungs first.
+        """Yield the trials that can start now and have not been handed out, highest rungs first.
 
         Parameters
         ----------
         children : int
-            How many there shall be at most.
+            How many children to breed at most.
 
         Raises
         ------
         UsageError
-            If the limits leave no genome.
+            If the limits allow no genome.
         """
         self._promote()
         for rung in range(len(self.ladder.samples) - 1, 0, -1):
@@ -104,11 +104,11 @@ class Course:
             yield Job(number, rung, item, child, self.bred[child], before)
 
     def _is_due(self, child: int) -> bool:
-        """Whether all that a child depends on has been judged."""
+        """Return whether everything that a child depends on has been judged."""
         return child < len(self._first) or self._known(0) >= self._selection.needs(child)
 
     def _known(self, rung: int) -> int:
-        """Return how many of a rung's first items have been judged, without a gap."""
+        """Return how many items of a rung have been judged, counted up to the first that has not."""
         results = self._results[rung]
         return next(
             (place for place, child in enumerate(self._chosen[rung]) if child not in results), len(self._chosen[rung])
@@ -124,7 +124,7 @@ class Course:
         self._keys.add(self.space.key(bred.genome))
 
     def _feasible(self, child: int, judged: Sequence[Trial]) -> Bred:
-        """Return the first child that can be, and as a rule is no twin of one that has been."""
+        """Return the first feasible child; as a rule it differs from all earlier ones."""
         twins = 0
         for attempt in range(MOST_ATTEMPTS):
             bred = self._selection.breed(child, judged, self.space, Draws(self._seed, child, attempt))
@@ -139,7 +139,7 @@ class Course:
         raise UsageError(f"the limits leave no individual: {MOST_ATTEMPTS:,} genomes were refused ({reasons})")
 
     def _promote(self) -> None:
-        """Choose who goes on, as far as that is known."""
+        """Promote individuals, as far as the results allow."""
         for rung in range(1, len(self.ladder.samples)):
             below, chosen = self._chosen[rung - 1], self._chosen[rung]
             while (len(chosen) + 1) * self.ladder.eta <= self._known(rung - 1):
@@ -147,13 +147,13 @@ class Course:
                 waiting = [self._results[rung - 1][child] for child in seen if child not in chosen]
                 chosen.append(max(self._ranked(waiting), key=lambda trial: trial.rank).child)
 
-    # What came of it
+    # Results
 
     def judged(self, trial: Trial) -> None:
-        """Take a result."""
+        """Record a result."""
         self._results[trial.rung][trial.child] = trial
 
     @property
     def trials(self) -> list[Trial]:
-        """All results, by their numbers."""
+        """All results, ordered by number."""
         return sorted((trial for rung in self._results for trial in rung.values()), key=lambda trial: trial.number)

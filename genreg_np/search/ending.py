@@ -1,6 +1,6 @@
-"""The end of a search for pipelines: the best are judged again, and who is the best then is measured, once.
+"""The end of a search for pipelines: the best are judged again, and the best of these is measured once.
 
-Shapes: none; rows are told by their places.
+Shapes: none; rows are given by their indices.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from genreg_np.search.tabular.measuring import Measuring
 from genreg_np.search.tabular.together import TOGETHER, key_of, words_of
 from genreg_np.search.trials import Trial
 
-DUMMY = "no model"  # who always says the most frequent class, or the mean
-SHARE_OF_LONGEST = 0.5  # of what one may take at a rung, that it takes at most to measure what columns matter
-SHARE_OF_LEFT = 0.75  # of the time that is left, that judging one again may take
-CLEARLY = 2.0  # standard errors of the difference, that a winner is better by than what is usual
-LEAST_OF_LAST = 10.0  # seconds that one fit to all rows may take at least, however short the budget
-PATIENCE = 2.0  # times what one may take at a rung, that judging it again by as many folds may
+DUMMY = "no model"  # always predicts the most frequent class, or the mean
+SHARE_OF_LONGEST = 0.5  # the most time for measuring column importance, relative to the longest trial allowed
+SHARE_OF_LEFT = 0.75  # the share of the remaining time that judging one pipeline again may take
+CLEARLY = 2.0  # standard errors of the difference by which a winner must beat the usual pipeline
+LEAST_OF_LAST = 10.0  # seconds always allowed for a fit to all rows, however short the budget
+PATIENCE = 2.0  # how many times the longest trial allowed judging again may take, for the same number of folds
 
 
 def is_clearly_better(one: Sequence[float], other: Sequence[float], folds: Sequence[Fold]) -> bool:
-    """Whether scores by folds are better than others by more than two standard errors of the difference.
+    """Return whether scores on folds are better than others by more than two standard errors of the difference.
 
-    Rows are fitted to in many of the folds, so that scores by them are alike; the error is corrected for that (Nadeau
+    Folds share the rows that are fitted to, so scores on them are correlated; the error is corrected for that (Nadeau
     and Bengio, Inference for the generalization error, 2003).
     """
     differences = [mine - theirs for mine, theirs in zip(one, other, strict=True)]
@@ -48,21 +48,21 @@ def is_clearly_better(one: Sequence[float], other: Sequence[float], folds: Seque
 
 @dataclass(frozen=True)
 class Verdict:
-    """Who has won, and what is known of it.
+    """The winner, and what is known about it.
 
     Parameters
     ----------
     genome : mapping
     winner : Trial or None
-        The individual; None of what is usual, where nothing was tried in time.
+        The individual; None for a usual pipeline if nothing was tried in time.
     judged : Judged
-        The winner.
+        The winner's scores.
     finalists : tuple of Judged
-        Those who were judged again, the best first.
+        Those that were judged again, best first.
     beside : tuple of Judged
-        What is usual, and no model at all.
+        The usual pipelines, and no model at all.
     new_folds : int
-        That scores are the means of; 0 where there was no time for any.
+        The number of folds that scores are means over; 0 if there was no time for any.
     """
 
     genome: Genome
@@ -75,18 +75,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class End:
-    """Judges again, and measures.
+    """Judges the best again, and measures the winner.
 
     Parameters
     ----------
     search : PipelineSearch
     engine : Engine
     folds : sequence of Fold
-        New ones, `RERUNS` times as many as the search had.
+        New folds, `RERUNS` times as many as the search used.
     last : Fold or None
-        All rows but those held out, and these; None where none are.
+        All rows except the held-out ones, and the held-out rows; None if no rows are held out.
     rounds : sequence of int
-        How many of the folds are whole rounds: after the first, the second, ...
+        How many folds complete the first round, the second, ...
     """
 
     search: PipelineSearch
@@ -96,19 +96,19 @@ class End:
     rounds: Sequence[int]
 
     def judge(self, left: float) -> Verdict:
-        """Return who wins, within so many seconds: the best by new folds, or what is usual if nobody is clearly better.
+        """Return the best on new folds, or the usual pipeline if none is clearly better, within `left` seconds.
 
         Raises
         ------
         RunError
-            If nothing can be fitted.
+            If no pipeline can be fitted.
         """
         search = self.search
         space, usual, genomes = search.space, search.usual, search.judged_again()
         trials = {key_of(space, trial.genome): trial for trial in search.course.trials}  # at its highest rung
         folds = self.folds[: self._affordable(genomes, left)]
         again = self._scores(genomes, folds, most=max(search.longest, SHARE_OF_LEFT * left)) if folds else {}
-        if not again:  # there was no time: by what the search found
+        if not again:  # there was no time: use the search's scores
             folds = ()
         able = [genome for genome in genomes if not folds or key_of(space, genome) in again]
         if not able:
@@ -133,7 +133,7 @@ class End:
         shown = [genome, *(own for own in usual.values() if space.key(own) not in hopeless)]
         held = {} if self.last is None else self._scores(shown, [self.last], last=True)
         if self.last is not None and key_of(space, genome) not in held:
-            search.tell("the winner could not be scored by the rows that were held out")
+            search.tell("the winner could not be scored on the held-out rows")
 
         def judged(name: str, own: Genome) -> Judged:
             key = key_of(space, own)
@@ -165,7 +165,7 @@ class End:
         )  # fmt: skip
 
     def measured(self, genome: Genome) -> Mapping[str, Mapping[str, float]]:
-        """Return what measuring.py tells of a genome by the rows that were held out; of what cannot be, nothing."""
+        """Return what measuring.py measures of a genome on the held-out rows; what fails is left out."""
         if self.last is None:
             return {}
         search = self.search
@@ -176,11 +176,11 @@ class End:
             if learned is not None:
                 found |= learned.measures
             if why := outcome.why or (learned.why if learned is not None else ""):
-                search.tell(f"what the winner answers, or goes by, could not be measured: {why}")
+                search.tell(f"the winner's predictions or column importance could not be measured: {why}")
         return found
 
     def _affordable(self, genomes: Sequence[Genome], left: float) -> int:
-        """Return by how many of the new folds there is time to judge: all, whole rounds of them, or none."""
+        """Return how many of the new folds there is time for: all, whole rounds of them, or none."""
         if left == math.inf:
             return len(self.folds)
         each = sum(map(self.search.pace_of, genomes)) / self.search.workers
@@ -189,7 +189,7 @@ class End:
     def _scores(
         self, genomes: Sequence[Genome], folds: Sequence[Fold], last: bool = False, most: float = math.inf
     ) -> dict[str, tuple[float, ...]]:
-        """Return the scores of genomes on folds, by their keys; not of those that fail, or take `most` seconds."""
+        """Return the scores of genomes on folds by key, without those that fail or take longer than `most` seconds."""
         search = self.search
         unique = {key_of(search.space, genome): genome for genome in genomes}
         lessons: list[PipelineLesson] = [search.lesson_of(genome, folds, last=last) for genome in unique.values()]
@@ -199,7 +199,7 @@ class End:
         for key, outcome in zip(unique, self.engine.map(lessons, limits), strict=True):
             learned: Learned | None = outcome.value
             if last and (why := outcome.why or ("" if learned is None else learned.why)):
-                search.tell(f"{words_of(search.space, unique[key])} could not be measured by the rows held out: {why}")
+                search.tell(f"{words_of(search.space, unique[key])} could not be measured on the held-out rows: {why}")
             if outcome.status == OK and learned is not None and learned.status == OK:
                 measures = learned.measures["search"]
                 found[key] = tuple(measures[f"fold {place + 1}"] for place in range(len(folds)))

@@ -1,14 +1,14 @@
-"""The folder of a search: what a run's is to a run.
+"""The folder of a search.
 
-config.toml       what determines it: settings, and its [origin]: data, what they are, the code
-trials.jsonl      a line per trial, as they ended (trials.py)
-states/           what individuals know, between rungs
-shared-*/         while it goes on: the data, for all workers
-model.npz         the best so far; in the end the winner, trained from scratch (of GANs generator.npz)
-judge.npz         of GANs: the classifier by which generated images are judged
-checkpoints.jsonl of GANs: a line for each checkpoint of each lesson, as they come; nothing depends on it
+config.toml       what determines the search: its settings, and in [origin] the data, its description and the code
+trials.jsonl      a line per trial, in the order in which they ended (trials.py)
+states/           the states of individuals between rungs
+shared-*/         the data for all workers, while the search runs
+model.npz         the best model so far; in the end the winner, trained from scratch (generator.npz for GANs)
+judge.npz         for GANs: the classifier that judges generated images
+checkpoints.jsonl for GANs: a line per checkpoint of each lesson, as they arrive; nothing depends on it
 winner.toml       the winner's genome
-search.json       what came of it, and what does not determine it: times, workers, versions
+search.json       the results, and what does not determine them: times, workers, versions
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
 ORIGIN, FINAL, JUDGE, DIARY = "origin", "final", "judge.npz", "checkpoints.jsonl"
 SHARED = "shared"
 
-CALLED = {"space": "genes"}  # what errors call a part of an origin
+CALLED = {"space": "genes"}  # what errors call a part of the origin
 
 
 class SearchFolder(HeldFolder):
-    """A search's files."""
+    """The files of a search."""
 
     own = (
         ".lock", "config.toml", "trials.jsonl", "states", "model.npz", "encoder.npz", "decoder.npz", "generator.npz",
@@ -51,27 +51,27 @@ class SearchFolder(HeldFolder):
     def of_search(
         cls, path: Path, config: SearchConfig, kept: Mapping[str, Any], origin: Mapping[str, Any]
     ) -> SearchFolder:
-        """Return a new folder, or that of the same search, whose configuration is written anew.
+        """Return a new folder, or the folder of the same search with its configuration rewritten.
 
         Parameters
         ----------
         path : Path
         config : SearchConfig
         kept : mapping
-            Of the origin what must be as it was: text, or a mapping of options.
+            What must match the origin in the folder: text, or a mapping of options.
         origin : mapping
-            What else is written of it.
+            The rest of the origin to write.
 
         Raises
         ------
         UsageError
-            If it holds another one, with the first difference.
+            If the folder holds another search; the message names the first difference.
         RunError
-            As `create` and `open`.
+            As for `create` and `open`.
         """
         if not (path / "config.toml").exists():
             folder = cls.create(path)
-            shutil.rmtree(path / "states", ignore_errors=True)  # of a search that was given up
+            shutil.rmtree(path / "states", ignore_errors=True)  # of an abandoned search
             folder.write_config(config, {**origin, **kept})
             return folder
         folder = cls.open(path)
@@ -84,7 +84,7 @@ class SearchFolder(HeldFolder):
                         _check_same(path, option, other.get(option, "none"), own.get(option, "none"))
                 elif own != other:
                     raise UsageError(
-                        f"{path}: holds a search with other {CALLED.get(name, name)}: choose another --out"
+                        f"{path}: holds a search with different {CALLED.get(name, name)}: choose another --out"
                     )
             for item in dataclasses.fields(config):
                 if item.name != "generations":
@@ -97,7 +97,7 @@ class SearchFolder(HeldFolder):
 
     @property
     def states(self) -> Path:
-        """Where individuals' states lie."""
+        """The folder of individuals' states."""
         path = self.path / "states"
         with as_run_error(path):
             path.mkdir(exist_ok=True)
@@ -105,11 +105,11 @@ class SearchFolder(HeldFolder):
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[Path]:
-        """Give a folder for what workers read, and take it away afterwards, as well as what a kill has left of one."""
+        """Yield a folder for the data that workers read; remove it afterwards, and any left by a killed process."""
         for left in self.path.glob(f"{SHARED}-*"):
             if not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)
-        with as_run_error(self.path):  # of another name each time: what a process has read of a path it may keep
+        with as_run_error(self.path):  # a new name each time: a process may cache what it has read from a path
             path = Path(tempfile.mkdtemp(prefix=f"{SHARED}-", dir=self.path)).resolve()
         try:
             yield path
@@ -117,21 +117,21 @@ class SearchFolder(HeldFolder):
             shutil.rmtree(path, ignore_errors=True)
 
     def clear_states(self) -> None:
-        """Take away all states but those of the winner's training: with them the same search again is done at once."""
+        """Remove all states except those of the winner's training; with these, the same search again ends at once."""
         with contextlib.suppress(OSError):
             for path in self.states.iterdir():
                 if FINAL not in path.name:
                     path.unlink()
 
     def reopened(self) -> None:
-        """Take away what an end before this one came to: it is not that of what goes on now."""
+        """Remove the results of an earlier end: they are not those of the search that now continues."""
         with contextlib.suppress(OSError):
             for name in ("search.json", "winner.toml"):
                 (self.path / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def discarded_if_empty(self) -> Iterator[None]:
-        """Take the folder away after an error, if this process made it and no trial has been recorded."""
+        """Remove the folder after an error, if this process created it and no trial has been recorded."""
         try:
             yield
         except BaseException:
@@ -155,7 +155,7 @@ class SearchFolder(HeldFolder):
         Raises
         ------
         RunError
-            If it is not TOML, or has no such origin.
+            If it is not TOML, or its origin is not valid.
         UsageError
             For a setting that is unknown or has a bad value.
         """
@@ -166,7 +166,7 @@ class SearchFolder(HeldFolder):
         self.append("trials.jsonl", trial.line())
 
     def read_trials(self, space: Space) -> list[Trial]:
-        """Return the trials that were recorded, each once; drop lines that are none, such as one that was cut short."""
+        """Return the recorded trials, each once; remove invalid lines, such as a line that was cut short."""
         path = self.path / "trials.jsonl"
         found = {trial.number: trial for trial in trials_in(path) if space.holds(trial.genome)}
         self.write("trials.jsonl", "".join(trial.line() for trial in found.values()).encode("utf-8"))
@@ -174,7 +174,7 @@ class SearchFolder(HeldFolder):
 
 
 def _check_same(path: Path, name: str, old: Any, new: Any) -> None:
-    """Refuse a setting that is not as it was."""
+    """Refuse a setting that has changed."""
     if old != new:
         raise UsageError(
             f"{path}: holds a search with {name} = {old}, not {new}: leave it as it was, or choose another --out"
@@ -182,7 +182,7 @@ def _check_same(path: Path, name: str, old: Any, new: Any) -> None:
 
 
 def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:
-    """Return settings and origin; raises as `SearchFolder.read_config`."""
+    """Return the settings and the origin; raises as `SearchFolder.read_config`."""
     try:
         values = tomllib.loads(read_text(path, MOST_TOML_BYTES, follow_links=False))
     except OSError as error:
@@ -196,7 +196,7 @@ def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:
 
 
 def trials_in(path: Path) -> Iterator[Trial]:
-    """Yield the trials of a file; lines that are none are passed over."""
+    """Yield the trials of a file, skipping invalid lines."""
     with as_run_error(path, "read"), open_regular(path, follow_links=False) if path.exists() else io.BytesIO() as file:
         for line in iter(lambda: file.readline(MOST_LINE_BYTES), b""):
             if (trial := Trial.read(line)) is not None:

@@ -1,4 +1,4 @@
-"""What a search for pipelines came to, as search.json keeps it."""
+"""The result of a search for pipelines, as search.json stores it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ NOT_CLEARLY = "not better than that by more than two standard errors of the diff
 
 @dataclass(frozen=True)
 class Judged:
-    """What is known of a pipeline in the end.
+    """The scores of a pipeline at the end of a search.
 
     Parameters
     ----------
     name : str
-        Such as usual svm.
+        A name such as "usual svm".
     score, error : float
-        By the new folds: their mean, and its standard error.
+        The mean over the new folds, and its standard error.
     held : float
-        By the rows that were held out.
+        The score on the held-out rows.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Judged:
     held: float
 
     def plain(self) -> dict[str, Any]:
-        """Return it as values of JSON, in which nothing is NaN."""
+        """Return the values as JSON stores them, with None for NaN."""
         values = dataclasses.asdict(self)
         return {name: None if value != value else value for name, value in values.items()}
 
@@ -51,33 +51,33 @@ class Judged:
 
 @dataclass(frozen=True)
 class FoundTable:
-    """What a search came to.
+    """The result of a search for pipelines.
 
     Parameters
     ----------
     winner : int or None
-        The individual; None of what is usual, where nothing was tried in time.
+        The individual; None for a usual pipeline if nothing was tried in time.
     genome : mapping
     words : str
     metric : str
     called : str
-        The metric in words, with the class that it is of.
+        The metric in words, with its class if it is of one class.
     judged : Judged
-        The winner.
+        The winner's scores.
     finalists : tuple of Judged
-        Those who were judged again, the best first.
+        Those that were judged again, best first.
     beside : tuple of Judged
-        What is usual, and no model at all.
+        The usual pipelines, and no model at all.
     rows, held_rows : int
-        Of the table, and of them those that were held out.
+        Rows of the table, and how many of them were held out.
     new_folds : int
-        That `judged.score` is the mean of; 0 where there was no time for any: then it is that of the search.
+        The number of folds that `judged.score` is a mean over; 0 if there was no time: then it is the search's score.
     trials : int
     ended : str
         generations, budget, target, crashes.
     seconds : float
     file : str
-        pipeline.py, or model.npz of a network.
+        pipeline.py, or model.npz for a network.
     folder : Path
     """
 
@@ -100,22 +100,22 @@ class FoundTable:
 
     @property
     def path(self) -> Path:
-        """The file that is handed over."""
+        """The path of the result."""
         return self.folder / self.file
 
     @property
     def gap(self) -> float:
-        """By how much the score of the new folds is above that of the hold-out."""
+        """The score on new folds minus the score on held-out rows."""
         return self.judged.score - self.judged.held
 
     @property
     def not_clearly_better(self) -> Judged | None:
-        """Who was better than the winner by the new folds, but not clearly: where what is usual has won."""
+        """The pipeline that beat the winner on new folds, but not clearly; None if there is none."""
         best = self.finalists[0] if self.finalists else None
         return best if best is not None and best.score > self.judged.score else None
 
     def notes(self) -> dict[str, Any]:
-        """Return it as plain values; a score that is not known is None."""
+        """Return the fields as plain values; unknown scores are None."""
         found = {name: value for name, value in dataclasses.asdict(self).items() if name != "folder"}
         for name in ("finalists", "beside"):
             found[name] = [one.plain() for one in getattr(self, name)]
@@ -135,10 +135,10 @@ class FoundTable:
         texts = (found.words, found.metric, found.called, found.ended, found.file)
         counts = (found.rows, found.held_rows, found.new_folds, found.trials)
         if not all(isinstance(text, str) for text in texts):
-            raise TypeError("what is text is none")
+            raise TypeError("a text is not text")
         if not all(type(count) is int and count >= 0 for count in counts):
-            raise TypeError("what is a count is none")
+            raise TypeError("a count is not a count")
         held = found.judged.held
         if held == held and not (found.held_rows and (found.metric != "accuracy" or 0 <= held <= 1)):
-            raise ValueError("the score by rows held out is none")
+            raise ValueError("the score on held-out rows is not valid")
         return found

@@ -1,13 +1,13 @@
-"""Genomes as data: genes with their values and conditions, and what evolution does with them.
+"""Genomes as data: genes with their values and conditions, and the genetic operators on them.
 
-    Choice      one of some values; those of an ordered one have neighbours, as 8, 16, 24 filters have
-    Number      between two bounds, evenly or by its logarithm, with three significant digits
+    Choice      one of several values; values of an ordered choice have neighbours, such as 8, 16 and 24 filters
+    Number      between two bounds, on a linear or logarithmic scale, with three significant digits
 
-A gene may have a condition: `when=(("optimiser", ("sgd", "nesterov")),)` is expressed only under these optimisers. A
-gene that is not expressed still lives in the genome, as those of our own do, and comes back with its value when it is;
-but it is no part of what the individual is: two genomes that differ in such genes alone are equal.
+A gene may have a condition: with `when=(("optimiser", ("sgd", "nesterov")),)` it is expressed only under these
+optimisers. An unexpressed gene stays in the genome, as in biology, and returns with its value when it is expressed
+again; but it is not part of the individual: two genomes that differ only in unexpressed genes are equal.
 
-Genes belong to blocks, such as architecture and optimiser: crossover takes blocks whole.
+Genes belong to blocks, such as architecture and optimiser; crossover inherits each block as a whole.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from genreg_np.errors import UsageError, did_you_mean
 from genreg_np.search.draws import Draws
 
 Genome = Mapping[str, Any]
-DIGITS = 3  # significant, of a number
+DIGITS = 3  # significant digits of a number
 STEP = 0.15  # standard deviation of a number's mutation, as a share of its range
-FAR = 0.2  # how often a mutation draws a gene anew, where it could step to a neighbour
+FAR = 0.2  # how often a mutation redraws a gene that could step to a neighbour
 
 
 @dataclass(frozen=True)
 class Gene:
-    """What all genes have.
+    """The properties that all genes share.
 
     Parameters
     ----------
     name : str
     block : str
-        What it is inherited with.
+        The genes that it is inherited with.
     when : pairs of str and values
-        Genes that must be expressed and have one of some values for this one to be expressed.
+        Genes that must be expressed with one of the given values for this one to be expressed.
     """
 
     name: str
@@ -49,41 +49,41 @@ class Gene:
     when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
     def drawn(self, draws: Draws) -> Any:
-        """Return any value."""
+        """Return a random value."""
         return self.at(draws.unit())
 
     def mutated(self, value: Any, draws: Draws) -> Any:
-        """Return another value, as a rule one nearby."""
+        """Return another value, usually a nearby one."""
         raise NotImplementedError
 
     def at(self, place: float) -> Any:
-        """Return the value at a place of 0 .. 1."""
+        """Return the value at a place in 0 .. 1."""
         raise NotImplementedError
 
     def place(self, value: Any) -> float:
-        """Return where a value is between 0 and 1: `at` of it is that value."""
+        """Return the place of a value in 0 .. 1, so that `at` of it is that value."""
         raise NotImplementedError
 
     def checked(self, value: Any) -> Any:
-        """Return a value that came from a file as it should be.
+        """Return a value read from a file, validated.
 
         Raises
         ------
         UsageError
-            For one that it cannot have.
+            If the gene cannot have the value.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Choice(Gene):
-    """One of some values."""
+    """One of several values."""
 
     values: tuple[Any, ...] = ()
-    ordered: bool = False  # whether those beside one another are alike
+    ordered: bool = False  # whether adjacent values are alike
 
     def mutated(self, value: Any, draws: Draws) -> Any:
-        """Return a neighbour of an ordered one, mostly, and else any other value."""
+        """Return a neighbour, usually, if the choice is ordered, or else any other value."""
         if len(self.values) == 1:
             return value
         here = self.values.index(value)
@@ -94,15 +94,15 @@ class Choice(Gene):
         return self.values[draws.one_of(others)]
 
     def at(self, place: float) -> Any:
-        """Return the value whose even share a place is in."""
+        """Return the value whose equal share of 0 .. 1 contains the place."""
         return self.values[min(int(place * len(self.values)), len(self.values) - 1)]
 
     def place(self, value: Any) -> float:
-        """Return the middle of a value's share."""
+        """Return the middle of the value's share."""
         return (self.values.index(value) + 0.5) / len(self.values)
 
     def checked(self, value: Any) -> Any:
-        """Return it where it is one of them, of the same type."""
+        """Return the value if it is one of the choices, with the same type."""
         for one in self.values:
             if value == one and isinstance(value, bool) == isinstance(one, bool):
                 return one
@@ -115,29 +115,29 @@ class Number(Gene):
 
     low: float = 0.0
     high: float = 1.0
-    log: bool = False  # whether its logarithm is drawn evenly
+    log: bool = False  # whether values are drawn on a logarithmic scale
 
     def mutated(self, value: Any, draws: Draws) -> Any:
-        """Return a number nearby, by a normal step, mostly, and else any."""
+        """Return a number one normal step away, usually, or else any number."""
         if draws.unit() < FAR:
             return self.drawn(draws)
         found = self.at(min(1.0, max(0.0, self.place(value) + STEP * draws.normal())))
         return found if found != value else self.drawn(draws)
 
     def at(self, place: float) -> float:
-        """Return the number at a place of its range, rounded."""
+        """Return the number at a place in its range, rounded."""
         ratio, width = self.high / self.low if self.log else 1.0, self.high - self.low
         number = self.low * ratio**place if self.log else self.low + width * place
         return min(self.high, max(self.low, float(f"{number:.{DIGITS}g}")))
 
     def place(self, value: Any) -> float:
-        """Return where in its range a number is."""
+        """Return the place of a number in its range."""
         if self.log:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return float((value - self.low) / (self.high - self.low))
 
     def checked(self, value: Any) -> Any:
-        """Return it where it is a number within the bounds."""
+        """Return the value as a float if it is a number within the bounds."""
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not self.low <= value <= self.high:
             raise UsageError(f"{self.name} = {value!r} must be a number from {self.low:g} to {self.high:g}")
         return float(value)
@@ -145,7 +145,7 @@ class Number(Gene):
 
 @dataclass(frozen=True)
 class Space:
-    """All genes of a kind of individual; those that conditions name come before those that have them."""
+    """All genes of a kind of individual; genes named in conditions come before those that depend on them."""
 
     genes: tuple[Gene, ...]
 
@@ -158,11 +158,11 @@ class Space:
 
     @property
     def digest(self) -> str:
-        """What tells a space from others."""
+        """A hash that identifies the space."""
         return hashlib.sha256(repr(self.genes).encode("utf-8")).hexdigest()[:16]
 
     def only(self, blocks: Sequence[str]) -> Space:
-        """Return the space of some blocks alone; what depends on genes of others is always expressed there."""
+        """Return the space of the given blocks alone; conditions on genes of other blocks are dropped."""
         own = [gene for gene in self.genes if gene.block in blocks]
         names = {gene.name for gene in own}
         kept = [tuple(pair for pair in gene.when if pair[0] in names) for gene in own]
@@ -174,11 +174,11 @@ class Space:
         return tuple(dict.fromkeys(gene.block for gene in self.genes))
 
     def drawn(self, draws: Draws) -> Genome:
-        """Return any genome."""
+        """Return a random genome."""
         return {gene.name: gene.drawn(draws) for gene in self.genes}
 
     def is_expressed(self, gene: Gene, genome: Genome) -> bool:
-        """Whether a gene means something in a genome."""
+        """Return whether a gene is expressed in a genome."""
         return all(self._has(name, values, genome) for name, values in gene.when)
 
     def _has(self, name: str, values: Sequence[Any], genome: Genome) -> bool:
@@ -186,11 +186,11 @@ class Space:
         return genome[name] in values and self.is_expressed(gene, genome)
 
     def expressed(self, genome: Genome) -> dict[str, Any]:
-        """Return the genes that mean something, in order."""
+        """Return the expressed genes, in order."""
         return {gene.name: genome[gene.name] for gene in self.genes if self.is_expressed(gene, genome)}
 
     def holds(self, genome: Genome) -> bool:
-        """Whether a genome from a file is of this space: all its genes and no others, each with a possible value."""
+        """Return whether a genome from a file belongs to this space: exactly its genes, each with a possible value."""
         if genome.keys() != {gene.name for gene in self.genes}:
             return False
         with contextlib.suppress(UsageError):
@@ -198,7 +198,7 @@ class Space:
         return False
 
     def mutated(self, genome: Genome, draws: Draws, rate: float) -> Genome:
-        """Return a genome with other values of about `rate` of its expressed genes, at least of one."""
+        """Return a genome in which about `rate` of the expressed genes, at least one, have other values."""
         found = dict(genome)
         expressed = [gene for gene in self.genes if self.is_expressed(gene, genome)]
         chosen = [gene for gene in expressed if draws.unit() < rate] or [draws.one_of(expressed)]
@@ -207,22 +207,22 @@ class Space:
         return found
 
     def crossed(self, one: Genome, other: Genome, draws: Draws) -> Genome:
-        """Return a genome that has each block of one of two."""
+        """Return a genome that takes each block from one of two parents."""
         source = {block: draws.one_of((one, other)) for block in self.blocks}
         return {gene.name: source[gene.block][gene.name] for gene in self.genes}
 
     def changes(self, genome: Genome, parent: Genome) -> list[str]:
-        """Return the names of expressed genes that a parent has otherwise, or does not express."""
+        """Return the names of expressed genes that differ from a parent's, or that it does not express."""
         before = self.expressed(parent)
         return [name for name, value in self.expressed(genome).items() if name not in before or before[name] != value]
 
     def key(self, genome: Genome) -> str:
-        """Return what tells a genome from those that are not equal: a digest of what is expressed."""
+        """Return the identity of a genome: a digest of its expressed genes."""
         text = json.dumps(self.expressed(genome), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
 
     def to_toml(self, genome: Genome) -> str:
-        """Return a genome as lines of TOML, block by block; genes that are not expressed are comments that say why."""
+        """Return a genome as TOML, block by block; unexpressed genes are comments that say why."""
         lines: list[str] = []
         for block in self.blocks:
             lines += ["", f"[{block}]"] if lines else [f"[{block}]"]
@@ -234,7 +234,7 @@ class Space:
         return "\n".join(lines) + "\n"
 
     def _why_silent(self, gene: Gene, genome: Genome) -> str:
-        """Return which gene keeps one from being expressed."""
+        """Return which gene keeps another from being expressed."""
         name = next(name for name, values in gene.when if not self._has(name, values, genome))
         by = next(gene for gene in self.genes if gene.name == name)
         return (
@@ -244,7 +244,7 @@ class Space:
         )
 
     def read_text(self, text: str, default: Genome) -> Genome:
-        """Return a genome from the text of a TOML file; raises UsageError as `read`, and for text that is none."""
+        """Return a genome from the text of a TOML file; raises UsageError as `read`, and if the text is not TOML."""
         try:
             values = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -252,12 +252,12 @@ class Space:
         return self.read(values, default)
 
     def read(self, values: Mapping[str, Any], default: Genome) -> Genome:
-        """Return a genome from the tables of a TOML file; what is not in it is the default's.
+        """Return a genome from the tables of a TOML file; missing genes are taken from the default.
 
         Raises
         ------
         UsageError
-            For a gene that there is not, or a value that it cannot have.
+            For an unknown gene, or a value that a gene cannot have.
         """
         flat: dict[str, Any] = {}
         for name, value in values.items():

@@ -1,7 +1,8 @@
-"""`search_images`: from a dataset of images to a network that was found for it, a classifier or an autoencoder.
+"""`search_images`: search for a network for a dataset of images, such as a classifier or an autoencoder.
 
-The winner is trained from scratch on everything but the test split, several times from different seeds; the model is
-that of the first seed, whatever the others reach, and the test split is looked at once, by these models.
+The winner is trained from scratch on everything except the test split, several times with different seeds. The model
+is that of the first seed, whatever the others reach (for GANs, the best on the search split), and the test split is
+used once, by these models.
 """
 
 from __future__ import annotations
@@ -43,25 +44,25 @@ from genreg_np.version import __version__
 
 @dataclass(frozen=True)
 class Found:
-    """What a search came to.
+    """The result of a search for networks.
 
     Parameters
     ----------
     winner : Trial or None
-        None where all trials failed: then the default network was trained.
+        None if all trials failed: then the default network was trained.
     network : str
         In words.
     genome : mapping
     model : Model
     finals : sequence of mapping
-        Measures on the test split of each training from scratch, the model's first.
+        Measures on the test split for each training from scratch; those of the model come first.
     trials : int
     ended : str
-        Why no more were bred: generations, budget, target, crashes.
+        Why breeding stopped: generations, budget, target, crashes.
     seconds : float
     folder : Path
     file : str
-        The model's, in the folder.
+        The model's file name in the folder.
     """
 
     winner: Trial | None
@@ -77,7 +78,7 @@ class Found:
 
     @property
     def path(self) -> Path:
-        """The model's file."""
+        """The path of the model's file."""
         return self.folder / self.file
 
     @property
@@ -104,30 +105,30 @@ def search_images(
     watcher: Watcher | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Found:
-    """Search for a network for images: what `config.kind` says.
+    """Search for a network for images, of the kind that `config.kind` names.
 
     Parameters
     ----------
     dataset : Dataset
-        Images of whole-number pixels.
+        Images with integer pixels.
     config : SearchConfig
     folder : path
-        The search's; one that has a search of the same data and settings goes on.
+        The folder of the search; if it holds a search of the same data and settings, that search continues.
     budget : float, optional
-        Seconds in all; needed where config has no generations.
+        Seconds in all; required if config has no generations.
     target : float, optional
-        A value of the metric on the search split with which the search is done.
+        The value of the metric on the search split at which the search stops.
     workers : int, optional
-        Processes; by default one for each core that this process may use.
+        Processes; by default one for each core available to this process.
     engine : str
         Where individuals learn: processes, serial or ray.
     address : str
-        Of a Ray cluster, all machines of which see the folder.
+        The address of a Ray cluster whose machines can all read the folder.
     backend : str
         auto, numpy, numba or cupy.
     watcher : Watcher, optional
     clock : callable
-        Seconds, which never go back.
+        Returns seconds; must be monotonic.
 
     Returns
     -------
@@ -136,16 +137,16 @@ def search_images(
     Raises
     ------
     UsageError
-        For data that are no images, limits that leave no individual, or a folder with another search.
+        For data that are not images, limits that allow no individual, or a folder that holds another search.
     RunError
-        If the folder cannot be written, or the default network cannot be trained either.
+        If the folder cannot be written, or even the default network cannot be trained.
     """
     if engine != "serial":
         leave_if_still_importing()
     started = clock()
     watcher = watcher or Watcher()
     if budget is None and not config.generations:
-        raise UsageError("a search needs generations or a budget: how long is it to go on?")
+        raise UsageError("a search needs generations or a budget: how long should it run?")
     check_images(dataset)
     kind = kind_of(config, dataset.input_shape, dataset.class_names)
     goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
@@ -153,7 +154,7 @@ def search_images(
         goal.metric.check_target(target)
     if not kind.beginnings() and (why := kind.misfit()):
         raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
-    kind.given()  # refuses what cannot be, before anything is done
+    kind.given()  # refuses an infeasible genome before anything is done
     deadline = math.inf if budget is None else started + budget
     kept = {"data": fingerprint(dataset), "space": space_of(config).digest}
     with SearchFolder.of_search(Path(folder), config, kept, {**(dataset.origin or {}), "version": __version__}) as own:
@@ -202,7 +203,7 @@ def search_images(
 
 
 def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found | None:
-    """Return what the same search came to that has ended already; None where there is none, or it can go on."""
+    """Return the result of the same search if it has already ended; None if there is none or it can go on."""
     notes = json_of(own.path / "search.json")
     if not config.generations or notes.get("ended") != "generations" or notes.get("generations") != config.generations:
         return None
@@ -224,12 +225,12 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
 def _trained(
     search: NetworkSearch, engine: Engine
 ) -> tuple[Trial | None, Mapping[str, Any], Model, list[Mapping[str, float]]]:
-    """Train the first finalist from scratch, or whoever comes next where one diverges; the default where all failed.
+    """Train the finalists from scratch until one does not diverge; the default network if all trials failed.
 
     Raises
     ------
     RunError
-        If nobody could be trained.
+        If no network could be trained.
     """
     candidates: list[tuple[Trial | None, Mapping[str, Any]]] = [(trial, trial.genome) for trial in search.finalists()]
     if not candidates and search.kind.default is not None:
@@ -240,8 +241,8 @@ def _trained(
             return winner, genome, *_finals(search, engine, genome, winner)
         except RunError as error:
             why = str(error)
-    if not search.kind.is_first_saved and search.best is not None:  # what a rung made of it is better than nothing
-        search.tell(f"{why}: saved is individual {search.best.child} as it was in the search")
+    if not search.kind.is_first_saved and search.best is not None:  # better than no network
+        search.tell(f"{why}: saved individual {search.best.child} as it was in the search")
         return search.best, search.best.genome, load(search.folder.path / search.kind.file), []
     raise RunError(f"{search.folder.path}: {why}")
 
@@ -249,7 +250,7 @@ def _trained(
 def _finals(
     search: NetworkSearch, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
 ) -> tuple[Model, list[Mapping[str, float]]]:
-    """Train a genome from scratch on everything, several times; return the first model and all measures on test."""
+    """Train a genome from scratch on all data, several times; return the model and all measures on the test split."""
     kind = search.kind
     individual = kind.individual_of(genome)
     samples, seeds = search.finals(genome, winner)
@@ -269,7 +270,7 @@ def _finals(
             if number == 0 and kind.is_first_saved:
                 break
     if not done:
-        raise RunError(f"the network that was found could not be trained from scratch: {why}")
+        raise RunError(f"the best network could not be trained from scratch: {why}")
     best = kind.best_of([learned.measures for _, learned in done])
     done.insert(0, done.pop(best))
     finals = [learned.measures.get("test", {}) for _, learned in done]
@@ -280,12 +281,12 @@ def _finals(
     told["state"] = Path(lesson.states[-1]).name
     model = search.model_of(lesson, learned.steps, told)
     if model is None:
-        raise RunError(f"{search.folder.states}: what was trained is not there any more: is the disc full?")
+        raise RunError(f"{search.folder.states}: the trained network is missing: is the disc full?")
     return model, finals
 
 
 def _notes(found: Found, search: NetworkSearch, workers: int, backend: str) -> dict[str, Any]:
-    """Return what is worth knowing of a search and does not determine it."""
+    """Return what search.json records of a search without determining it."""
     return {
         "ended": found.ended, "generations": search.config.generations,
         "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,

@@ -1,7 +1,7 @@
-"""What classifiers are judged by; one of runs/measures.py drives selection, all are recorded.
+"""The metrics of classifiers: one of runs/measures.py drives selection, and all are recorded.
 
-precision, recall and f1 may be of one class alone: f1:cat. Higher is better in every `score`: that of the log loss is
-its negative.
+precision, recall and f1 may be of a single class: f1:cat. Higher is better in every `score`; the score of the log loss
+is its negative.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ SHARES = (
     "agreement",
     "copies",
     "duplicates",
-)  # of 0 .. 1
-LOWER = ("log-loss", "squared-error", "fitness", "fcd", "tvd", "copies", "duplicates", "violations")  # the better
+)  # shares in 0 .. 1
+LOWER = ("log-loss", "squared-error", "fitness", "fcd", "tvd", "copies", "duplicates", "violations")  # lower is better
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by its name, such as accuracy, or f1:cat.
+    """A metric given by name, such as accuracy or f1:cat.
 
     Raises
     ------
     UsageError
-        For one that there is not, or for a class that the data do not have.
+        For an unknown metric, or a class that the data do not have.
     """
 
     name: str
 
     @classmethod
     def of(cls, text: str, class_names: Sequence[str], known: Sequence[str] = METRICS) -> Metric:
-        """Return a metric, once it is known to be one of some, and for such classes."""
+        """Return a metric after checking its name and class."""
         name, colon, class_name = text.partition(":")
         if name not in known or (colon and name not in OF_ONE_CLASS):
-            hint = f" ({', '.join(OF_ONE_CLASS)} can be of one class, as f1:NAME)" if name in known else ""
+            hint = f" ({', '.join(OF_ONE_CLASS)} can be of one class, such as f1:NAME)" if name in known else ""
             raise UsageError(f"unknown metric {text!r}{hint or did_you_mean(name, known)}")
         if colon and class_name not in class_names:
             raise UsageError(f"metric {text}: there is no class {class_name!r}" + did_you_mean(class_name, class_names))
         return cls(text)
 
     def score(self, measures: Mapping[str, float]) -> float:
-        """Return what selection goes by: higher is better."""
+        """Return the score that drives selection: higher is better."""
         value = measures[self.name]
         return -value if self.name in LOWER else value
 
@@ -61,33 +61,33 @@ class Metric:
         Raises
         ------
         UsageError
-            For it.
+            If the target is out of range.
         """
         most = 1.0 if self.name.partition(":")[0] in SHARES else math.inf
-        least = 0.0 if self.name in LOWER and self.name != "fitness" else -math.inf  # which is a logarithm
+        least = 0.0 if self.name in LOWER and self.name != "fitness" else -math.inf  # fitness is a logarithm
         if not (math.isfinite(target) and least <= target <= most):
-            range_ = " of 0 .. 1" if most == 1 else " of 0 and more" if least == 0 else ""
+            range_ = " in 0 .. 1" if most == 1 else " of at least 0" if least == 0 else ""
             raise UsageError(f"--target {target:g} cannot be reached: {self.name} is a number{range_}")
 
     def reaches(self, measures: Mapping[str, float], target: float) -> bool:
-        """Whether a target is reached."""
+        """Return whether a target is reached."""
         value = measures[self.name]
         return value <= target if self.name in LOWER else value >= target
 
 
-COSTS = {"parameters": 1e-3, "macs": 1e-6}  # in thousands, and in millions
+COSTS = {"parameters": 1e-3, "macs": 1e-6}  # the units: thousands, and millions
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What selection goes by: a metric, or a weighted sum of metrics and costs.
+    """The goal of selection: a metric, or a weighted sum of metrics and costs.
 
     Parameters
     ----------
     metric : Metric
-        What is reported, and what a target is of.
+        The metric that is reported, and that a target refers to.
     weights : mapping of str to float
-        Of each metric and cost; higher sums are better.
+        Weights of metrics and costs; higher sums are better.
     """
 
     metric: Metric
@@ -95,12 +95,12 @@ class Goal:
 
     @classmethod
     def of(cls, metric: str, weights: str, class_names: Sequence[str], known: Sequence[str] = METRICS) -> Goal:
-        """Return what text such as "accuracy=1,parameters=-0.001" says; without any, the metric alone.
+        """Return the goal from text such as "accuracy=1,parameters=-0.001"; without text, the metric alone.
 
         Raises
         ------
         UsageError
-            For a metric or cost that there is not, or a weight that is no number.
+            For an unknown metric or cost, or a weight that is not a number.
         """
         own = Metric.of(metric, class_names, known)
         found: dict[str, float] = {}
@@ -120,7 +120,7 @@ class Goal:
         return cls(own, found)
 
     def score(self, measures: Mapping[str, float], parameters: int, macs: int) -> float:
-        """Return what an individual is selected by."""
+        """Return the score that an individual is selected by."""
         if not self.weights:
             return self.metric.score(measures)
         costs = {"parameters": parameters * COSTS["parameters"], "macs": macs * COSTS["macs"]}

@@ -1,9 +1,9 @@
-"""Trials in Optuna's journal storage as well, so that optuna-dashboard shows a search while it goes on.
+"""Trials are also written to Optuna's journal storage, so that optuna-dashboard can show a running search.
 
     genreg-np search images mnist --dashboard
     optuna-dashboard runs/mnist-search-steady-0/optuna.log
 
-Our record stays the record: nothing is read back, and what cannot be written ends the mirror, not the search.
+Our own record remains authoritative: nothing is read back, and a failed write ends the mirror, not the search.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FILE, STUDY = "optuna.log", "search"
 
 
 def optuna() -> Any:
-    """Return the package, which is to say nothing by itself.
+    """Return the optuna package, with its logging reduced to warnings.
 
     Raises
     ------
     MissingExtraError
-        Without it.
+        If optuna is not installed.
     """
     try:
         found = importlib.import_module("optuna")
@@ -38,18 +38,18 @@ def optuna() -> Any:
 
 
 class Mirror:
-    """Writes trials to a journal.
+    """Writes trials to an Optuna journal.
 
     Parameters
     ----------
     folder : Path
-        Of the search; the journal is in it.
+        The folder of the search, in which the journal is kept.
     space : Space
 
     Raises
     ------
     MissingExtraError
-        Without optuna.
+        If optuna is not installed.
     """
 
     def __init__(self, folder: Path, space: Space) -> None:
@@ -69,7 +69,7 @@ class Mirror:
                 self._distributions[gene.name] = kinds.FloatDistribution(gene.low, gene.high, log=gene.log)
 
     def took(self, trial: Trial) -> None:
-        """Write a trial that has ended, once."""
+        """Write a finished trial, once."""
         if trial.number in self._written:
             return
         self._written.add(trial.number)

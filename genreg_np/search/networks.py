@@ -1,7 +1,7 @@
-"""A search for networks of images with their optimisers: what their trials are, and how the best is trained anew.
+"""A search for networks for images, with their optimisers: its trials, and the final training of the best.
 
-The finalists are the best of the highest rung; a split that nobody was selected by chooses among them, and the winner
-learns from scratch on everything but the test split (images.py).
+The finalists are the best of the highest rung. A split that was not used for selection chooses among them, and the
+winner is trained from scratch on everything except the test split (images.py).
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from genreg_np.search.searching import LEAST_PATIENCE, MOST_BYTES, PATIENCE, Sea
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.trials import Trial
 
-SPARED = 1.1  # of what the end is predicted to take
+SPARED = 1.1  # safety factor on the predicted time of the end
 FINALISTS = 3  # individuals that the select split chooses among
 
 
 class NetworkSearch(Search[Individual]):
-    """A search for networks under way.
+    """A running search for networks.
 
     Parameters
     ----------
     config : SearchConfig
     dataset : Dataset
     parts : mapping of str to Part
-        Its parts, as sharing.py wrote them.
+        The parts of the dataset, as written by sharing.py.
     folder : SearchFolder
     engine : Engine
     kind : Kind
-        What is searched for, prepared.
+        The kind of network searched for, prepared.
     backend : str
     **how
-        What any search is told.
+        Arguments of Search.
     """
 
     def __init__(
@@ -80,11 +80,11 @@ class NetworkSearch(Search[Individual]):
         super().__init__(config, folder, engine, course, **how)
 
     def individual_of(self, job: Job) -> Individual:
-        """Return what the genome of a job stands for."""
+        """Return the individual that a job's genome stands for."""
         return self.kind.individual_of(job.bred.genome)
 
     def scored(self, trial: Trial, job: Job, individual: Individual, learned: Learned) -> Trial:
-        """Return a trial that was judged, with its score, and take note of what it took."""
+        """Return a judged trial with its score, and record how long it took."""
         self.cost.took(self._work(job, individual), learned.seconds)
         measures = learned.measures["search"]
         return dataclasses.replace(
@@ -93,11 +93,11 @@ class NetworkSearch(Search[Individual]):
         )  # fmt: skip
 
     def reaches(self, trial: Trial, target: float) -> bool:
-        """Whether a trial has reached a target."""
+        """Return whether a trial has reached a target."""
         return self._goal.metric.reaches(trial.metrics, target)
 
     def blank(self, job: Job, individual: Individual) -> Trial:
-        """Return what is known of a trial before it is done."""
+        """Return what is known about a trial before it runs."""
         genome = job.bred.genome
         return Trial(
             job.number, job.child, job.rung, genome, self.space.expressed(genome), job.bred.parents,
@@ -107,11 +107,11 @@ class NetworkSearch(Search[Individual]):
         )  # fmt: skip
 
     def told(self, trial: Trial) -> str:
-        """Return in a few words what a trial was."""
+        """Return a short description of a trial."""
         return f"{trial.samples:,} samples, {trial.parameters:,} weights"
 
     def lesson(self, job: Job, individual: Individual) -> Lesson:
-        """Return what a worker is told."""
+        """Return the lesson of a job, for a worker."""
         judged = ("search", "select") if job.rung or len(self.course.ladder.samples) == 1 else ("search",)
         return self._lesson_at(job.rung, job.bred.genome, individual, judged)
 
@@ -123,7 +123,7 @@ class NetworkSearch(Search[Individual]):
         self, genome: Mapping[str, Any], individual: Individual, rungs: tuple[int, ...], train: str,
         judged: tuple[str, ...], salt: str,
     ) -> Lesson:  # fmt: skip
-        """Return what a worker is told: an individual, what it learns from and is judged on; `salt` is in its seed."""
+        """Return the lesson of an individual: what it learns from and is judged on; `salt` enters its seed."""
         key = self.space.key(genome)
         seed = hashlib.sha256(f"{self.config.seed} {key} {salt}".encode()).digest()
         files = tuple(str(self.folder.states / f"{key}{salt and '-'}{salt}-{rung}.npz") for rung in range(len(rungs)))
@@ -135,7 +135,7 @@ class NetworkSearch(Search[Individual]):
         )  # fmt: skip
 
     def save(self, trial: Trial, steps: int) -> None:
-        """Make the best so far the folder's model: of cross-validation, what learned from all but the first fold."""
+        """Save the best so far as the folder's model; in cross-validation, the one trained without the first fold."""
         individual = self.kind.individual_of(trial.genome)
         lesson = self.lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
         if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
@@ -144,7 +144,7 @@ class NetworkSearch(Search[Individual]):
                 self.folder.save(name, one)
 
     def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
-        """Return what an individual knows after so many steps of a lesson as a model; None where its state is gone."""
+        """Return the model of an individual after `steps` steps of a lesson; None if its state is missing."""
         if (finished := lesson.finished(steps)) is None:
             return None
         training: dict[str, Any] = {
@@ -159,23 +159,23 @@ class NetworkSearch(Search[Individual]):
         return individual.work(self._new_samples(job.rung))
 
     def _new_samples(self, rung: int) -> int:
-        """Return how many samples a trial of a rung learns from, over all folds where there are any."""
+        """Return how many samples a trial of a rung learns from, over all folds if there are any."""
         samples = self.course.ladder.samples
         times = self._folds * self.config.repeats * (2 if rung else 1) if self._folds else 1
         return (samples[rung] - (samples[rung - 1] if rung else 0)) * times
 
     def predicted(self, job: Job, individual: Individual) -> float:
-        """Return how long a job will take, in seconds."""
+        """Return how long a job is expected to take, in seconds."""
         return self.cost.seconds(self._work(job, individual))
 
     def finals(self, genome: Genome, winner: Trial | None) -> tuple[int, int]:
-        """Return how many samples a network learns from in the end, and how many times: as there is time for.
+        """Return how many samples the final training uses and how often it is repeated, within the time left.
 
         Parameters
         ----------
         genome : Genome
         winner : Trial or None
-            Where it was judged; None of the default network.
+            The trial that was judged; None for the default network.
         """
         most, seeds = self._most_samples, self.config.final_seeds
         if self.deadline == math.inf:
@@ -187,7 +187,7 @@ class NetworkSearch(Search[Individual]):
         return int(min(most, max(affordable, least))), seeds
 
     def final_limits(self, genome: Genome, winner: Trial | None, samples: int) -> Limits:
-        """Return what a training in the end may take at most."""
+        """Return the limits of a final training."""
         return Limits(LEAST_PATIENCE + PATIENCE * samples * self._pace(genome, winner), MOST_BYTES)
 
     @property
@@ -196,13 +196,13 @@ class NetworkSearch(Search[Individual]):
         return max(self.config.final_epochs * self._whole or self.kind.longest * top, top)
 
     def _pace(self, genome: Genome, trial: Trial | None) -> float:
-        """Return the seconds that an individual takes for a sample, by its own trial where it has one."""
+        """Return the seconds that an individual takes per sample, from its own trial if it has one."""
         if trial is not None and (trial.pace or trial.seconds):
             return trial.pace or trial.seconds / self._new_samples(trial.rung)
         return self.cost.seconds(self.kind.individual_of(genome).work(1))
 
     def reserve(self) -> float:
-        """Return the seconds that the end will take, whoever of the leaders wins."""
+        """Return the seconds to reserve for the end, whichever of the leaders wins."""
         leaders = self.leaders(FINALISTS)
         rounds = -(-self.config.final_seeds // self.workers)
         end = max((rounds * self._most_samples * self._pace(trial.genome, trial) for trial in leaders), default=0.0)
@@ -211,9 +211,9 @@ class NetworkSearch(Search[Individual]):
     # The end
 
     def finalists(self) -> list[Trial]:
-        """Return the best individuals, in the order in which the select split has them: the first one wins.
+        """Return the best individuals, ordered by their scores on the select split: the first one wins.
 
-        Those who never went on to a rung at which it is looked at are judged by it now.
+        Those that were never judged on it at a higher rung are judged on it now.
         """
         leaders = self.leaders(FINALISTS)
         missing = [trial for trial in leaders if not trial.select]

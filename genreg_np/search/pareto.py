@@ -1,8 +1,9 @@
-"""Two objectives: a score to be high, and a cost to be low.
+"""Two objectives: a high score and a low cost.
 
-An individual dominates another that is no better in either and worse in one. Those whom nobody dominates are the
-front, level 0; without them, the next are level 1, and so on. Of one level those in emptier places count more, so that
-the front is kept long (Deb et al. 2002, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II").
+An individual dominates another if it is no worse in either objective and better in one. Individuals that none dominates
+are the front, level 0; without them, the next front is level 1, and so on. Within a level, individuals in less crowded
+places rank higher, which keeps the front wide (Deb et al. 2002, "A Fast and Elitist Multiobjective Genetic Algorithm:
+NSGA-II").
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 from genreg_np.search.trials import Trial, leaders_of
 
 SECOND = ("parameters", "macs")  # costs that can be a second objective
-OF_GENES = ("code",)  # genes that can be one, where there are such
-AT_THE_ENDS = 1e6  # the room of whoever has no neighbour on one side
+OF_GENES = ("code",)  # genes that can be one, in kinds that have them
+AT_THE_ENDS = 1e6  # crowding distance of an individual without a neighbour on one side
 Floats = NDArray[np.float64]
 
 
@@ -36,7 +37,7 @@ def levels(scores: Floats, costs: Floats) -> NDArray[np.int64]:
 
 
 def crowding(scores: Floats, costs: Floats) -> Floats:
-    """Return how far the neighbours of each of a level's individuals are from one another (n,); inf at the ends."""
+    """Return the crowding distance of each individual of a level (n,); inf at the ends."""
     found = np.zeros(len(scores))
     for values in (scores, np.log(np.maximum(costs, 1.0))):
         order = np.argsort(values, kind="stable")
@@ -47,7 +48,7 @@ def crowding(scores: Floats, costs: Floats) -> Floats:
 
 
 def by_levels(second: str) -> Callable[[Sequence[Trial]], list[Trial]]:
-    """Return what gives trials scores by their levels, so that whoever compares them goes by both objectives."""
+    """Return a function that scores trials by their levels, so that comparing them uses both objectives."""
 
     def levelled(trials: Sequence[Trial]) -> list[Trial]:
         able = [trial for trial in trials if trial.is_ok]
@@ -57,7 +58,7 @@ def by_levels(second: str) -> Callable[[Sequence[Trial]], list[Trial]]:
         for level in np.unique(found):
             own = scores[found == level]
             free = crowding(own, costs[found == level])
-            ends = np.isinf(free)  # of them whoever scores more counts more
+            ends = np.isinf(free)  # among them a higher score ranks higher
             free[ends] = AT_THE_ENDS + own[ends].argsort().argsort()
             room[found == level] = free
         known = {
@@ -70,7 +71,7 @@ def by_levels(second: str) -> Callable[[Sequence[Trial]], list[Trial]]:
 
 
 def front_of(trials: Sequence[Trial], second: str) -> list[Trial]:
-    """Return whom nobody dominates, each as it was at the highest rung that it has reached, the cheapest first."""
+    """Return the individuals that none dominates, each at the highest rung it reached, the cheapest first."""
     own = leaders_of(trials)
     found = levels(*_objectives(own, second))
     best = [trial for trial, level in zip(own, found, strict=True) if level == 0]
@@ -83,6 +84,6 @@ def _objectives(trials: Sequence[Trial], second: str) -> tuple[Floats, Floats]:
 
 
 def cost_of(trial: Trial, second: str) -> int:
-    """Return what a trial's individual costs."""
+    """Return the cost of a trial's individual."""
     cost: int = trial.genome[second] if second in OF_GENES else getattr(trial, second)
     return cost

@@ -1,7 +1,7 @@
-"""A search for pipelines for a table: what its trials are, and who of them is judged again.
+"""A search for pipelines for a table: its trials, and which individuals are judged again.
 
-The lowest rung is one fold, the other all of them: who is bad on one is not tried on five. Scores of one fold say too
-little to be set beside those of five, so the best are those of the highest rung.
+The lowest rung is one fold, the other all of them: an individual that is bad on one fold is not tried on five. Scores
+on one fold are too noisy to compare with those on five, so the best are taken from the highest rung.
 """
 
 from __future__ import annotations
@@ -40,36 +40,36 @@ from genreg_np.search.tabular.space import (
 from genreg_np.search.tabular.together import MOST_TOGETHER, TOGETHER, key_of, members_of, together, words_of
 from genreg_np.search.trials import Trial
 
-FINALISTS = 5  # that are judged again, by folds that nobody was chosen by
-RERUNS = 3  # times the folds, each with others
-LAST = 3  # folds that it takes as long as, to fit one in the end and measure it by the rows held out
-SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of a budget, or seconds where there is none, that one may take at a rung
-FIRST_GUESS = 0.5  # seconds of a fold
-USUAL = (LINEAR, SVM, BOOSTING)  # what the winner is set beside, as scikit-learn has it without a search
-COSTLINESS = (LINEAR, NEIGHBOURS, SVM, BOOSTING, FOREST, NETWORK, TOGETHER)  # of equals the simpler one is better
+FINALISTS = 5  # individuals that are judged again, on folds that nothing was chosen by
+RERUNS = 3  # how many times as many new folds there are as folds of the search
+LAST = 3  # the time for the last fit and its measurement on held-out rows, in folds
+SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of the budget, or seconds without one, that a trial may take at a rung
+FIRST_GUESS = 0.5  # seconds per fold
+USUAL = (LINEAR, SVM, BOOSTING)  # models that the winner is compared with, with scikit-learn's usual settings
+COSTLINESS = (LINEAR, NEIGHBOURS, SVM, BOOSTING, FOREST, NETWORK, TOGETHER)  # among equals the simpler model is better
 
 
 class PipelineSearch(Search[Genome]):
-    """A search for pipelines under way.
+    """A running search for pipelines.
 
     Parameters
     ----------
     config : SearchConfig
     space : Space
     task : Task
-        What all lessons share.
+        The data that all lessons share.
     folds : sequence of Fold
-        Of the rows that are no hold-out.
+        Folds of the rows that are not held out.
     folder : SearchFolder
     engine : Engine
     budget : float, optional
-        Seconds that the search has in all.
+        Seconds for the whole search.
     save : callable
-        save(trial): keeps the best so far.
+        save(trial): saves the best so far.
     first : sequence of Bred
-        Before those made by hand.
+        Genomes to try before those made by hand.
     **how
-        What any search is told.
+        Arguments of Search.
     """
 
     def __init__(
@@ -95,16 +95,16 @@ class PipelineSearch(Search[Genome]):
         )
         self.longest = config.max_seconds or (LONGEST if budget is None else SHARE_OF_BUDGET * budget)
         self._keep = save
-        self._paces: dict[str, list[float]] = defaultdict(list)  # seconds for a fold, by model
+        self._paces: dict[str, list[float]] = defaultdict(list)  # seconds per fold, by model
         super().__init__(config, folder, engine, course, **how)
-        self.most_crashes = max(CRASHES, len(bred))  # a metric may be beyond some models, not all
+        self.most_crashes = max(CRASHES, len(bred))  # a metric may not work with some models
 
     def individual_of(self, job: Job) -> Genome:
         """Return the genome of a job."""
         return job.bred.genome
 
     def blank(self, job: Job, individual: Genome) -> Trial:
-        """Return what is known of a trial before it is done."""
+        """Return what is known about a trial before it runs."""
         return Trial(
             job.number, job.child, job.rung, individual, self.space.expressed(individual), job.bred.parents,
             job.bred.how if not job.rung else "promoted", self.course.ladder.samples[job.rung],
@@ -117,15 +117,15 @@ class PipelineSearch(Search[Genome]):
         return Scoring(self.task.metric).words
 
     def shown(self, value: float) -> str:
-        """Return a score without the sign that errors have here."""
+        """Return a score as text; errors lose the minus sign they have here."""
         return Scoring(self.task.metric).shown(value)
 
     def told(self, trial: Trial) -> str:
-        """Return in a few words what a trial was."""
+        """Return a short description of a trial."""
         return f"{trial.genome['model']}, {trial.samples} fold{'s' * (trial.samples > 1)}"
 
     def lesson(self, job: Job, individual: Genome) -> PipelineLesson:
-        """Return what a worker is told: the folds that a rung has beyond the one below."""
+        """Return the lesson of a job, for a worker: the folds of its rung that were not done below."""
         done = () if job.before is None else scores_of(job.before.metrics)
         folds = self.folds[len(done) : self.course.ladder.samples[job.rung]]
         return self.lesson_of(individual, folds, done)
@@ -133,63 +133,63 @@ class PipelineSearch(Search[Genome]):
     def lesson_of(
         self, genome: Genome, folds: Sequence[Fold], before: tuple[float, ...] = (), last: bool = False
     ) -> PipelineLesson:
-        """Return a lesson of a genome on some folds; its random numbers are those of the genome."""
+        """Return the lesson of a genome on some folds; its random numbers depend on the genome."""
         seed = hashlib.sha256(f"{self.config.seed} {key_of(self.space, genome)}".encode()).digest()
         return PipelineLesson(self.task, genome, tuple(folds), before, int.from_bytes(seed[:4], "big"), last)
 
     def predicted(self, job: Job, individual: Genome) -> float:
-        """Return how long a job will take, in seconds: by the median of a model's folds so far."""
+        """Return how long a job is expected to take, in seconds, from the median time of its model's folds."""
         samples = self.course.ladder.samples
         folds = samples[job.rung] - (samples[job.rung - 1] if job.rung else 0)
         return folds * self.pace(individual["model"])
 
     def pace(self, model: str) -> float:
-        """Return the seconds that a fold takes, by the model's own where there are any."""
+        """Return the seconds per fold, for the given model if it has been timed."""
         own = self._paces[model] or [pace for paces in self._paces.values() for pace in paces]
         return statistics.median(own) if own else FIRST_GUESS
 
     def pace_of(self, genome: Genome) -> float:
-        """Return the seconds that a fold of a pipeline takes, of several that of all."""
+        """Return the seconds per fold of a pipeline; those of an ensemble are summed."""
         return sum(self.pace(member["model"]) for member in members_of(genome))
 
     def limits(self, job: Job, individual: Genome) -> Limits:
-        """Return what a job may take at most."""
+        """Return the limits of a job."""
         return Limits(self.longest, MOST_BYTES)
 
     def scored(self, trial: Trial, job: Job, individual: Genome, learned: Learned) -> Trial:
-        """Return a trial that was judged, with its score: the mean over its folds."""
+        """Return a judged trial with its score, the mean over its folds."""
         self._paces[individual["model"]].append(learned.pace)
         tie = -float(COSTLINESS.index(individual["model"]))
         return dataclasses.replace(trial, score=learned.measures["search"][self.task.metric], tie=tie)
 
     def reaches(self, trial: Trial, target: float) -> bool:
-        """Whether a trial of the highest rung has reached a target."""
+        """Return whether a trial at the highest rung has reached a target."""
         is_high = trial.rung == len(self.course.ladder.samples) - 1
         return is_high and trial.score >= (-abs(target) if self.task.metric.startswith("neg_") else target)
 
     def finalists(self) -> list[Trial]:
-        """Return whom to judge again: the best of the highest rung that anybody reached."""
+        """Return the individuals to judge again: the best of the highest rung reached."""
         leaders = self.leaders(FINALISTS)
         return [trial for trial in leaders if trial.rung == leaders[0].rung]
 
     def save(self, trial: Trial, steps: int) -> None:
-        """Keep the best so far."""
+        """Save the best so far."""
         self._keep(trial)
 
     def reserve(self) -> float:
-        """Return the seconds that judging the finalists again will take, and fitting the winner."""
+        """Return the seconds to reserve for judging the finalists again and fitting the winner."""
         each = [(RERUNS * len(self.folds) + LAST) * self.pace_of(genome) for genome in self.judged_again()]
         return sum(each) / min(self.workers, max(1, len(each))) + 1.0
 
     @property
     def usual(self) -> dict[str, Genome]:
-        """What is usual, by its name: of the models that are tried."""
+        """The usual pipelines by name, for the models in the search."""
         models = models_of(self.config.models)
         names = [name for name in USUAL if name in models] or models[:1]
         return {f"usual {name}": plain(name, self.space) for name in names}
 
     def judged_again(self) -> list[Genome]:
-        """Return the genomes of the finalists, the best of unlike models together, and what is usual, each once."""
+        """Return the genomes of the finalists, the ensemble of the best unlike models, and the usual pipelines."""
         failed = {
             self.space.key(trial.genome) for trial in self.course.trials if not trial.is_ok and trial.status != TIMEOUT
         }
@@ -198,7 +198,7 @@ class PipelineSearch(Search[Genome]):
         return list({key_of(self.space, genome): genome for genome in genomes}.values())
 
     def together(self) -> list[Genome]:
-        """Return the best of each of the best models of scikit-learn as one; nothing of fewer than two."""
+        """Return an ensemble of the best pipeline of each of the best scikit-learn models; empty if fewer than two."""
         best: dict[str, Genome] = {}
         highest = len(self.course.ladder.samples) - 1
         for trial in self.leaders(len(self.course.trials)):

@@ -1,12 +1,12 @@
-"""A search under way: individuals are bred, judged in workers, and the best goes on, until there is no more time.
+"""A running search: individuals are bred, judged by workers, and the best promoted, until the time is up.
 
     breed and promote     course.py        which trial is next: a function of results, not of time
-    judge                 lessons/         in processes of their own, killed past their limits
+    judge                 lessons/         in separate processes, killed when they exceed their limits
     what is searched for  networks.py      networks with their optimisers
-                          pipelines.py     what is done with tables
+                          pipelines.py     pipelines for tables
 
-Every trial is a line of trials.jsonl as soon as it has ended, and the best so far is saved: whatever ends the process,
-a search goes on from there.
+Every trial is written to trials.jsonl as soon as it ends, and the best so far is saved, so an interrupted search can
+continue.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ from genreg_np.search.selections.paired import Paired
 from genreg_np.search.standing import standing_of
 from genreg_np.search.trials import UNSAVED, Trial, leaders_of
 
-AHEAD = 1  # jobs that wait for a worker, so that none waits for a job
-MOST_BYTES = 4 << 30  # an individual may take
-PATIENCE, LEAST_PATIENCE = 20.0, 60.0  # of what is predicted, and seconds: longer than that is not learning
-END_SHARE = 0.5  # of a budget is kept for the end, at most
-CRASHES = 3  # one after the other, at the start: something is wrong that is no individual's
-LATE, LEAST_LATE = 3.0, 10.0  # times what is predicted, and seconds, that a job may take though the time is over
+AHEAD = 1  # queued jobs, so that no worker has to wait for one
+MOST_BYTES = 4 << 30  # memory limit of an individual
+PATIENCE, LEAST_PATIENCE = 20.0, 60.0  # times the prediction, and seconds: a job that takes longer is stuck
+END_SHARE = 0.5  # the most of a budget that is kept for the end
+CRASHES = 3  # in a row, at the start: then the fault is not the individuals'
+LATE, LEAST_LATE = 3.0, 10.0  # times the prediction, and seconds, that a job may take after the deadline
 I = TypeVar("I")  # noqa: E741 - what a genome stands for
 
 
 @dataclass(frozen=True)
 class Watcher:
-    """What is told of a search; by default nothing."""
+    """Callbacks that follow a search; they do nothing by default."""
 
-    on_trial: Callable[[Trial, Search[Any]], None] = lambda trial, search: None  # one that has just ended
+    on_trial: Callable[[Trial, Search[Any]], None] = lambda trial, search: None  # a trial that has just ended
     on_phase: Callable[[str], None] = lambda phase: None
-    on_remark: Callable[[str], None] = lambda remark: None  # on the data
-    on_compiling: Told | None = None  # kernels that no cache has: Backend.warm_up
+    on_remark: Callable[[str], None] = lambda remark: None  # about the data
+    on_compiling: Told | None = None  # kernels that are not cached: Backend.warm_up
 
 
 class Search(ABC, Generic[I]):
-    """A search under way.
+    """A running search.
 
     Parameters
     ----------
@@ -61,16 +61,16 @@ class Search(ABC, Generic[I]):
     engine : Engine
         Runs lessons.base.learn.
     course : Course
-        Who is bred and judged next.
+        Decides what is bred and judged next.
     workers : int
-        How many lessons the engine does at once.
+        How many lessons the engine runs at a time.
     deadline : float
-        When the last of it shall have ended, by the clock; inf without a budget.
+        The clock's time by which everything should have ended; inf without a budget.
     target : float, optional
-        A value of the metric with which it is done.
+        The value of the metric at which the search stops.
     watcher : Watcher
     clock : callable
-        Seconds, which never go back.
+        Returns seconds; must be monotonic.
     """
 
     def __init__(
@@ -88,52 +88,52 @@ class Search(ABC, Generic[I]):
     ) -> None:
         self.config, self.folder, self.course, self.space = config, folder, course, course.space
         self.workers, self.deadline, self.clock = workers, deadline, clock
-        self.ended = ""  # why no more are bred: generations, budget, target, crashes
+        self.ended = ""  # why breeding stopped: generations, budget, target, crashes
         self.best: Trial | None = None
         self._begun = clock()
         self.standing = standing_of(config)  # what trials are compared by
         self.most_crashes = CRASHES
         self._last = math.inf  # the number of the first trial that reached the target
-        self._recorded: dict[int, Trial] = {}  # what the folder has and has not been gone through yet
+        self._recorded: dict[int, Trial] = {}  # trials of the folder that have not been used yet
         self._engine, self._target = engine, target
         self._watcher = watcher or Watcher()
         self._under_way: dict[int, tuple[Job, I]] = {}
-        self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: what never is done twice
+        self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: never repeated
         self._crashes = 0
 
     # What is searched for
 
     @abstractmethod
     def individual_of(self, job: Job) -> I:
-        """Return what the genome of a job stands for."""
+        """Return the individual that a job's genome stands for."""
 
     @abstractmethod
     def blank(self, job: Job, individual: I) -> Trial:
-        """Return what is known of a trial before it is done."""
+        """Return what is known about a trial before it runs."""
 
     @property
     def called(self) -> str:
-        """What individuals are measured by, in words."""
+        """The name of the score, in words."""
         return self.config.metric
 
     def shown(self, value: float) -> str:
-        """Return a value of it as people know it."""
+        """Return a score as text, with its usual sign."""
         return f"{value:.4f}"
 
     @abstractmethod
     def told(self, trial: Trial) -> str:
-        """Return in a few words what a trial was."""
+        """Return a short description of a trial."""
 
     @abstractmethod
     def lesson(self, job: Job, individual: I) -> Any:
-        """Return what a worker is told."""
+        """Return the lesson of a job, for a worker."""
 
     @abstractmethod
     def predicted(self, job: Job, individual: I) -> float:
-        """Return how long a job will take, in seconds."""
+        """Return how long a job is expected to take, in seconds."""
 
     def limits(self, job: Job, individual: I) -> Limits:
-        """Return what a job may take at most: of a search under a budget little more than there is time for."""
+        """Return the limits of a job; under a budget, little more than the time that is left."""
         predicted = self.predicted(job, individual)
         seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * predicted
         left = max(self._until - self.clock(), LATE * predicted, LEAST_LATE)
@@ -141,24 +141,24 @@ class Search(ABC, Generic[I]):
 
     @abstractmethod
     def scored(self, trial: Trial, job: Job, individual: I, learned: Learned) -> Trial:
-        """Return a trial that was judged, with its score and what decides between equals."""
+        """Return a judged trial with its score and its tie-breaker."""
 
     @abstractmethod
     def reaches(self, trial: Trial, target: float) -> bool:
-        """Whether a trial has reached a target."""
+        """Return whether a trial has reached a target."""
 
     @abstractmethod
     def save(self, trial: Trial, steps: int) -> None:
-        """Save the best so far; `steps` are those of its lesson."""
+        """Save the best so far; `steps` is the number of steps of its lesson."""
 
     @abstractmethod
     def reserve(self) -> float:
-        """Return the seconds that the end will take."""
+        """Return the seconds to reserve for the end of the search."""
 
     # Trials
 
     def run(self) -> None:
-        """Breed and judge until there is no more to do or no more time; go on from what the folder has."""
+        """Breed and judge until nothing is left to do or the time is up; resume from the folder's trials."""
         self._recorded = {trial.number: trial for trial in self.folder.read_trials(self.space)}
         self._fill()
         for outcome in self._engine.completed():
@@ -169,19 +169,19 @@ class Search(ABC, Generic[I]):
         self.ended = self.ended or "generations"
 
     def _fill(self) -> None:
-        """Hand out jobs until all workers have one, and one waits."""
+        """Hand out jobs until every worker has one and one is queued."""
         while not self.ended and len(self._under_way) < self.workers + AHEAD:
             job = next(self.course.jobs(self._children() if self._has_time() else 0), None)
             if job is None:
                 break
             if job.number < self._last:
                 self._begin(job)
-        if self.ended:  # whoever has not begun will not
+        if self.ended:  # withdraw jobs that have not started
             for number in list(self._under_way):
                 self._engine.withdraw(number)
 
     def _children(self) -> int:
-        """Return how many individuals are bred at most: once the target was reached, those before."""
+        """Return how many individuals to breed at most; after the target is reached, only those before it."""
         children = 1 << 40 if self.config.children is None else self.config.children
         if self._last == math.inf:
             return children
@@ -207,7 +207,7 @@ class Search(ABC, Generic[I]):
             self._engine.submit(job.number, self.lesson(job, individual), self.limits(job, individual))
 
     def _took(self, outcome: Outcome) -> None:
-        """Take what came of a job."""
+        """Take the outcome of a job."""
         assert isinstance(outcome.name, int)
         job, individual = self._under_way.pop(outcome.name)
         if outcome.status == CANCELLED:
@@ -217,8 +217,8 @@ class Search(ABC, Generic[I]):
             trial = dataclasses.replace(trial, status=outcome.status, why=outcome.why)
         else:
             learned: Learned = outcome.value
-            if learned.status == UNSAVED:  # not recorded: when there is room again, it is tried again
-                raise RunError(f"{self.folder.path}: {learned.why}: make room, and go on with --resume")
+            if learned.status == UNSAVED:  # not recorded, so that it is tried again once there is room
+                raise RunError(f"{self.folder.path}: {learned.why}: free some disk space, and continue with --resume")
             trial = dataclasses.replace(
                 trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace,
                 metrics=learned.measures.get("search", {}),
@@ -253,26 +253,26 @@ class Search(ABC, Generic[I]):
         return min(self.workers, len(self._under_way))
 
     def is_best(self, trial: Trial) -> bool:
-        """Whether a trial is better than the best so far."""
+        """Return whether a trial is better than the best so far."""
         return self.best is None or self.standing(trial) > self.standing(self.best)
 
     def leaders(self, count: int) -> list[Trial]:
-        """Return the best individuals so far, the best first: of those up to the first one that reached the target.
+        """Return the best individuals so far, best first, counting trials up to the first that reached the target.
 
-        So it does not matter who else was under way then.
+        So the result does not depend on what else was running at that moment.
         """
         trials = [trial for trial in self.course.trials if trial.number <= self._last]
         return leaders_of(trials, self.standing)[:count]
 
     def tell(self, remark: str) -> None:
-        """Tell whoever watches."""
+        """Pass a remark to the watcher."""
         self._watcher.on_remark(remark)
 
     def _has_time(self, seconds: float = 0.0) -> bool:
-        """Whether there is time for the end, and so many seconds before it.
+        """Return whether there is time for the end, and `seconds` before it.
 
-        At the start there always is, and for what the folder has; and what is predicted for a job ends nothing in the
-        first half of the time, when little is known yet of what jobs take.
+        There always is at the start, and for trials in the folder. The prediction for a job stops nothing in the first
+        half of the time, when little is known about how long jobs take.
         """
         if self.deadline == math.inf or not self.course.trials or self._recorded:
             return True
@@ -284,14 +284,14 @@ class Search(ABC, Generic[I]):
 
     @property
     def _until(self) -> float:
-        """When individuals shall have been judged, by the clock, so that there is time for the end."""
+        """The clock's time at which judging should stop, so that there is time for the end."""
         if self.deadline == math.inf or not self.course.trials:
             return self.deadline
         return self.deadline - min(self.reserve(), END_SHARE * (self.deadline - self._begun))
 
 
 def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
-    """Return the selection that a configuration asks for, of one population or of two; `policy` is the second's."""
+    """Return the configured selection, of one population or of two; `policy` names the second's blocks."""
     inner = create_selection(config.selection, config.population)
     if config.augmentation != "evolved":
         return inner
@@ -299,5 +299,5 @@ def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
 
 
 def _found(trial: Trial) -> dict[str, Any]:
-    """Return what an individual was found to be, for one that is equal."""
+    """Return the results of a trial, for an individual with an equal genome."""
     return {name: getattr(trial, name) for name in ("score", "tie", "metrics", "select", "status", "why")}

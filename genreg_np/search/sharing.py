@@ -1,14 +1,14 @@
-"""The data of a search, cut into the parts that it needs, as files that all workers share.
+"""The data of a search, cut into parts and stored as files that all workers share.
 
     train     what individuals learn from
-    search    what they are judged by, and selected
-    select    what chooses among the finalists: nobody is selected by it before
+    search    what individuals are judged on for selection
+    select    what the finalists are chosen on; not used before
     whole     all of these, for the winner's final training
-    test      looked at once, at the end
+    test      used once, at the end
 
-Of a set that is too small for that, all but the test split is learned from in turns: cross-validation.
-Of MNIST's kind, whose splits everybody knows, the last 5,000 training images are searched by, and the 5,000 before them
-choose. Of other data the validation split is searched by, and 15 % of each class of the training split choose.
+If a dataset is too small for that, everything except the test split is used by cross-validation.
+For datasets like MNIST, with well-known splits, the last 5,000 training images are `search` and the 5,000 before them
+`select`. For other data the validation split is `search`, and 15 % of each class of the training split `select`.
 
 Shapes: (N, *input_shape) inputs become features (N, I) float32.
 """
@@ -29,41 +29,41 @@ from genreg_np.errors import UsageError
 from genreg_np.model import mapped
 from genreg_np.search.lessons.base import Part
 
-IN_ORDER = ("mnist", "fashion-mnist")  # whose last training images are held out, not some of each class
+IN_ORDER = ("mnist", "fashion-mnist")  # datasets whose last training images are held out, instead of some of each class
 
 
 def check_images(dataset: Dataset) -> None:
-    """Refuse what is no set of images.
+    """Refuse a dataset that does not consist of images.
 
     Raises
     ------
     UsageError
-        With what it has.
+        If its inputs are not images of integer pixels.
     """
     shape = dataset.input_shape
     if len(shape) not in (2, 3) or dataset.input_range is None:
         raise UsageError(
-            f"{dataset.name} has inputs of {shape} {dataset.train.inputs.dtype}, no images of whole-number pixels: "
-            "name a folder of pictures, or a named set of images; search table is for tables"
+            f"{dataset.name} has inputs of {shape} {dataset.train.inputs.dtype}, not images of integer pixels: "
+            "give a folder of pictures or a named image dataset; tables need search table"
         )
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a dataset by name."""
+    """The parts of a dataset, by name."""
 
     splits: Mapping[str, Split]
 
     @classmethod
     def of(cls, dataset: Dataset, folds: int = 0, by_labels: bool = True) -> Parts:
-        """Cut a dataset; where it is cross-validated, what is learned from is all but the test split.
+        """Cut a dataset; with cross-validation, individuals learn from everything except the test split.
 
-        `by_labels` says whether classes are to be learned: then there must be two.
+        `by_labels` says whether classes are learned: then there must be at least two.
 
         Raises
         ------
         UsageError
-            For a set that has too few.
+            If the dataset has too few images or classes.
         """
         if by_labels:
             dataset.check_trainable()
@@ -80,7 +80,7 @@ class Parts:
         else:
             kept, chosen = split_indices(train.labels, 1)
         if not len(chosen) or not len(kept):
-            raise UsageError(f"{dataset.name}: {len(train)} training images are too few to hold any out to choose by")
+            raise UsageError(f"{dataset.name}: {len(train)} training images are too few to hold out some for selection")
         return cls(
             {
                 "train": Split(train.inputs[kept], train.labels[kept]),
@@ -92,11 +92,11 @@ class Parts:
         )
 
     def shared(self) -> dict[tuple[str, str], int]:
-        """Return of each two parts that are held apart how many images of the later one are in the earlier one."""
+        """Return, for each pair of separate parts, how many images of the later one are also in the earlier one."""
         return shared_among({name: split.inputs for name, split in self.splits.items() if name != "whole"})
 
     def share(self, folder: Path, input_range: tuple[float, float] | None) -> dict[str, Part]:
-        """Write the parts to a folder, and return where they are."""
+        """Write the parts to a folder, and return their locations."""
         found = {}
         for name, split in self.splits.items():
             features, labels = folder / f"{name}.npy", folder / f"{name}-labels.npy"

@@ -1,4 +1,4 @@
-"""Who stands above whom, where individuals were judged at different rungs."""
+"""How individuals that were judged at different rungs are ranked."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from genreg_np.search.trials import Standing, Trial
 
 
 def standing_of(config: SearchConfig) -> Standing:
-    """Return what trials of all rungs are compared by, more is better, for what is searched for.
+    """Return the key that ranks trials of all rungs; higher is better.
 
-    Of networks a score counts as it is: more samples would rather make it better. Scores of pipelines are means over
-    more folds the higher the rung, so rungs come first. Pairs of GANs are held to a rule that grows with samples: none
-    stands above others because little was asked of it.
+    Networks are ranked by score alone: more samples would rather improve it. Scores of pipelines are means over more
+    folds at higher rungs, so rungs come first. GAN pairs are held to a rule that grows with samples, so that none ranks
+    higher because less was required of it.
     """
     if config.kind == "table":
         return lambda trial: (trial.rung, *trial.rank)

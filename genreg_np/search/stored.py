@@ -1,4 +1,4 @@
-"""A search that is not held: what its folder tells whoever only looks."""
+"""A stored search: what can be read from its folder without holding it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from genreg_np.search.trials import Trial, leaders_of
 
 @dataclass(frozen=True)
 class StoredSearch:
-    """A search folder's contents.
+    """The contents of a search folder.
 
     Parameters
     ----------
     path : Path
     config : SearchConfig
     origin : mapping
-        Of its data.
+        The origin of its data.
     trials : sequence of Trial
-        By their numbers.
+        Ordered by number.
     notes : mapping
-        search.json; empty while it goes on.
+        search.json; empty while the search runs.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class StoredSearch:
         Raises
         ------
         RunError
-            If it holds no search.
+            If the folder holds no search.
         UsageError
             For a setting that is unknown or has a bad value.
         """
@@ -61,33 +61,33 @@ class StoredSearch:
 
     @property
     def space(self) -> Space:
-        """The genes of its individuals."""
+        """The genes of the search's individuals."""
         return space_of(self.config)
 
     @property
     def handed_over(self) -> str:
-        """What a search for pipelines has handed over, in words; "" while it goes on, and of others."""
+        """The result of a search for pipelines, in words; "" while it runs, and for other searches."""
         found = self.notes.get("found")
         words = found.get("words") if isinstance(found, Mapping) else ""
         return words if isinstance(words, str) else ""
 
     @property
     def winner(self) -> Trial | None:
-        """The individual that won, once one has, as it was at the highest rung that it reached."""
+        """The individual that won, at the highest rung it reached; None if there is none yet."""
         child = self.notes.get("winner")
         return next((trial for trial in self.leaders if trial.child == child), None)
 
     def rung(self, rung: int) -> list[Trial]:
-        """Return the trials of a rung that were judged, by their numbers."""
+        """Return the judged trials of a rung, ordered by number."""
         return [trial for trial in self.trials if trial.rung == rung and trial.is_ok]
 
     @property
     def file(self) -> Path:
-        """Its model's."""
+        """The path of the model."""
         return self.path / REGISTRY[self.config.kind].file
 
     def growth(self) -> Growth | None:
-        """Return how the images of a saved generator came about; None where its state is gone."""
+        """Return how the images of a saved generator developed; None if its state is missing."""
         name = Path(str(self.notes.get("state", ""))).name
         try:
             return Growth.of((self.path / "states" / name).read_bytes())
@@ -96,26 +96,26 @@ class StoredSearch:
 
     @property
     def sign(self) -> float:
-        """-1 where scores are errors turned round, so that more is better; else 1."""
+        """-1 if scores are negated errors, so that more is better; else 1."""
         metric = self.config.metric
         is_error = metric.startswith("neg_") or metric.partition(":")[0] in LOWER
         return -1.0 if is_error and not self.config.weights else 1.0
 
     def shown(self, score: float) -> str:
-        """Return a score as a metric's users know it."""
+        """Return a score as text, with the metric's usual sign."""
         return f"{self.sign * score:.4f}"
 
     @property
     def scored_by(self) -> str:
-        """What scores are of, in words."""
+        """The name of the score, in words."""
         return "weighted sum" if self.config.weights else self.config.metric.removeprefix("neg_").replace("_", " ")
 
     @property
     def leaders(self) -> list[Trial]:
-        """The individuals that were judged, each at the highest rung that it has reached, the best first."""
+        """The judged individuals, each at the highest rung it reached, best first."""
         return leaders_of(self.trials, standing_of(self.config))
 
 
 def is_search(path: Path) -> bool:
-    """Whether a folder holds a search."""
+    """Return whether a folder holds a search."""
     return (path / "trials.jsonl").is_file() and (path / "config.toml").is_file()

@@ -1,10 +1,10 @@
-"""`search_table`: from a table to a pipeline that was found for it, and an honest number of how good it is.
+"""`search_table`: search for a pipeline for a table, and estimate honestly how good it is.
 
-A fifth of the rows is held out before anything else is done. Of the others a pipeline is chosen (choosing.py); it is
-measured by the rows held out, once.
+A fifth of the rows is held out before anything else is done. A pipeline is chosen on the others (choosing.py), and
+measured once on the held-out rows.
 
-The best of many by the same folds looks better than it is; the number that is told beside the hold-out's is that of the
-new folds. What is handed over is a script of scikit-learn, or a model where the winner is a network.
+The best of many on the same folds looks better than it is, so the score that is reported beside the held-out one comes
+from new folds. The result is a scikit-learn script, or a model if the winner is a network.
 """
 
 from __future__ import annotations
@@ -53,35 +53,35 @@ def search_table(
     ----------
     reading : Reading
     config : SearchConfig
-        Of kind table; its metric is the name of a scorer of scikit-learn, or "" for the usual one.
+        Its kind is table; its metric is the name of a scikit-learn scorer, or "" for the usual one.
     folder : path
-        The search's; one that has a search of the same table and settings goes on.
+        The folder of the search; if it holds a search of the same table and settings, that search continues.
     budget : float, optional
-        Seconds in all; needed where config has no generations.
+        Seconds in all; required if config has no generations.
     target : float, optional
-        A score by cross-validation with which the search is done.
+        The cross-validation score at which the search stops.
     workers : int, optional
-        Processes; by default one for each core.
+        Processes; by default one per core.
     engine : str
         processes or serial.
     watcher : Watcher, optional
     clock : callable
-        Seconds, which never go back.
+        Returns seconds; must be monotonic.
 
     Raises
     ------
     UsageError
-        For settings that do not go with the table, or a folder with another search.
+        For settings that do not fit the table, or a folder that holds another search.
     DataError
         For a table that cannot be read, or has too few rows.
     RunError
-        If the folder cannot be written, or nothing can be fitted.
+        If the folder cannot be written, or no pipeline can be fitted.
     """
     if engine != "serial":
         leave_if_still_importing()
     started, watcher = clock(), watcher or Watcher()
     if budget is None and not config.generations:
-        raise UsageError("a search needs generations or a budget: how long is it to go on?")
+        raise UsageError("a search needs generations or a budget: how long should it run?")
     watcher.on_phase("preparing")
     digest = reading.digest
     done = _done_before(Path(folder), digest, config, reading) if target is None else None
@@ -118,7 +118,7 @@ def search_table(
 
 
 def _told(model: Model, found: FoundTable, rows: Rows, seed: int) -> Model:
-    """Return a network's model that tells its score by the rows held out, and none by rows that it has learned from."""
+    """Return a network's model with its score on the held-out rows only, not on the rows it has learned from."""
     scores = {"accuracy": "accuracies", "r2": "r2"}.get(found.metric)
     known = {scores: {"test": {"best": found.judged.held}}} if scores and found.judged.held == found.judged.held else {}
     training = {"method": "search", "seed": seed, "genome": dict(found.genome), "config": {"dataset": rows.name}}
@@ -126,22 +126,22 @@ def _told(model: Model, found: FoundTable, rows: Rows, seed: int) -> Model:
 
 
 def _said(found: FoundTable, rows: Rows, scoring: Scoring) -> list[str]:
-    """Return what a script says of itself at its head."""
+    """Return the header of the generated script."""
     judged, held = found.judged, found.held_rows
     lines = [
         f"Predicts {rows.label!r} of {rows.name}: {found.words}.",
         "",
         f"Found by genreg-np {__version__} among {found.trials:,} trials. Its {found.called}:",
-        f"    {scoring.shown(judged.held)}  by {held:,} rows that were held out, and that nothing was chosen by",
+        f"    {scoring.shown(judged.held)}  on {held:,} held-out rows that nothing was chosen by",
     ]
     if found.new_folds:
-        told = f"by {found.new_folds} folds of the others, on which it was compared with few"
+        told = f"on {found.new_folds} folds of the others, on which only the finalists were compared"
         lines.append(f"    {scoring.shown(judged.score)}  {told} (standard error {judged.error:.4f})")
     return lines
 
 
 def _done_before(path: Path, digest: str, config: SearchConfig, reading: Reading) -> FoundTable | None:
-    """Return what the same search came to that has ended already; None where there is none, or it can go on."""
+    """Return the result of the same search if it has already ended; None if there is none or it can go on."""
     notes = json_of(path / "search.json") if (path / "search.json").exists() else {}
     if not config.generations or notes.get("ended") != "generations" or notes.get("generations") != config.generations:
         return None

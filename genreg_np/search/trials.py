@@ -1,4 +1,4 @@
-"""A trial: one individual judged at one rung, and all that is known of it; a line of trials.jsonl."""
+"""A trial: one individual judged at one rung, with everything known about it; a line of trials.jsonl."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from typing import Any
 
 from genreg_np.engines.base import OK
 
-REMOVED = "removed"  # a pair that nobody needs to wait for: gan/health.py
-UNSAVED = "unsaved"  # of a lesson, never of a trial: what it had learned could not be written
-DIVERGED = "diverged"  # beside the endings of engines: its loss or its weights were no numbers any more
+REMOVED = "removed"  # a pair that was stopped early: gan/health.py
+UNSAVED = "unsaved"  # of a lesson, never of a trial: its state could not be written
+DIVERGED = "diverged"  # in addition to the engines' statuses: the loss or the weights stopped being finite
 
 
 @dataclass(frozen=True)
 class Trial:
-    """An individual at a rung.
+    """An individual judged at a rung.
 
     Parameters
     ----------
     number : int
-        Its place among all trials of the search.
+        Its index among all trials of the search.
     child : int
-        Which individual it is: the child-th that was bred.
+        The individual: the child-th that was bred.
     rung : int
     genome : mapping
         All its genes.
     expressed : mapping
-        Those that mean something.
+        The genes that are expressed.
     parents : tuple of int
-        Children that it was bred of.
+        The children that were its parents.
     how : str
-        In words, such as "mutated: filters_2".
+        How it was bred, such as "mutated: filters_2".
     samples : int
-        That it had learned from when it was judged.
+        The number of samples it had learned from when it was judged.
     score : float
-        By the metric that was chosen, higher is better; -inf of one that failed.
+        By the chosen metric, higher is better; -inf if the trial failed.
     tie : float
-        What decides between equal scores: minus the log loss, or another loss.
+        The tie-breaker between equal scores: minus the log loss, or another loss.
     metrics : mapping
         All measures on the search split.
     select : mapping
-        The same on the split by which finalists are chosen; nobody looks at it before.
+        The same measures on the split that chooses among finalists; not used before.
     network : str
-        In words.
+        The network in words.
     parameters, macs : int
-        Weights and biases, and multiply-adds for one image.
+        Weights and biases, and multiply-adds per image.
     seconds, predicted : float
-        That it took at this rung, and that were expected.
+        The time it took at this rung, and the predicted time.
     pace : float
-        Seconds for a sample it learned from, whatever held it up for once; 0 where that is not known.
+        Seconds per sample learned from, without one-off delays; 0 if unknown.
     cached : bool
-        Whether an equal genome had been there before, whose result this is.
+        Whether the result was copied from an earlier individual with an equal genome.
     status : str
         ok, diverged, removed, timeout, memory, crash, failed.
     why : str
-        What ended it, in a line.
+        Why it ended, in a line.
     """
 
     number: int
@@ -86,16 +86,16 @@ class Trial:
 
     @property
     def is_ok(self) -> bool:
-        """Whether it was judged."""
+        """Whether the trial was judged."""
         return self.status == OK
 
     @property
     def rank(self) -> tuple[float, float, int]:
-        """What trials of one rung are ordered by, higher is better: of equals the first counts more."""
+        """The key that orders trials of one rung, higher is better; among equals the first ranks higher."""
         return self.score, self.tie, -self.number
 
     def line(self) -> str:
-        """Return it as a line of JSON; numbers that are none are null."""
+        """Return the trial as a line of JSON; non-finite numbers become null."""
         values = dataclasses.asdict(self)
         return json.dumps({name: _plain(value) for name, value in values.items()}) + "\n"
 
@@ -117,11 +117,11 @@ class Trial:
         return cls(parents=tuple(parents), **values)
 
 
-Standing = Callable[[Trial], tuple[float, ...]]  # what trials are compared by, more is better
+Standing = Callable[[Trial], tuple[float, ...]]  # the key that ranks trials, higher is better
 
 
 def leaders_of(trials: Iterable[Trial], standing: Standing = lambda trial: trial.rank) -> list[Trial]:
-    """Return the individuals that were judged, each at the highest rung that it has reached, the best first."""
+    """Return the judged individuals, each at the highest rung it reached, best first."""
     highest: dict[int, Trial] = {}
     for trial in trials:
         if trial.is_ok and (trial.child not in highest or trial.rung > highest[trial.child].rung):
@@ -137,7 +137,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is(value: Any, kind: Any) -> bool:
-    """Whether a value of JSON is what a field holds."""
+    """Return whether a JSON value is valid for a field."""
     if kind is int:
         return type(value) is int and 0 <= value < 1 << 60
     if kind is float:

@@ -1,4 +1,4 @@
-"""How networks evolve: one file a strategy, one line here; what a strategy is, base.py says."""
+"""Strategies, by which networks evolve: one file each, one line here; base.py defines the interface."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def strategy_class(name: str) -> type[AnyStrategy]:
 
 
 def population_class(name: str) -> type[AnyPopulationStrategy]:
-    """Return the strategy called `name` as one that keeps a population.
+    """Return the strategy called `name`, which must keep a population.
 
     Raises
     ------
     UsageError
-        For an unknown name, or one that has no genomes to hand out, with those that have.
+        For an unknown name, or a strategy that has no genomes to hand out; the message lists those that have.
     """
     found = strategy_class(name)
     if not found.keeps_population:
         able = [other for other in REGISTRY if strategy_class(other).keeps_population]
         raise UsageError(
-            f"strategy {name} has no genomes to hand out: choose one of {', '.join(able)} for a fitness of your own"
+            f"strategy {name} has no genomes to hand out: choose one of {', '.join(able)} for your own fitness"
         )
     return cast("type[AnyPopulationStrategy]", found)

@@ -1,4 +1,4 @@
-"""Principal axes: the directions along which values vary most, from their scatter. No label is seen.
+"""Principal axes: the directions along which values vary most, from their scatter matrix; no labels are used.
 
 Shapes: scatter (I, I), the sum of x x' over values x; axes (O, I), each of length 1.
 """
@@ -14,9 +14,9 @@ Float64 = NDArray[np.float64]
 
 
 def longest_axes(scatter: Float64, count: int) -> Float64:
-    """Return the `count` longest axes of a scatter, fewer where there are fewer, the longest first.
+    """Return the `count` longest axes of a scatter, or all if there are fewer, the longest first.
 
-    An axis has no sign: its entry of largest magnitude is made positive, so that every machine takes the same one.
+    The sign of an axis is arbitrary: its entry of largest magnitude is made positive, so it is the same everywhere.
     """
     with single_threaded_blas():
         _, axes = np.linalg.eigh(scatter)

@@ -1,17 +1,17 @@
-"""What a strategy is: how one genome, or a population of them, becomes the next.
+"""The interface of strategies: how one genome, or a population of them, becomes the next.
 
-A strategy is a class, never an instance: functions of a state that hands on nothing but itself. One file and one line
-of the registry (strategies/__init__.py) add one; the shared tests run over the registry.
+A strategy is a class, never an instance: functions of a state, which is all that passes between generations. A new
+strategy needs one file and one line in the registry (strategies/__init__.py); the shared tests run over the registry.
 
-    problem     what it is to solve on a dataset: by default dense layers on the inputs
-    prepare     what can be computed again from that (features, index lists): its context, never saved
+    problem     the task on a dataset: by default dense layers on the inputs
+    prepare     the context: what can be computed again from the problem (features, index lists), never saved
     start       the first state, or `seeded` with a genome
     step        the state after one more generation on the dataset, which draws its own batch
     champions   the genomes worth saving, the faithful one first
 
-A strategy that keeps a population (`PopulationStrategy`) has no `step` of its own. It says which genomes a generation
-has (`breed`), which images they are judged on (`batch`), and which state follows from their fitness (`select`); `step`,
-`ask` and `tell` call these three.
+A strategy that keeps a population (`PopulationStrategy`) does not define `step`. It defines the genomes of a generation
+(`breed`), the images on which they are scored (`batch`), and the state that follows from their fitness (`select`);
+`step`, `ask` and `tell` call these three.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ from genreg_np.streams import Purpose, Stream, unit_floats
 
 @dataclass(frozen=True)
 class State:
-    """What lives between generations: finite arrays and scalars that cannot be computed again, and so are saved."""
+    """The state between generations: finite arrays and scalars that cannot be computed again, and so are saved."""
 
-    generation: int  # done so far
+    generation: int  # number of generations done
 
     def metrics(self) -> dict[str, Any]:
-        """Return what is recorded of the last generation."""
+        """Return the recorded metrics of the last generation."""
         return {}
 
     def kin(self) -> tuple[Array | None, NDArray[np.float64] | None]:
-        """Return the survivors (S, D), the backend's, and their trust (S,), of a strategy that keeps any."""
+        """Return the survivors (S, D), on the device, and their trust (S,); None for a strategy without any."""
         return None, None
 
     def kept_statistics(self) -> Float32:
-        """Return what layers have kept count of in training (E,), without which no champion is finished; or nothing."""
+        """Return the statistics of layers (E,) from training, which champions need for prediction; empty if none."""
         return np.empty(0, np.float32)
 
     def shapes(self, start: Any) -> dict[str, tuple[int, ...]]:
-        """Return the shapes that its arrays must have, by name, where they are not those of the first state."""
+        """Return the required shapes of arrays, by name, where they differ from those of the first state."""
         return {}
 
 
@@ -62,7 +62,7 @@ class Takes(Enum):
     """Which learning layers a strategy can train."""
 
     DENSE = "dense layers"
-    EVOLVED = "layers that mean something without gradients"
+    EVOLVED = "layers that work without gradients"
     ANY = "any layers"
 
 
@@ -72,11 +72,11 @@ StateT = TypeVar("StateT", bound=State)
 
 
 class Judging(Protocol):
-    """A context of strategies that judge whole genomes."""
+    """The context of a strategy that scores whole genomes."""
 
     @property
     def backend(self) -> Backend:
-        """What judges them."""
+        """The backend that scores them."""
         ...
 
 
@@ -84,38 +84,38 @@ JudgingT = TypeVar("JudgingT", bound=Judging)
 
 
 class Strategy(Protocol[OptionsT, ContextT, StateT]):
-    """The contract of all strategies. Subclass it, so that what it gives by default is there."""
+    """The interface of all strategies; subclass it to inherit the defaults."""
 
     name: ClassVar[str]  # on the command line, in presets and models
-    summary: ClassVar[str]  # what it is, in a line
+    summary: ClassVar[str]  # one line that describes it
     Options: ClassVar[type[Settings]]  # its settings
     keeps_population: ClassVar[bool] = False  # whether it is a PopulationStrategy
     takes: ClassVar[Takes] = Takes.DENSE  # which layers it trains
     predicts_numbers: ClassVar[bool] = True  # whether it also learns targets that are numbers
-    weighs: ClassVar[bool] = True  # whether samples may count for more or less than others
-    draws_by_class: ClassVar[bool] = False  # whether batches have as many samples of each class
+    weighs: ClassVar[bool] = True  # whether it supports sample weights
+    draws_by_class: ClassVar[bool] = False  # whether batches have equally many samples of each class
 
     @staticmethod
     def works(options: OptionsT, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         ...
 
     @classmethod
     def problem(
         cls, dataset: Dataset, hidden: HiddenLayers, options: OptionsT, stream: Stream, backend: Backend
     ) -> Problem:
-        """Return what there is to solve on a dataset; a strategy with fixed layers of its own makes them here.
+        """Return the problem to solve on a dataset; a strategy with its own fixed layers creates them here.
 
         Raises
         ------
         UsageError
-            If the dataset does not fit.
+            If the dataset does not suit the strategy.
         """
         return Problem.of(network_for(dataset, hidden), dataset)
 
     @staticmethod
     def plan(problem: Problem, options: OptionsT, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes; asked before anything is prepared."""
+        """Return how a generation is computed, and the memory it takes; called before anything is prepared."""
         ...
 
     @staticmethod
@@ -125,7 +125,7 @@ class Strategy(Protocol[OptionsT, ContextT, StateT]):
         Raises
         ------
         UsageError
-            If settings contradict each other, or the problem is none that it can solve.
+            If settings contradict each other, or the strategy cannot solve the problem.
         """
         ...
 
@@ -136,12 +136,12 @@ class Strategy(Protocol[OptionsT, ContextT, StateT]):
 
     @classmethod
     def seeded(cls, genes: Float32) -> StateT:
-        """Return the state before generation 0 of a run that begins with a genome (D,).
+        """Return the state before generation 0 of a run that starts from a genome (D,).
 
         Raises
         ------
         UsageError
-            If it cannot begin so.
+            If the strategy cannot start from a genome.
         """
         raise UsageError(f"strategy {cls.name} cannot start from a model: leave out --init")
 
@@ -152,12 +152,12 @@ class Strategy(Protocol[OptionsT, ContextT, StateT]):
 
     @staticmethod
     def champions(state: StateT) -> dict[str, Any]:
-        """Return genomes (D,) of the problem's network by name, the backend's own arrays, the faithful one first."""
+        """Return genomes (D,) of the problem's network by name, on the device, the faithful one first."""
         ...
 
 
 class PopulationStrategy(Strategy[OptionsT, JudgingT, StateT], Protocol):
-    """The contract of strategies that judge whole genomes, by a batch or by the user's own numbers (`told`)."""
+    """The interface of strategies that score whole genomes, by a batch or by the user's own numbers (`told`)."""
 
     keeps_population: ClassVar[bool] = True
     takes: ClassVar[Takes] = Takes.EVOLVED
@@ -169,7 +169,7 @@ class PopulationStrategy(Strategy[OptionsT, JudgingT, StateT], Protocol):
 
     @classmethod
     def batch(cls, state: StateT, context: JudgingT, stream: Stream) -> Batch:
-        """Return what the next generation is judged on.
+        """Return the batch on which the next generation is scored.
 
         Raises
         ------
@@ -194,9 +194,9 @@ class PopulationStrategy(Strategy[OptionsT, JudgingT, StateT], Protocol):
         brood : Brood
             What `breed` returned.
         fitness : (P,) float64
-            Higher is better; of any size, infinite or NaN.
+            Higher is better; any values, also infinite or NaN.
         accuracy : float, optional
-            Their mean accuracy on the batch; None where the fitness was told.
+            Their mean accuracy on the batch; None if the fitness came from the user.
 
         Raises
         ------
@@ -207,12 +207,12 @@ class PopulationStrategy(Strategy[OptionsT, JudgingT, StateT], Protocol):
 
     @staticmethod
     def centre(state: StateT) -> Float32 | None:
-        """Return the genome (D,) around which the next generation is drawn, where there is one."""
+        """Return the genome (D,) around which the next generation is drawn; None if there is none."""
         return None
 
     @classmethod
     def step(cls, state: StateT, context: JudgingT, stream: Stream) -> StateT:
-        """Judge the next generation on a batch of its own, and select from it."""
+        """Score the next generation on its own batch, and select from it."""
         brood = cls.breed(state, context, stream)
         judged = context.backend.score(brood, cls.batch(state, context, stream))
         return cls.select(state, context, brood, judged.fitness, float(judged.accuracy.mean()))
@@ -223,15 +223,15 @@ AnyPopulationStrategy = PopulationStrategy[Any, Any, Any]
 
 
 class Scored:
-    """What strategies record that score whole genomes: a mixin of their states, which have these four fields."""
+    """The metrics of strategies that score whole genomes: a mixin of their states, which have these four fields."""
 
-    best_fitness: float  # of the last generation, a mean over its images; of random search: so far
+    best_fitness: float  # of the last generation, a mean over its images; in random search: of all so far
     mean_fitness: float  # of the last generation
-    mean_accuracy: float | None  # fraction of its images the last generation predicted right; None of a told fitness
-    non_finite: int  # fitness values replaced so far
+    mean_accuracy: float | None  # fraction of images the last generation predicted right; None for the user's fitness
+    non_finite: int  # number of fitness values replaced so far
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation."""
+        """Return the recorded metrics of the last generation."""
         measured = {"best_trust": self.best_fitness, "mean_trust": self.mean_fitness}
         if self.mean_accuracy is not None:
             measured["mean_accuracy"] = self.mean_accuracy
@@ -239,19 +239,19 @@ class Scored:
 
 
 def brood_works(fitness: str) -> tuple[Work, ...]:
-    """Return what a backend has to do for a strategy that judges whole genomes by such a fitness."""
+    """Return the works of a strategy that scores whole genomes by such a fitness."""
     return (Work.BROODS, Work.ERRORS) if fitness in ERRORS else (Work.BROODS,)
 
 
 def counted(non_finite: int) -> dict[str, float]:
-    """Return what is recorded of fitness values that were not finite: how many so far, or nothing."""
+    """Return the metric of fitness values that were not finite: their number so far, or nothing if 0."""
     return {"non_finite": non_finite} if non_finite else {}
 
 
 def plan_of(
     what: str, genes: int, sets: int, features: NDArray[np.generic] | None, kept: str = "", kept_bytes: int = 0
 ) -> Plan:
-    """Return how a generation is computed and its memory: so many sets of genes, training features, what is kept."""
+    """Return how a generation is computed and its memory: `sets` sets of genes, training features, what is kept."""
     rows, width = (0, 0) if features is None else features.shape
     size = 4 if features is None else features.dtype.itemsize
     formula = f"{sets:,} x {genes:,} genes x 4 bytes + {rows:,} x {width:,} features x {size} bytes"
@@ -262,7 +262,7 @@ def plan_of(
 def first_genes(network: Network, gain: float, stream: Stream) -> Float32:
     """Draw one genome (D,): weights from U(+-gain sqrt(3 / I)), so that sums vary as the inputs do; biases are 0.
 
-    All others are what their layers begin with: scales 1, for example.
+    All other genes have the first values of their layers: scales 1, for example.
     """
     genes = unit_floats(stream.words(Purpose.INITIAL, 0, 0, network.gene_count)) * np.float32(2) - np.float32(1)
     for parameter, place in network.parameter_slices:

@@ -1,6 +1,6 @@
-"""CMA-ES: a normal distribution over genomes that learns from its best samples where, how far and along what to search.
+"""CMA-ES: a normal distribution over genomes whose mean, step and shape are learned from its best samples.
 
-One generation, P genomes of D genes around the mean m, at a step sigma, along the covariance C = B diag(s^2) B^T:
+One generation, P genomes of D genes around the mean m, with step sigma and covariance C = B diag(s^2) B^T:
 
     genomes    x_i = m + sigma y_i,   y_i = B (s * z_i),   z_i ~ N(0, 1)                                       (38-40)
     mean       m += sigma y_w,   y_w = sum w_i y_i over the best half                                        (41, 42)
@@ -8,15 +8,15 @@ One generation, P genomes of D genes around the mean m, at a step sigma, along t
     shape      p_c = (1 - cc) p_c + h sqrt(cc (2 - cc) mu) y_w                                                   (45)
                C = (1 - c1 - cm + (1 - h) c1 cc (2 - cc)) C + c1 p_c p_c^T + cm sum w_i y_i y_i^T                (47)
 
-From FULL genes on C is its diagonal alone, whose rates are (D + 2) / 3 times as large: a full matrix would need D^2
-numbers, and D^3 operations for its axes. h is 0 while the step grows quickly, else 1; no step grows by more than a
-factor of e in a generation. Weights are positive ones only, w_i ~ log((P + 1) / 2) - log i. Axes are
-computed anew when C has had time to change, every 1 / (10 D (c1 + cm)) generations.
+With FULL genes or more, only the diagonal of C is learned, at rates (D + 2) / 3 times as large: a full matrix would
+need D^2 numbers, and D^3 operations for its axes. h is 0 while the step grows quickly, else 1; a step grows at most by
+a factor of e in a generation. Only positive weights are used, w_i ~ log((P + 1) / 2) - log i. Axes are computed again
+when C has had time to change, every 1 / (10 D (c1 + cm)) generations.
 
 Sources: Hansen 2016, "The CMA evolution strategy: a tutorial", arXiv 1604.00772v1 (equations); Ros & Hansen 2008, "A
 simple modification in CMA-ES achieving linear time and space complexity" (the diagonal).
 
-Shapes: B (D, D) or none, s (D,). All of it is float64 on the CPU; genomes are float32 where the backend computes.
+Shapes: B (D, D) or none, s (D,). All of this is float64 on the CPU; genomes are float32 on the backend's device.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from genreg_np.strategies.problem import Problem
 from genreg_np.strategies.rewards import RewardSettings
 from genreg_np.streams import Purpose, Stream
 
-FULL = 500  # genes from which on only the diagonal is learned
-SMALLEST, LARGEST = 1e-12, 1e12  # of step and scales: what is beyond has nothing to do with a search
+FULL = 500  # with this many genes or more, only the diagonal is learned
+SMALLEST, LARGEST = 1e-12, 1e12  # limits of step and scales: values beyond them make no sense in a search
 Float64 = NDArray[np.float64]
 
 
@@ -52,40 +52,40 @@ class CmaOptions(RewardSettings):
     """Settings of CMA-ES."""
 
     population_size: int = option(
-        20, "genomes per generation; usual is 4 + 3 ln D of D genes, more for noisy fitness", low=4, high=1_000_000
+        20, "genomes per generation; usually 4 + 3 ln D for D genes, more if fitness is noisy", low=4, high=1_000_000
     )
     sigma: float = option(
-        0.1, "first standard deviation of a gene", above=0, high=1000, fixed="only the first generation has it"
+        0.1, "initial standard deviation of a gene", above=0, high=1000, fixed="only the first generation uses it"
     )
     batch_size: int = option(1000, "images per generation", low=1, high=1_000_000)
-    fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.FITNESSES)
+    fitness: str = option("log-probability", "fitness of a genome", choices=fitnesses.FITNESSES)
     prediction: str = rewards.prediction("argmax")
     correct_reward: float = rewards.correct_reward()
     wrong_penalty: float = rewards.wrong_penalty()
     initial_gain: float = option(
-        1.0, "first weights have this deviation times 1 / sqrt(inputs)", low=0, high=1000,
+        1.0, "deviation of the first weights, times 1 / sqrt(inputs)", low=0, high=1000,
         fixed="only generation 0 draws from it",
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What follows from D and P alone: table 1 of the tutorial."""
+    """Constants that depend only on D and P: table 1 of the tutorial."""
 
-    weights: Float64  # (P // 2,) of the best, which sum to 1
-    effective: float  # mu, how many equal samples they are worth
+    weights: Float64  # (P // 2,) of the best samples; they sum to 1
+    effective: float  # mu, the effective number of samples
     step_path: float  # cs
     damping: float  # ds
     shape_path: float  # cc
     one: float  # c1
     many: float  # cm
-    length: float  # E|N|, of D normal numbers
-    every: int  # generations from one computation of axes to the next
+    length: float  # E|N|, for D normal numbers
+    every: int  # generations between computations of the axes
 
     @classmethod
     @functools.lru_cache(maxsize=16)
     def of(cls, genes: int, population: int, full: bool) -> Rates:
-        """Return the rates for so many genes and genomes; `full` is whether all of C is learned."""
+        """Return the rates for the given numbers of genes and genomes; `full` is whether all of C is learned."""
         weights = np.log((population + 1) / 2) - np.log(np.arange(1, population // 2 + 1))
         weights /= weights.sum()
         mu, size = float(1 / np.square(weights).sum()), float(genes)
@@ -116,29 +116,29 @@ class CmaContext:
     options: CmaOptions
     backend: Backend
     network: Network
-    batch: Batch | None  # the whole training set, of which a generation takes some rows; None without a dataset
-    zeros: Any = field(repr=False)  # (P, D) float32 of the backend, to which noise is added
+    batch: Batch | None  # the whole training set, from which a generation takes some rows; None without a dataset
+    zeros: Any = field(repr=False)  # (P, D) float32 on the device, to which noise is added
 
 
 @dataclass(frozen=True)
 class CmaState(Scored, State):
-    """What lives between generations."""
+    """The state between generations."""
 
     genes: Float32  # (D,) the mean, rounded
     mean: Float64  # (D,) m
     covariance: Float64  # (D, D) C, or its diagonal (D,)
-    axes: Float64  # (D, D) B; (0, 0) where C is its diagonal
+    axes: Float64  # (D, D) B; (0, 0) if C is its diagonal
     scales: Float64  # (D,) s
     step_path: Float64  # (D,) p_s
     shape_path: Float64  # (D,) p_c
-    sigma: float = 0.0  # 0: as the settings say, before the first generation
+    sigma: float = 0.0  # 0 before the first generation: the value of the settings
     best_fitness: float = 0.0  # of the last generation, a mean over its images
     mean_fitness: float = 0.0
     mean_accuracy: float | None = None
     non_finite: int = 0  # fitness values replaced so far
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation."""
+        """Return the recorded metrics of the last generation."""
         return super().metrics() | {"sigma": self.sigma}
 
 
@@ -146,19 +146,17 @@ class CmaEs(PopulationStrategy[CmaOptions, CmaContext, CmaState]):
     """The strategy `cma-es`."""
 
     name = "cma-es"
-    summary = (
-        "a normal distribution that adapts its shape and step to the best of its samples: for few genes, any score"
-    )
+    summary = "a normal distribution that adapts its shape and step to its best samples: for few genes and any score"
     Options = CmaOptions
 
     @staticmethod
     def works(options: CmaOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return brood_works(options.fitness)
 
     @staticmethod
     def prepare(problem: Problem, options: CmaOptions, backend: Backend) -> CmaContext:
-        """Put together what stays the same."""
+        """Collect what stays the same in all generations."""
         network = problem.network
         zeros = np.zeros((options.population_size, network.gene_count), np.float32)
         batch = genome_batch(problem, options.batch_size, options.scoring)
@@ -171,7 +169,7 @@ class CmaEs(PopulationStrategy[CmaOptions, CmaContext, CmaState]):
 
     @staticmethod
     def seeded(genes: Float32) -> CmaState:
-        """Return a start from one genome (D,)."""
+        """Return the first state with one genome (D,) as the mean."""
         genes = np.array(genes, np.float32)
         size, nothing = len(genes), np.zeros(len(genes))
         full = size < FULL
@@ -227,7 +225,7 @@ class CmaEs(PopulationStrategy[CmaOptions, CmaContext, CmaState]):
 
     @staticmethod
     def plan(problem: Problem, options: CmaOptions, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes."""
+        """Return how a generation is computed, and the memory it takes."""
         genes = problem.network.gene_count
         what = f"{options.population_size:,} samples of a normal distribution"
         matrices = 4 * genes if genes < FULL else 0  # of float64, two numbers of 4 bytes each
@@ -240,7 +238,7 @@ class CmaEs(PopulationStrategy[CmaOptions, CmaContext, CmaState]):
 
     @staticmethod
     def centre(state: CmaState) -> Float32:
-        """Return it, too."""
+        """Return the mean of the distribution."""
         return state.genes
 
 
@@ -256,7 +254,7 @@ def _noise(state: CmaState, context: CmaContext, seed: int) -> Float64:
 
 
 def _shaped(state: CmaState, noise: Float64) -> Float64:
-    """Return y = B (s z) of deviates (n, D)."""
+    """Return y = B (s z) for deviates (n, D)."""
     scaled: Float64 = noise * state.scales
     with single_threaded_blas():
         return scaled @ state.axes.T if len(state.axes) else scaled

@@ -1,20 +1,20 @@
-"""Detector bank: features by filters that no gradient has shaped, and a head by node perturbation.
+"""Detector bank: features from filters made without gradients, and a head trained by node perturbation.
 
 Fixed layers of the network, made once from the seed and the training images (layers/images.py has their equations):
 
     levels      pixels as whole numbers 0 .. 255
     deskew      grey images sheared upright and centred
-    detectors   filters, of all colours at once, rectified, pooled, square-rooted: one stage, of one size or several,
+    detectors   filters of all colours at once, rectified, pooled, square-rooted: one stage, of one size or several,
                 two stages, or both side by side
-    deviations  how far each answer is from its mean, beside the answers, if asked for
+    deviations  each response's distance from its mean, in addition to the responses (optional)
     standardise mean 0, deviation 1
 
-Filters are random, or learned from the images alone, or evolved (filters.py). The head, dense layers on these features,
-is trained as node_perturbation.py says. Copies of the training images, turned, stretched and shifted a little after the
-deskew, make the head indifferent to what is left of such differences; so do mirrored ones where left and right mean
-nothing.
+Filters are random, learned from the images alone, or evolved (filters.py). The head, dense layers on these features, is
+trained as in node_perturbation.py. Copies of the training images, rotated, stretched and shifted a little after the
+deskew, make the head insensitive to remaining differences of this kind; so do mirrored copies if left and right have no
+meaning.
 
-Features are held as levels, a byte each, and become float32 batch by batch. Nothing here is saved: a run that goes on
+Features are held as levels, a byte each, and converted to float32 batch by batch. Nothing here is saved: a resumed run
 makes the same filters, warps and features again.
 
 Shapes: N training images, C versions of each (`copies`, twice as many with `flip`), F features.
@@ -51,26 +51,26 @@ from genreg_np.strategies.problem import HiddenLayers, Problem, as_classes, imag
 from genreg_np.streams import Purpose, Stream
 
 FIXED = "the network's fixed layers would change"
-FIRST, SECOND = 1, 2  # numbers of the two stages, by which filters are drawn; 0 and those beyond are banks of one
-SAMPLE = 4096  # training images from which levels are scaled and features standardised
+FIRST, SECOND = 1, 2  # numbers of the two stages, by which filters are drawn; the others are one-stage banks
+SAMPLE = 4096  # training images used to scale levels and standardise features
 
 
 @dataclass(frozen=True)
 class BankOptions(NodeOptions):
-    """Settings of a detector bank, beside those of its head."""
+    """Settings of a detector bank, besides those of its head."""
 
     filters: str = option("random", "where filters come from", choices=filters.SOURCES, fixed=FIXED)
-    deskew: bool = option(True, "shear images, grey ones, upright and centre them first", fixed=FIXED)
-    brightness: bool = option(False, "filters keep their mean, and so answer to brightness and colour", fixed=FIXED)
+    deskew: bool = option(True, "first shear grey images upright and centre them", fixed=FIXED)
+    brightness: bool = option(False, "filters keep their mean, so they respond to brightness and colour", fixed=FIXED)
     detectors: int = option(24, "filters of the one-stage bank (0: none)", low=0, high=1024, fixed=FIXED)
     detector_size: int = option(5, "pixels of such a filter, each way", low=1, high=15, fixed=FIXED)
     more_sizes: tuple[int, ...] = option(
-        (), "sizes of further filters, as many of each or as there are", low=1, high=15, most=7, fixed=FIXED
+        (), "sizes of further filters, equally many of each if available", low=1, high=15, most=7, fixed=FIXED
     )
     window: int = option(8, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
     stride: int = option(5, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
     grid: int = option(
-        0, "pools each way, half over one another, instead of window and stride (0: as they say)", low=0, fixed=FIXED
+        0, "half-overlapping pools each way, instead of window and stride (0: use these)", low=0, fixed=FIXED
     )
     first_detectors: int = option(
         0, "filters of the two-stage bank's first stage (0: none)", low=0, high=256, fixed=FIXED
@@ -83,18 +83,18 @@ class BankOptions(NodeOptions):
     second_window: int = option(5, "responses pooled into one, each way", low=1, high=22, fixed=FIXED)
     second_stride: int = option(3, "responses from one pool to the next", low=1, high=22, fixed=FIXED)
     deviations: bool = option(
-        False, "the head also sees how far each response is from its mean, on either side", fixed=FIXED
+        False, "the head also sees each response's distance from its mean, on either side", fixed=FIXED
     )
     copies: int = option(1, "versions of each training image, the first unchanged", low=1, high=100, fixed=FIXED)
-    rotation: float = option(0.1, "copies are turned by at most this, in radians", low=0, high=3.2, fixed=FIXED)
-    stretch: float = option(0.06, "and stretched each way by at most this fraction", low=0, high=0.9, fixed=FIXED)
-    translation: float = option(0.6, "and shifted each way by at most this, in pixels", low=0, high=100, fixed=FIXED)
-    flip: bool = option(False, "every version of a training image also mirrored, left to right", fixed=FIXED)
+    rotation: float = option(0.1, "largest rotation of copies, in radians", low=0, high=3.2, fixed=FIXED)
+    stretch: float = option(0.06, "largest stretch of copies each way, as a fraction", low=0, high=0.9, fixed=FIXED)
+    translation: float = option(0.6, "largest shift of copies each way, in pixels", low=0, high=100, fixed=FIXED)
+    flip: bool = option(False, "also use every version of a training image mirrored, left to right", fixed=FIXED)
 
 
 @dataclass(frozen=True)
 class BankProblem(Problem):
-    """A head to train on features held as levels."""
+    """The problem of training a head on features held as levels."""
 
     levels: UInt8 = field(default_factory=lambda: np.empty((0, 0), np.uint8), repr=False)  # (C * N, F)
 
@@ -103,7 +103,7 @@ class BankProblem(Problem):
 class BankContext:
     """What a run computes once and never saves."""
 
-    head: NodeContext  # its batch has no features: a generation's own are computed from `levels`
+    head: NodeContext  # its batch has no features: those of a generation are computed from `levels`
     levels: UInt8 = field(repr=False)  # (C * N, F)
     standardise: Standardise
 
@@ -113,14 +113,14 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
 
     name = "detector-bank"
     summary = (
-        "filters that no gradient has shaped, pooled, and a head by node perturbation: no backpropagation and no "
+        "pooled filters made without gradients, and a head by node perturbation: no backpropagation and no "
         "derivatives, but an estimate with a step size"
     )
     Options = BankOptions
 
     @staticmethod
     def works(options: BankOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return (*NodePerturbation.works(options, depth), Work.IMAGES)
 
     @classmethod
@@ -132,15 +132,15 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
         Raises
         ------
         UsageError
-            For inputs that are no images, or smaller than what is laid over them; for copies without a deskew; for a
-            deskew in colour.
+            For inputs that are not images, or images smaller than a filter or pool; for copies without a deskew; for a
+            deskew of colour images.
         """
         if options.copies > 1 and not options.deskew:
-            raise UsageError(f"copies = {options.copies} are made by the deskew: leave deskew = true, or copies = 1")
+            raise UsageError(f"copies = {options.copies} needs the deskew: leave deskew = true, or copies = 1")
         shape = image_shape(dataset, cls.name, colours=True)
         if options.deskew and len(shape) == 3:
             raise UsageError(
-                f"deskew is for grey images, but those of {dataset.name} are {shape}: take preset photos, "
+                f"deskew is for grey images, but those of {dataset.name} are {shape}: use preset photos, "
                 "or deskew = false, or --color grey"
             )
         pixels = to_levels(dataset.train.inputs, dataset.input_range)
@@ -167,12 +167,12 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
 
     @staticmethod
     def prepare(problem: Problem, options: BankOptions, backend: Backend) -> BankContext:
-        """Put together what stays the same.
+        """Collect what stays the same in all generations.
 
         Raises
         ------
         UsageError
-            For a network of the user's own, whose features are not a bank's.
+            For the user's own network, whose features are not those of a bank.
         """
         if not isinstance(problem, BankProblem):
             raise UsageError(
@@ -186,7 +186,7 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
 
     @staticmethod
     def plan(problem: Problem, options: BankOptions, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes."""
+        """Return how a generation is computed, and the memory it takes."""
         what = f"{options.pairs} mirrored pairs per image and layer"
         levels = problem.levels if isinstance(problem, BankProblem) else None
         return plan_of(what, problem.network.gene_count, 6, levels)
@@ -201,7 +201,7 @@ class DetectorBank(Strategy[BankOptions, BankContext, NodeState]):
 
     @staticmethod
     def step(state: NodeState, context: BankContext, stream: Stream) -> NodeState:
-        """Draw a batch, make its features, and let the head take a step on them."""
+        """Draw a batch, compute its features, and take a step with the head."""
         drawn = draw_batch(context.head.batch, context.head.offsets, stream, state.generation)
         features = context.head.backend.standardise(context.standardise, context.levels[drawn.rows])
         batch = dataclasses.replace(drawn, features=features, rows=None)
@@ -218,7 +218,7 @@ def build_bank(
 ) -> tuple[FixedLayer, ...]:
     """Make the bank that the options describe.
 
-    `images` (n, C * H * W), those of a deskew upright, are what to learn from and to scale by; `shape` is (C, H, W).
+    `images` (n, C * H * W), already deskewed, are used to learn filters and to scale them; `shape` is (C, H, W).
 
     Raises
     ------
@@ -229,7 +229,7 @@ def build_bank(
     sizes = (options.detector_size, *options.more_sizes) if options.detectors else ()
     for size, number in zip(sizes, (0, *range(SECOND + 1, SECOND + 1 + len(options.more_sizes))), strict=False):
         there = filters.available(options.filters, options.detectors, shape[0] * size * size)
-        count = max(1, there) if number else options.detectors  # too many of the first size are refused
+        count = max(1, there) if number else options.detectors  # too many of the first size are an error
         pools = (count, size, options.window, options.stride)
         stacks.append((_stage(options, shape, images, labels, pools, stream, number, backend),))
     if options.first_detectors:
@@ -257,7 +257,7 @@ def _stage(
 ) -> Detectors:
     """Return detectors for images (n, C * H * W), scaled so that one pool in a thousand reaches the highest level.
 
-    Filters see all colours at once; those of a second stage see each map of the first by itself.
+    Filters see all colours at once; those of a second stage see each map of the first stage separately.
     """
     count, size, window, stride = pools
     side = min(shape[1:]) + 2 * (size // 2) - size + 1
@@ -271,7 +271,7 @@ def _stage(
     seen = 1 if number == SECOND else shape[0]
     maps, classes = images.reshape(-1, seen, *shape[1:]), np.repeat(labels, shape[0] // seen)
     taps = filters.make(options.filters, maps, classes, count, size, stream, number, options.brightness)
-    gain = float(np.float32(255 / math.sqrt(window * window * 32767)))  # no sum is beyond it
+    gain = float(np.float32(255 / math.sqrt(window * window * 32767)))  # for the largest possible sum
     stage = Detectors((shape[0], shape[1], shape[2]), taps, size // 2, window, stride, number != SECOND, gain)
     _check(f"{len(images):,} images x {stage.outputs:,} features x 1 byte", len(images) * stage.outputs, backend)
     sums = backend.levels((stage,), images[: SAMPLE // 4])
@@ -280,9 +280,9 @@ def _stage(
 
 
 def half_over(side: int, grid: int) -> tuple[int, int]:
-    """Return window and stride of so many pools, each half over the next, along `side` responses.
+    """Return window and stride of `grid` pools, each overlapping the next by half, along `side` responses.
 
-    Where they would be larger than a window may be, there are more of them.
+    If windows would be larger than allowed, there are more of them.
     """
     window = min(MOST_WINDOW, -(-2 * side // (grid + 1)), side)
     return window, min(window, max(1, (side - window) // max(1, grid - 1)))
@@ -300,7 +300,7 @@ def _check(formula: str, size: int, backend: Backend) -> None:
 
 
 def draw_warps(options: BankOptions, stream: Stream, copy: int, images: int) -> Warps:
-    """Return how each image of a copy is moved, (N, 6) float64: stretched, turned and shifted uniformly."""
+    """Return the warp of each image of a copy, (N, 6) float64: uniform draws of stretch, rotation and shift."""
     draws: NDArray[np.float64] = 2 * stream.uniform(Purpose.WARPS, copy, 0, 5 * images).reshape(5, images) - 1
     angle, across, down = options.rotation * draws[0], 1 + options.stretch * draws[1], 1 + options.stretch * draws[2]
     cosine, sine = np.cos(angle), np.sin(angle)

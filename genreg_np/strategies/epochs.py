@@ -1,4 +1,4 @@
-"""Batches that see every training image once in an epoch, in an order that is a pure function of seed and epoch.
+"""Batches with every training image once per epoch, in an order that is a pure function of seed and epoch.
 
 Shapes: M training images, N images of a batch.
 """
@@ -19,7 +19,7 @@ from genreg_np.model import Network
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Purpose, Stream
 
-UNMOVED = np.zeros(1, np.int64)  # the offsets of images that are not moved
+UNMOVED = np.zeros(1, np.int64)  # the offsets of images that are not shifted
 
 
 def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, float, float]) -> Batch:
@@ -28,11 +28,11 @@ def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, floa
     Raises
     ------
     UsageError
-        Without labelled data, or the user's fitness where scoring needs it.
+        Without labelled data, or without the user's fitness if scoring needs it.
     """
     if problem.features is None or problem.labels is None:
         raise UsageError(
-            "this strategy judges images: it needs a dataset (those that keep a population, such as genreg, take a "
+            "this strategy scores images: it needs a dataset (those that keep a population, such as genreg, take a "
             "fitness of whole models)"
         )
     if scoring[0] is Score.CUSTOM and problem.image_fitness is None:
@@ -43,28 +43,28 @@ def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, floa
 
 
 def genome_batch(problem: Problem, batch_size: int, scoring: tuple[Score, float, float]) -> Batch | None:
-    """Return the same for strategies that judge whole genomes; None where the user tells their fitness."""
+    """Return the same for strategies that score whole genomes; None if their fitness comes from the user."""
     if problem.features is None or problem.labels is None or scoring[0] is Score.CUSTOM:
         return None
     return training_batch(problem, batch_size, scoring)
 
 
 def no_batch() -> UsageError:
-    """Return what is wrong where a generation is to be scored, and there is nothing to score it on."""
+    """Return the error for a generation that is to be scored without a dataset or built-in fitness."""
     return UsageError(
         "there is no dataset or built-in fitness to score with: use ask() and tell(), or run(fitness=...)"
     )
 
 
 def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generation: int) -> Batch:
-    """Return a generation's images; a last batch of an epoch that would be too small is left out.
+    """Return a generation's images; a last batch of an epoch that would be too small is omitted.
 
     Parameters
     ----------
     whole : Batch
         All M images and labels, and the weights (N,) of a batch.
     offsets : (n,) int64
-        By how many places an image's features are rolled, drawn for each image and epoch.
+        Places by which an image's features may be rolled, one of them drawn for each image and epoch.
     """
     rows, draws = rows_of(len(whole.labels), len(whole.weights), stream, generation)
     shifts = offsets[(draws * len(offsets)) >> 16] if len(offsets) > 1 else None
@@ -73,7 +73,7 @@ def draw_batch(whole: Batch, offsets: NDArray[np.int64], stream: Stream, generat
 
 
 def rows_of(images: int, size: int, stream: Stream, generation: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which of all images a generation's batch of so many has, and a draw from 0 .. 65,535 for each, (N,)."""
+    """Return the rows of a generation's batch of `size` images, and a draw from 0 .. 65,535 for each, (N,)."""
     epoch, place = divmod(generation, images // size)
     order, draws = epoch_order(stream, epoch, images)
     rows = order[place * size : (place + 1) * size].copy()
@@ -84,14 +84,14 @@ def rows_of(images: int, size: int, stream: Stream, generation: int) -> tuple[ND
 def epoch_order(stream: Stream, epoch: int, images: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the order of all images in an epoch, and a draw from 0 .. 65,535 for each, both (M,).
 
-    A pure function, kept because it is dear.
+    A pure function, cached because it is expensive.
     """
     words = stream.words(Purpose.EPOCH, epoch, 0, images)
     return np.argsort(words, kind="stable"), (words & np.uint32(0xFFFF)).astype(np.int64)
 
 
 def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
-    """Return by how many places features are rolled to move an image by up to `shift` pixels each way.
+    """Return the places by which to roll features to shift an image by up to `shift` pixels each way.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:
     by_channels = len(network.input_shape) == 3 and network.input_shape[0] in (1, 3)
     height, width = network.input_shape[1:] if by_channels else network.input_shape[:2]
     places = math.prod(network.feature_shape)
-    together = 1 if by_channels else places // (height * width)  # values of a pixel that lie side by side
+    together = 1 if by_channels else places // (height * width)  # adjacent values of a pixel
     moves = np.arange(-shift, shift + 1)
     offsets: NDArray[np.int64] = (moves[:, None] * width + moves).ravel() * together % places
     return offsets

@@ -1,4 +1,4 @@
-"""An evolution strategy: whole genomes mutated in mirrored pairs, ranked, and recombined into one step.
+"""An evolution strategy: whole genomes are mutated in mirrored pairs, ranked, and recombined into one step.
 
 One generation, P genomes around one (D,), all scored on the same batch:
 
@@ -7,7 +7,7 @@ One generation, P genomes around one (D,), all scored on the same batch:
     estimate   g = 1 / (P sigma) sum over i of (u_i+ - u_i-) z_i
     step       along g, scaled gene by gene                                              ascent.py
 
-Here for comparison: it is what node perturbation is without looking at units and single images.
+It is here for comparison: node perturbation does the same per unit and per image.
 
 Source: Salimans, Ho, Chen, Sidor & Sutskever 2017, arXiv 1703.03864 (algorithm 1, mirrored sampling, rank shaping).
 """
@@ -45,13 +45,13 @@ class EvolutionStrategyOptions(RewardSettings):
     step_size: float = option(0.01, "first step, about the change of a gene per generation", above=0, high=1000)
     annealing: str = option("linear", "how the step falls to 0 over the run", choices=("linear", "none"))
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
-    fitness: str = option("log-probability", "what a genome earns", choices=fitnesses.FITNESSES)
+    fitness: str = option("log-probability", "fitness of a genome", choices=fitnesses.FITNESSES)
     prediction: str = rewards.prediction("argmax")
     correct_reward: float = rewards.correct_reward()
     wrong_penalty: float = rewards.wrong_penalty()
     initial_gain: float = option(
         1.0,
-        "first weights have this deviation times 1 / sqrt(inputs)",
+        "deviation of the first weights, times 1 / sqrt(inputs)",
         low=0,
         high=1000,
         fixed="only generation 0 draws from it",
@@ -59,7 +59,7 @@ class EvolutionStrategyOptions(RewardSettings):
 
     @property
     def annealed(self) -> bool:
-        """Whether a generation depends on how many there are in all."""
+        """Whether a generation depends on the total number of generations."""
         return self.annealing != "none"
 
 
@@ -70,15 +70,15 @@ class EvolutionStrategyContext:
     options: EvolutionStrategyOptions
     backend: Backend
     network: Network
-    batch: Batch | None  # the whole training set, of which a generation takes some rows; None without a dataset
+    batch: Batch | None  # the whole training set, from which a generation takes some rows; None without a dataset
     decay: Float32 = field(repr=False)  # (D,)
-    zeros: Any = field(repr=False)  # (P/2, D) float32 of the backend, to which noise is added
-    generations: int  # in all
+    zeros: Any = field(repr=False)  # (P/2, D) float32 on the device, to which noise is added
+    generations: int  # of the whole run
 
 
 @dataclass(frozen=True)
 class EvolutionStrategyState(Scored, State):
-    """What lives between generations."""
+    """The state between generations."""
 
     genes: Float32  # (D,)
     mean: Float32  # (D,) running mean of the estimate
@@ -98,12 +98,12 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
 
     @staticmethod
     def works(options: EvolutionStrategyOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return brood_works(options.fitness)
 
     @staticmethod
     def prepare(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> EvolutionStrategyContext:
-        """Put together what stays the same."""
+        """Collect what stays the same in all generations."""
         scoring = options.scoring
         return EvolutionStrategyContext(
             options,
@@ -122,7 +122,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
 
     @staticmethod
     def seeded(genes: Float32) -> EvolutionStrategyState:
-        """Return a start from one genome (D,)."""
+        """Return the first state with one genome (D,)."""
         genes = np.array(genes, np.float32)
         return EvolutionStrategyState(0, genes, np.zeros_like(genes), np.zeros_like(genes))
 
@@ -130,7 +130,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
     def breed(
         cls, state: EvolutionStrategyState, context: EvolutionStrategyContext, stream: Stream, told: bool = False
     ) -> Brood:
-        """Return mirrored mutants of the genome: all plus twins first."""
+        """Return mirrored mutants of the genome, all those with a plus sign first."""
         return _mutants(state, context, stream, _noise(state, context, stream.seed))
 
     @classmethod
@@ -149,14 +149,14 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
         fitness: NDArray[np.float64],
         accuracy: float | None = None,
     ) -> EvolutionStrategyState:
-        """Move the genome along the estimate that its mutants' ranks give."""
+        """Move the genome along the estimate from its mutants' ranks."""
         return _moved(state, context, _noise(state, context, brood.seed), fitness, accuracy)
 
     @classmethod
     def step(
         cls, state: EvolutionStrategyState, context: EvolutionStrategyContext, stream: Stream
     ) -> EvolutionStrategyState:
-        """Score the next generation's genomes, and move the genome; their noise is drawn once."""
+        """Score the next generation's genomes and move the genome, drawing the noise only once."""
         noise = _noise(state, context, stream.seed)
         batch = cls.batch(state, context, stream)
         judged = context.backend.score(_mutants(state, context, stream, noise), batch)
@@ -164,7 +164,7 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
 
     @staticmethod
     def plan(problem: Problem, options: EvolutionStrategyOptions, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes."""
+        """Return how a generation is computed, and the memory it takes."""
         what = f"{options.population_size:,} genomes in mirrored pairs"
         return plan_of(what, problem.network.gene_count, 6 + 3 * options.population_size, problem.features)
 
@@ -175,12 +175,12 @@ class EvolutionStrategy(PopulationStrategy[EvolutionStrategyOptions, EvolutionSt
 
     @staticmethod
     def centre(state: EvolutionStrategyState) -> Float32:
-        """Return it, too."""
+        """Return the genome around which the population is drawn."""
         return state.genes
 
 
 def _noise(state: EvolutionStrategyState, context: EvolutionStrategyContext, seed: int) -> Array:
-    """Return a generation's deviates z, (P/2, D), the backend's."""
+    """Return a generation's deviates z, (P/2, D), on the device."""
     return context.backend.mutate(context.zeros, seed, state.generation, Purpose.MUTATION, 1.0, 1.0, 0)
 
 
@@ -199,7 +199,7 @@ def _moved(
     fitness: NDArray[np.float64],
     accuracy: float | None,
 ) -> EvolutionStrategyState:
-    """Return the state after a step along the estimate from its mutants' fitness (P,)."""
+    """Return the state after a step along the estimate from the mutants' fitness (P,)."""
     options, backend, generation = context.options, context.backend, state.generation
     earned = fitnesses.replace_non_finite(fitness)
     upper, lower = np.split(centred_ranks(earned.values, earned.perfect), 2)
@@ -229,7 +229,7 @@ def _moved(
 
 
 def centred_ranks(fitness: NDArray[np.float64], perfect: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return utilities (P,) from -1/2 for the worst to 1/2 for the best, the perfect ahead; equals by number."""
+    """Return utilities (P,) from -1/2 for the worst to 1/2 for the best, perfect ones on top; ties by number."""
     ranks = np.empty(len(fitness))
     ranks[np.lexsort((fitness, perfect))] = np.arange(len(fitness))
     return ranks / max(1, len(fitness) - 1) - 0.5

@@ -1,13 +1,13 @@
 """Filters for detectors, made without gradients: int8 taps (F, size, size), or (F, D, size, size) of D channels.
 
     random      normal deviates
-    principal   principal axes of image patches (unsupervised: no label is seen)
+    principal   principal axes of image patches (unsupervised: labels are not used)
     clusters    centres of image patches by k-means (unsupervised)
-    separable   evolved to answer differently to different classes (fisher.py; sees labels)
+    separable   evolved to respond differently to different classes (fisher.py; uses labels)
 
-Every filter is made zero on average, so that it answers to shape and not to brightness, unless its mean is to be kept:
-brightness of channels makes a colour. It is scaled so that no answer to levels 0 .. 255 leaves 16 bits: its positive
-and its negative taps sum to at most 128 each.
+The mean of every filter is removed, so that it responds to shape and not to brightness, unless it is to be kept: colour
+is the brightness of channels. Filters are scaled so that no response to levels 0 .. 255 exceeds 16 bits: the positive
+and the negative taps sum to at most 128 each.
 
 Shapes: F filters, P patches, T = D * size * size taps.
 """
@@ -50,25 +50,25 @@ def make(
     source : str
         One of SOURCES.
     images : (n, D, H, W) uint8
-        What to learn from.
+        The images to learn from.
     labels : (n,) int64
-        Their classes; only `separable` looks at them.
+        Their classes; only `separable` uses them.
     count, size : int
-        F, and the extent of each.
+        F, and the size of each filter.
     stream : Stream
     number : int
-        Different numbers give different filters of one seed.
+        Different numbers give different filters for the same seed.
     brightness : bool
         Whether filters keep their mean.
 
     Returns
     -------
-    (F, size, size) int8 of one channel, (F, D, size, size) of more
+    (F, size, size) int8 for one channel, (F, D, size, size) for more
 
     Raises
     ------
     UsageError
-        For more principal axes than there are, images with nothing on them to learn from, or `separable` in colour.
+        For more principal axes than there are, blank images, or `separable` with colour images.
     """
     depth = images.shape[1]
     extents = (count, size, size) if depth == 1 else (count, depth, size, size)
@@ -76,25 +76,25 @@ def make(
         taps = stream.normals(Purpose.FILTERS, number, 0, math.prod(extents))
     elif source == "separable":
         if depth > 1:
-            raise UsageError("filters = separable are of grey images: use principal, or --color grey")
+            raise UsageError("filters = separable is for grey images: use principal, or --color grey")
         taps = fisher.separable(images[:, 0], labels, count, size, stream, number).astype(np.float64)
     else:
         patches = draw_patches(images, size, stream, number, brightness)
         if len(patches) == 0:
-            raise UsageError(f"filters = {source}: the images are dark or flat all over; use filters = random")
+            raise UsageError(f"filters = {source}: the images are blank or uniform; use filters = random")
         taps = principal_axes(patches, count) if source == "principal" else cluster_centres(patches, count)
     return quantised(taps.reshape(extents), centred=not brightness)
 
 
 def available(source: str, count: int, taps: int) -> int:
-    """Return how many of F filters of T taps there are: of principal axes T - 1, of others as many as one likes."""
+    """Return how many of F filters of T taps are available: at most T - 1 principal axes, otherwise all."""
     return min(count, taps - 1) if source == "principal" else count
 
 
 def draw_patches(images: UInt8, size: int, stream: Stream, number: int, brightness: bool = False) -> Float64:
-    """Return P random patches (P, T) float64: those that are not flat, less their mean, of length 1.
+    """Return random patches (P, T) float64 that are not uniform, with their mean removed and scaled to length 1.
 
-    With `brightness` all of them, less the mean patch.
+    With `brightness`, return all patches with the mean patch removed.
     """
     count, _, height, width = images.shape
     words = stream.words(Purpose.FILTERS, number, 1, 3 * PATCHES).reshape(3, PATCHES).astype(np.uint64)
@@ -113,7 +113,7 @@ def draw_patches(images: UInt8, size: int, stream: Stream, number: int, brightne
 
 
 def principal_axes(patches: Float64, count: int) -> Float64:
-    """Return the F principal axes of patches (P, T), the most varied first, each with its largest tap positive."""
+    """Return the first F principal axes of patches (P, T), the longest first, each with its largest tap positive."""
     taps = patches.shape[1]
     if count > (axes := available("principal", count, taps)):
         raise UsageError(f"filters = principal: patches of {taps} pixels have {axes} axes, not {count}")
@@ -123,12 +123,12 @@ def principal_axes(patches: Float64, count: int) -> Float64:
 
 
 def cluster_centres(patches: Float64, count: int) -> Float64:
-    """Return F centres of patches (P, T) by k-means: Lloyd's rounds from the first F patches.
+    """Return F centres of patches (P, T) by k-means: Lloyd's rounds, starting with the first F patches.
 
-    A centre that no patch is nearest to stays where it is.
+    A centre that is nearest to no patch is not moved.
     """
     if count > len(patches):
-        raise UsageError(f"filters = clusters: {count} centres of {len(patches)} patches that are not dark")
+        raise UsageError(f"filters = clusters: {count} centres of {len(patches)} patches that are not blank")
     centres = patches[:count].copy()
     with single_threaded_blas():
         for _ in range(CLUSTER_ROUNDS):

@@ -1,15 +1,15 @@
-"""Filters evolved by Fisher separability: those whose pooled answers differ most between classes.
+"""Filters evolved by Fisher separability: those whose pooled responses differ most between classes.
 
-For genreg-2 with functions of their own, for detector banks (filters.py) all with the same.
+For genreg-2 each filter has its own function; for detector banks (filters.py) all have the same.
 
-    fitness    mean over pooled answers x of  sum_c n_c (m_c - m)^2 / (sum_c sum_i (x_i - m_c)^2 + 1e-8)
+    fitness    mean over pooled responses x of  sum_c n_c (m_c - m)^2 / (sum_c sum_i (x_i - m_c)^2 + 1e-8)
     genome     25 taps ~ N(0, 0.4^2), a function, its own sigma = 0.08
     generation the best tenth stay, the worst 8 % have no children; tournaments of four, no crossover
                sigma' = sigma exp(0.2 N) in 0.005 .. 0.4,   taps' = taps + sigma' N
 
 A child keeps its parent's function. (Published: the function is mutated too, but by so little that it never changes.)
 
-Shapes: F filters, N images, G pooled answers of a filter, K classes.
+Shapes: F filters, N images, G pooled responses of a filter, K classes.
 """
 
 from __future__ import annotations
@@ -32,39 +32,39 @@ SIZE = 5
 GRIDS = ((3, 3), (4, 2), (2, 4))
 FUNCTIONS = tuple(infer_images.RESPONSES)
 FIRST_TAP, FIRST_SIGMA, SIGMA_RANGE = 0.4, 0.08, (5e-3, 0.4)
-HARVESTS, HARVEST = 3, 8  # times in a round, filters each time
-ALIKE, MOST = 0.95, 96  # correlation beyond which a filter is left out; filters kept at most
-PIECE = 32  # images answered at a time, so that answers stay in the cache
-JUDGES = 200  # images per class that decide on the harvest
-COMMON = 1 << 20  # the stream's number of those images, beyond any round's
-STAGE = COMMON // 8  # a bank's stages number their rounds this far apart
+HARVESTS, HARVEST = 3, 8  # harvests per round, filters per harvest
+ALIKE, MOST = 0.95, 96  # correlation above which a filter is dropped; most filters kept
+PIECE = 32  # images at a time, so that responses stay in the cache
+JUDGES = 200  # images per class that decide on the harvested filters
+COMMON = 1 << 20  # the stream's number of those images, beyond that of any round
+STAGE = COMMON // 8  # distance between the round numbers of a bank's stages
 
 Float64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much evolution."""
+    """The extent of evolution."""
 
     rounds: int  # independent populations
-    population: int  # filters each
+    population: int  # filters per population
     generations: int
-    images_per_class: int  # that judge them, others in each round
-    functions: tuple[int, ...] = tuple(range(len(FUNCTIONS)))  # what a filter's answers may go through
+    images_per_class: int  # that score them, different ones in each round
+    functions: tuple[int, ...] = tuple(range(len(FUNCTIONS)))  # allowed functions of a filter's responses
     size: int = SIZE  # taps each way
-    first: int = 0  # number of the first round: other numbers, other filters
+    first: int = 0  # number of the first round: different numbers give different filters
 
 
 @dataclass(frozen=True)
 class Judges:
-    """Images that judge filters, class by class."""
+    """Images that score filters, class by class."""
 
     patches: Float32  # (N, places, T)
     labels: NDArray[np.int64]  # (N,)
     pools: Float32  # (G, places)
 
     def answers(self, taps: Float32, functions: NDArray[np.int64]) -> Float32:
-        """Return the pooled answers of filters (F, size, size), (N, F, G) float32."""
+        """Return the pooled responses of filters (F, size, size), (N, F, G) float32."""
         names = tuple(FUNCTIONS[index] for index in functions)
         starts = range(0, len(self.patches), PIECE)
         parts = [infer_images.respond(self.patches[start : start + PIECE], taps, names, self.pools) for start in starts]
@@ -74,16 +74,16 @@ class Judges:
 def evolve(
     images: UInt8, labels: NDArray[np.int64], shape: tuple[int, int], stream: Stream, plan: Plan, threads: int
 ) -> Responses:
-    """Evolve filters on images (N, H * W) uint8, and keep those that are separable and unlike each other."""
+    """Evolve filters on images (N, H * W) uint8; keep separable ones that are unlike each other."""
     taps, functions = _evolved(images, labels, shape, stream, plan, threads)
     kept, _ = select(draw_judges(images, labels, shape, JUDGES, stream, COMMON), taps, functions, MOST)
     return Responses(shape, taps[kept], tuple(FUNCTIONS[index] for index in functions[kept]), GRIDS)
 
 
 def separable(images: UInt8, labels: NDArray[np.int64], count: int, size: int, stream: Stream, number: int) -> Float32:
-    """Evolve filters whose absolute answers tell the classes of images (n, H, W) apart, (count, size, size).
+    """Evolve filters (count, size, size) whose absolute responses separate the classes of images (n, H, W).
 
-    The most separable that are unlike each other; where those are too few, the most separable of the rest.
+    They are the most separable ones unlike each other; if these are too few, the most separable of the rest are added.
     """
     shape, flat = images.shape[1:], images.reshape(len(images), -1)
     rounds = -(-count // HARVEST)
@@ -132,7 +132,7 @@ def draw_judges(
 
 
 def separability(answers: Float32, labels: NDArray[np.int64]) -> Float64:
-    """Return each filter's fitness, (F,) float64, from answers (N, F, G); not a number counts as nothing."""
+    """Return each filter's fitness, (F,) float64, from responses (N, F, G); NaN counts as 0."""
     values = answers.astype(np.float64)
     overall = values.mean(axis=0)
     between, within = np.zeros_like(overall), np.full_like(overall, 1e-8)
@@ -146,7 +146,7 @@ def separability(answers: Float32, labels: NDArray[np.int64]) -> Float64:
 
 
 def harvest(judges: Judges, stream: Stream, plan: Plan, number: int) -> Iterator[tuple[Float32, int]]:
-    """Evolve one population; yield the taps and function of the best ones at HARVESTS times."""
+    """Evolve one population; yield taps and function of its best filters, HARVESTS times."""
     size, extent = plan.population, (plan.size, plan.size)
     taps = FIRST_TAP * stream.normals(Purpose.FILTERS, 0, number, size * plan.size**2).reshape(size, *extent)
     drawn = stream.integers(Purpose.SELF_ADAPTATION, 0, number, size, len(plan.functions))
@@ -171,7 +171,7 @@ def select(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which filters to keep, at most `most`, and which not; the most separable first in both.
 
-    None that is kept is correlated beyond ALIKE with one kept before it.
+    No filter kept has a correlation above ALIKE with one kept before it.
     """
     columns, fitness = [], []
     for start in range(0, len(taps), HARVEST):

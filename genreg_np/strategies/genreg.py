@@ -1,21 +1,21 @@
-"""GENREG: networks earn trust for right predictions, and the trusted reproduce with mutation.
+"""GENREG: networks earn trust for right predictions, and the most trusted reproduce with mutation.
 
 One generation, P genomes, S survivors, N images (the same for all genomes):
 
     batch      images_per_class images of each class, in random class order
-    score      each genome's predictions earn reward or penalty                     backends
-    trust      decays and grows by what was earned                                  trust.py
+    score      each genome's predictions earn a reward or a penalty                 backends
+    trust      decays, then grows by the fitness earned                             trust.py
     selection  the top S survive; two parents for each of the P children            selection.py
-    children   crossover, then masked Gaussian mutation; they replace everyone      backends
+    children   crossover, then masked Gaussian mutation; they replace all genomes   backends
 
 Source: the GENREG README and the published training code, which differ: the code has two parents and crossover, samples
 predictions, and decays trust per image. The defaults are the code's mechanism with the README's rates.
-Everything that departs from the code is listed in docs/deviations.md.
+All deviations from the code are listed in docs/deviations.md.
 
-Grown, all by choice: every child descends from the survivors' mean, weighted as in the draw of parents; mutation falls
-from mutation_scale to a fraction of it, geometrically over the run; batches grow, linearly; survival goes by trust per
-generation it was earned in, so that a child can displace an elder whose trust is merely older (trust.py). The preset
-`selection` uses the first two. With the mean as parent it is what evolution strategies call (mu/mu_w, lambda), with
+Extensions, all optional: every child descends from the survivors' mean, weighted as in the draw of parents; mutation
+falls from mutation_scale to a fraction of it, geometrically over the run; batches grow linearly; survival goes by trust
+per generation in which it was earned, so a child can displace an elder whose trust is merely older (trust.py). The
+preset `selection` uses the first two. With the mean as parent it is the (mu/mu_w, lambda) evolution strategy with
 sparse mutation (Rechenberg 1973; Hansen & Ostermeier 2001).
 """
 
@@ -55,14 +55,14 @@ ONLY_AT_START = "only generation 0 draws from it"
 
 @dataclass(frozen=True)
 class GenregOptions(RewardSettings):
-    """Settings of GENREG. The seed's names for them are in docs/deviations.md."""
+    """Settings of GENREG; docs/deviations.md lists the original names."""
 
     population_size: int = option(200, "genomes per generation", low=2, high=1_000_000)
     survival_cutoff: float = option(0.2, "fraction that survives as parents", above=0, high=1)
     elites: int = option(0, "best survivors kept unchanged, with their trust", low=0)
     crossover: str = option(
         "weight",
-        "what crossover exchanges as a whole; none: one parent; mean: the one parent is the survivors' weighted mean",
+        "unit that crossover exchanges; none: one parent; mean: the one parent is the survivors' weighted mean",
         choices=tuple(GENES),
     )
     child_mutation_rate: float = option(0.07, "probability that a child's gene mutates", low=0, high=1)
@@ -71,7 +71,7 @@ class GenregOptions(RewardSettings):
     trust_decay: float = option(0.001, "fraction of trust lost per trust_decay_per", low=0, high=1)
     trust_decay_per: str = option("image", "how often trust decays", choices=trust.DECAY_PERIODS)
     trust_inheritance: float = option(0.03, "fraction of its parents' summed trust a child begins with", low=0, high=1)
-    fitness: str = option("reward", "what a genome earns", choices=fitnesses.FITNESSES)
+    fitness: str = option("reward", "fitness of a genome", choices=fitnesses.FITNESSES)
     prediction: str = rewards.prediction("sampled", "how a class is predicted in training")
     correct_reward: float = rewards.correct_reward()
     wrong_penalty: float = rewards.wrong_penalty()
@@ -81,7 +81,7 @@ class GenregOptions(RewardSettings):
     images_per_class: int = option(20, "images of each class per generation", low=1, high=100_000)
     final_images: int = option(0, "the same at the end, growing linearly; 0: no growth", low=0, high=100_000)
     final_scale: float = option(1.0, "fraction of mutation_scale left at the end", above=0, high=1)
-    survival: str = option("trust", "what survival goes by; mean: trust per generation", choices=("trust", "mean"))
+    survival: str = option("trust", "criterion of survival; mean: trust per generation", choices=("trust", "mean"))
     weight_range: float = option(0.5, "first weights are drawn from +- this", low=0, high=1000, fixed=ONLY_AT_START)
     bias_range: float = option(0.1, "first biases are drawn from +- this", low=0, high=1000, fixed=ONLY_AT_START)
 
@@ -92,16 +92,16 @@ class GenregOptions(RewardSettings):
 
     @property
     def annealed(self) -> bool:
-        """Whether a generation depends on how many there are in all."""
+        """Whether a generation depends on the total number of generations."""
         return self.final_scale != 1 or self.final_images > 0
 
     @property
     def effort(self) -> float:
-        """What a generation takes on average, as a multiple of the first."""
+        """The average cost of a generation over a run, as a multiple of the first."""
         return (self.images_at(0) + self.images_at(1)) / 2 / self.images_per_class
 
     def scale_at(self, done: float) -> float:
-        """Return the scale of mutations after a fraction `done` of the run."""
+        """Return the mutation scale after a fraction `done` of the run."""
         return self.mutation_scale * float(self.final_scale**done)
 
     def images_at(self, done: float) -> int:
@@ -117,30 +117,30 @@ class GenregContext:
     options: GenregOptions
     backend: Backend
     network: Network
-    features: Float32 | None = field(repr=False)  # (N_train, I) of the backend, None for the user's own fitness
+    features: Float32 | None = field(repr=False)  # (N_train, I) on the device, None for the user's own fitness
     labels: NDArray[Any] | None  # (N_train,), or (N_train, K) numbers
-    weights: NDArray[np.float64] | None  # (N_train,) how much each sample counts; None: all alike
-    by_class: tuple[NDArray[np.int64], ...]  # K arrays of rows of `features`; of numbers, a tenth each
-    generations: int  # in all
+    weights: NDArray[np.float64] | None  # (N_train,) sample weights; None: all equal
+    by_class: tuple[NDArray[np.int64], ...]  # K arrays of rows of `features`; for numbers, a tenth each
+    generations: int  # of the whole run
 
     def done(self, generation: int) -> float:
-        """Return the fraction of the run that lies before a generation, at most 1."""
+        """Return the fraction of the run before a generation, at most 1."""
         return min(1.0, generation / max(1, self.generations))
 
 
 @dataclass(frozen=True)
 class GenregState(State):
-    """What lives between generations."""
+    """The state between generations."""
 
-    survivors: Float32  # (S, D) of the last scored generation, best first, the backend's; S = 0 at the start
+    survivors: Float32  # (S, D) of the last scored generation, best first, on the device; S = 0 at the start
     trust: NDArray[np.float64]  # (S,) their trust
-    evidence: NDArray[np.float64]  # (S,) the trust they would have, had each generation earned 1
+    evidence: NDArray[np.float64]  # (S,) the trust they would have if each generation had earned 1
     mean_trust: float = 0.0  # of the whole last generation
     mean_accuracy: float | None = None  # fraction of its images the last generation predicted right
     non_finite: int = 0  # fitness values replaced so far
 
     def shapes(self, start: GenregState) -> dict[str, tuple[int, ...]]:
-        """Return what its arrays' shapes must be: any number of survivors, but one at least after a generation."""
+        """Return the required shapes of arrays: any number of survivors, but at least one after a generation."""
         survivors = max(len(self.survivors), 1 if self.generation else 0)
         return {
             "survivors": (survivors, start.survivors.shape[1]),
@@ -153,7 +153,7 @@ class GenregState(State):
         return self.survivors, self.trust
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation."""
+        """Return the recorded metrics of the last generation."""
         measured = {"best_trust": float(self.trust[0]), "mean_trust": self.mean_trust}
         if self.mean_accuracy is not None:
             measured["mean_accuracy"] = self.mean_accuracy
@@ -166,12 +166,12 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
     draws_by_class = True
 
     name = "genreg"
-    summary = "a population that lives by trust and reproduces with mutation: selection alone"
+    summary = "a population that survives by trust and reproduces with mutation: selection alone"
     Options = GenregOptions
 
     @staticmethod
     def works(options: GenregOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return brood_works(options.fitness)
 
     @staticmethod
@@ -200,17 +200,17 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
 
     @staticmethod
     def start(context: GenregContext, stream: Stream) -> GenregState:
-        """Return the state before generation 0, whose genomes are drawn from the stream when they are scored."""
+        """Return the state before generation 0; its genomes are drawn from the stream when they are scored."""
         return GenregState(0, np.empty((0, context.network.gene_count), np.float32), np.empty(0), np.empty(0))
 
     @classmethod
     def batch(cls, state: GenregState, context: GenregContext, stream: Stream) -> Batch:
-        """Draw so many images of each class, with replacement."""
+        """Draw the generation's images of each class, with replacement."""
         return draw_from_classes(context, stream, state.generation)
 
     @classmethod
     def breed(cls, state: GenregState, context: GenregContext, stream: Stream, told: bool = False) -> Brood:
-        """Describe the genomes of the next generation: the survivors' children, or generation 0."""
+        """Return the genomes of the next generation: the survivors' children, or generation 0."""
         options, size = context.options, context.options.population_size
         survivors, parents, elites = state.survivors, np.zeros((size, 2), np.int32), 0
         scale = options.scale_at(context.done(state.generation))
@@ -280,7 +280,7 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
         after, evidence = after_earning(state.trust, earned.values), after_earning(state.evidence, np.ones(brood.size))
         ranked_by = standing(options, after, evidence)
         chosen = selection.survivors(ranked_by, options.survivor_count, earned.perfect)
-        if earned.perfect.any():  # and nobody is trusted more than they
+        if earned.perfect.any():  # no other genome is trusted more
             share = evidence if options.survival == "mean" else 1.0
             after = np.where(earned.perfect, trust.bounded(ranked_by).max() * share, after)
         after, evidence = trust.bounded(after), trust.bounded(evidence)
@@ -296,7 +296,7 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
 
     @staticmethod
     def plan(problem: Problem, options: GenregOptions, backend: Backend) -> Plan:
-        """Say how the backend scores a generation, and what memory that takes."""
+        """Return how the backend scores a generation, and the memory it takes."""
         network = problem.network
         parents = options.elites + 1 if options.crossover == "mean" else options.survivor_count
         survivors = np.broadcast_to(np.float32(0), (parents, network.gene_count))
@@ -315,14 +315,14 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
 
     @staticmethod
     def seeded(genes: Float32) -> GenregState:
-        """Return a start whose first generation are the mutated copies of one genome (D,)."""
+        """Return the first state of a run whose first generation is mutated copies of one genome (D,)."""
         return GenregState(0, np.array(genes[None], np.float32), np.zeros(1), np.zeros(1))
 
     @staticmethod
     def champions(state: GenregState) -> dict[str, Any]:
         """Return `best`, the most trusted genome of the last generation, and `consensus`, the survivors' mean.
 
-        The consensus is ours, not GENREG's. It is made where the survivors are, so that they need not be moved.
+        The consensus is ours, not GENREG's. It is computed on the device, so that survivors need not be moved.
         """
         # deviation: consensus
         consensus = state.survivors.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -330,26 +330,26 @@ class Genreg(PopulationStrategy[GenregOptions, GenregContext, GenregState]):
 
 
 def groups(problem: Problem) -> int:
-    """Return of how many groups a batch has equally many samples: of classes, or of tenths of all numbers."""
+    """Return the number of groups that have equally many samples in a batch: classes, or tenths of all numbers."""
     if problem.labels is None or problem.labels.ndim == 1:
         return problem.network.outputs
     return min(TENTHS, len(problem.labels))
 
 
 def standing(options: GenregOptions, trust: NDArray[np.float64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what survival goes by, (n,): trust, or trust per generation it was earned in."""
+    """Return the criterion of survival, (n,): trust, or trust per generation in which it was earned."""
     if options.survival == "trust":
         return trust
     return np.divide(trust, evidence, out=np.zeros_like(trust), where=evidence > 0)
 
 
 def kept(options: GenregOptions, survivors: int) -> int:
-    """Return how many of so many survivors live on unchanged; a mean of all takes the place of one."""
+    """Return how many of the survivors are kept unchanged; a mean of all takes the place of one."""
     return min(options.elites, survivors - (options.crossover == "mean"))
 
 
 def parent_weights(options: GenregOptions, state: GenregState, told: bool) -> NDArray[np.float64]:
-    """Return each survivor's weight as a parent, (S,); `told`: of the user's own fitness."""
+    """Return each survivor's weight as a parent, (S,); `told` is whether fitness comes from the user."""
     scheme = options.parent_weights
     if scheme == "auto":
         # deviation: rank weights
@@ -358,10 +358,10 @@ def parent_weights(options: GenregOptions, state: GenregState, told: bool) -> ND
 
 
 def with_mean(values: Any, weights: NDArray[np.float64], elites: int) -> Any:
-    """Return the first `elites` of S survivors' values and after them the weighted mean of all.
+    """Return the first `elites` of S survivors' values, followed by the weighted mean of all.
 
-    `values` is (S,) or (S, D), of any backend, `weights` (S,); the result (elites + 1,) or (elites + 1, D). Summed one
-    by one in order, so that every backend gives the same bits.
+    `values` is (S,) or (S, D), of any backend, `weights` (S,); the result is (elites + 1,) or (elites + 1, D). The sum
+    is taken one by one in order, so that every backend gives the same bits.
     """
     shares = (weights / weights.sum()).tolist()
     mean = values[0] * shares[0]
@@ -373,12 +373,12 @@ def with_mean(values: Any, weights: NDArray[np.float64], elites: int) -> Any:
 
 
 def draw_from_classes(context: GenregContext, stream: Stream, generation: int) -> Batch:
-    """Draw so many images of each class, with replacement, class after class in random order.
+    """Draw the generation's images of each class, with replacement, class after class in random order.
 
     Returns
     -------
     Batch
-        N = K * images_per_class images, more where batches grow; each counts by its place (trust.image_weights).
+        N = K * images_per_class images, more if batches grow; each is weighted by its place (trust.image_weights).
     """
     if context.features is None or context.labels is None or context.options.fitness == "custom":
         raise no_batch()

@@ -3,20 +3,20 @@
 Fixed layers, made once: deskew (shear only); statistics, 64 principal components of the pixels and the evolved filters'
 responses, standardised, projected onto the principal axes of the training images and standardised again.
 
-    filters    several populations, each on its own images; fitness of a filter: mean over its pooled answers x of
+    filters    several populations, each on its own images; fitness of a filter: mean over its pooled responses x of
                sum over classes of n_c (m_c - m)^2 / sum over images of (x - m_class)^2
-    harvest    the best eight of each population at three times; the most separable first, each kept whose answers
+    harvest    the best eight of each population at three times; the most separable first, each kept if its responses
                correlate by at most 0.95 with those of all kept before
     head       P genomes of weights and biases; fitness: mean log-probability - 1e-4 |W|^2
     generation the best tenth stay; children come from tournaments of four, without crossover:
                sigma' = sigma exp(0.2 N),   genes' = genes + sigma' N (|w| + 0.05 mean |w|)
 
-Warm-started in closed form: the first head is W = class means, b = -|mean|^2 / 2, which in whitened space is the
+It is warm-started in closed form: the first head is W = class means, b = -|mean|^2 / 2, which in whitened space is the
 least-squares head up to its scale. `warm_start = false` is the same search from random weights.
 
-Source: GENREG_MNIST_2.0's documents and configuration. Named short cuts: fewer filters judged on fewer images for fewer
-generations, fewer generations of heads, no pairwise referees, the last best head instead of the best of 61 looks at the
-validation split.
+Source: GENREG_MNIST_2.0's documents and configuration. Simplifications: fewer filters scored on fewer images for fewer
+generations, fewer generations of heads, no pairwise referees, and the last best head instead of the best of 61
+evaluations on the validation split.
 
 Shapes: N images, F filters, I whitened features, K classes, P genomes of D = K (I + 1) genes.
 """
@@ -51,7 +51,7 @@ FIXED = "the network's fixed layers would change"
 PIXEL_AXES = 64
 SIGMA_RANGE = (5e-4, 0.4)
 WEIGHT_FLOOR = 0.05  # of the mean weight, so that a weight of 0 can move
-PIECE = 1024  # images whose products one thread adds up at a time: a fixed number
+PIECE = 1024  # images whose products one thread sums at a time: a fixed number
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,19 @@ class Genreg2Options(Settings):
     filter_rounds: int = option(40, "populations of filters", low=1, high=1000, fixed=FIXED)
     filter_population: int = option(48, "filters of one population", low=8, high=1000, fixed=FIXED)
     filter_generations: int = option(15, "generations of each", low=3, high=10_000, fixed=FIXED)
-    filter_images: int = option(30, "images per class that judge a filter", low=2, high=10_000, fixed=FIXED)
-    axes: int = option(1024, "principal axes of the features (fewer where there are fewer)", low=1, fixed=FIXED)
+    filter_images: int = option(30, "images per class that score a filter", low=2, high=10_000, fixed=FIXED)
+    axes: int = option(1024, "most principal axes of the features", low=1, fixed=FIXED)
     population_size: int = option(60, "heads per generation", low=10, high=10_000, fixed="the state would change")
-    pool: int = option(0, "training images that judge a head (0: all)", low=0, fixed="fitness would change")
+    pool: int = option(0, "training images that score a head (0: all)", low=0, fixed="fitness would change")
     warm_start: bool = option(True, "begin at the class means, in closed form", fixed="only generation 0 uses it")
     magnitude_scaling: bool = option(True, "mutate large weights more")
     sigma: float = option(0.005, "first mutation scale of a head", above=0, high=10, fixed="only generation 0 uses it")
     shrinkage: float = option(1e-4, "fitness lost per squared weight", low=0, high=1)
-    fitness: str = option("log-probability", "what a head earns for an image", choices=("log-probability", "accuracy"))
+    fitness: str = option("log-probability", "score of a head on an image", choices=("log-probability", "accuracy"))
 
 
 class Genreg2Problem(Problem):
-    """A linear head to train on whitened features."""
+    """The problem of training a linear head on whitened features."""
 
 
 @dataclass(frozen=True)
@@ -85,25 +85,25 @@ class Genreg2Context:
     network: Network
     features: Float32 = field(repr=False)  # (N, I), all training images
     labels: NDArray[np.int64]  # (N,)
-    pool: NDArray[np.int64]  # rows that judge a head
-    pooled: Float32 = field(repr=False)  # their features, of the backend
+    pool: NDArray[np.int64]  # rows that score a head
+    pooled: Float32 = field(repr=False)  # their features, on the device
 
 
 @dataclass(frozen=True)
 class Genreg2State(State):
-    """What lives between generations."""
+    """The state between generations."""
 
     genomes: Float32  # (P, D), best first
     sigmas: NDArray[np.float64]  # (P,)
     fitness: NDArray[np.float64]  # (P,), best first; empty before the first generation
-    non_finite: int = 0  # values of it replaced so far
+    non_finite: int = 0  # fitness values replaced so far
 
     def shapes(self, start: Genreg2State) -> dict[str, tuple[int, ...]]:
-        """Return what its arrays' shapes must be, where they are not those of the start."""
+        """Return the required shapes of arrays, where they differ from those of the start."""
         return {"fitness": (len(start.genomes) if self.generation else 0,)}
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation."""
+        """Return the recorded metrics of the last generation."""
         measured = {"best_trust": float(self.fitness[0]), "mean_trust": float(self.fitness.mean())}
         return measured | counted(self.non_finite)
 
@@ -122,7 +122,7 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
 
     @staticmethod
     def works(options: Genreg2Options, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return (Work.BROODS, Work.IMAGES)
 
     @classmethod
@@ -134,10 +134,10 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
         Raises
         ------
         UsageError
-            For inputs that are no images, or are too small, or for hidden layers.
+            For inputs that are not images, or are too small, or for hidden layers.
         """
         if hidden.network:
-            raise UsageError("genreg-2 trains one linear layer on filters that it makes itself: leave out the network")
+            raise UsageError("genreg-2 trains one linear layer on its own filters: leave out the network")
         if hidden.units:
             raise UsageError(f"genreg-2 trains one linear layer, but hidden = {list(hidden.units)}: leave hidden empty")
         height, width = image_shape(dataset, cls.name, smallest=8)
@@ -175,12 +175,12 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
 
     @staticmethod
     def prepare(problem: Problem, options: Genreg2Options, backend: Backend) -> Genreg2Context:
-        """Put together what stays the same.
+        """Collect what stays the same in all generations.
 
         Raises
         ------
         UsageError
-            For a network of the user's own.
+            For the user's own network.
         """
         if not isinstance(problem, Genreg2Problem) or problem.features is None or problem.labels is None:
             raise UsageError(
@@ -214,7 +214,7 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
 
     @staticmethod
     def step(state: Genreg2State, context: Genreg2Context, stream: Stream) -> Genreg2State:
-        """Judge the generation's children and sort them in among the elites."""
+        """Score the generation's children and sort them together with the elites."""
         genomes, sigmas, kept = state.genomes, state.sigmas, 0
         if state.generation:
             genomes, sigmas, kept = next_heads(state, context, stream)
@@ -226,7 +226,7 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
 
     @staticmethod
     def plan(problem: Problem, options: Genreg2Options, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes."""
+        """Return how a generation is computed, and the memory it takes."""
         what = f"{options.population_size:,} heads in one product"
         return plan_of(what, problem.network.gene_count, 4 * options.population_size, problem.features)
 
@@ -239,7 +239,7 @@ class Genreg2(Strategy[Genreg2Options, Genreg2Context, Genreg2State]):
 def next_heads(
     state: Genreg2State, context: Genreg2Context, stream: Stream
 ) -> tuple[Float32, NDArray[np.float64], int]:
-    """Return the next generation's genomes (P, D) and sigmas (P,), and how many of them are the old elites."""
+    """Return the next generation's genomes (P, D) and sigmas (P,), and how many of them are elites."""
     options, generation = context.options, state.generation
     size = len(state.genomes)
     parents, kept = parents_of(size, stream, generation, 0)
@@ -259,8 +259,8 @@ def next_heads(
 def head_fitness(genomes: Float32, context: Genreg2Context) -> NDArray[np.float64]:
     """Return each head's mean log-probability or accuracy on the pool, less its shrinkage, (P,) float64.
 
-    The population is one layer of K * P units, so that it is one product; class by class, so that what is summed over
-    classes are long rows.
+    The population is one layer of K * P units, so that it is one product; it is ordered class by class, so that sums
+    over classes add long rows.
     """
     size, layer = len(genomes), context.network.dense[0]
     ((weights, biases),) = context.network.weight_slices
@@ -278,7 +278,7 @@ def head_fitness(genomes: Float32, context: Genreg2Context) -> NDArray[np.float6
         gained = right - np.log(np.exp(logits, out=logits).sum(axis=1)) if soft else right == 0
         return np.asarray(gained.sum(axis=0, dtype=np.float64))
 
-    starts = range(0, len(context.pool), 2 * PIECE)  # products take turns, the rest need not
+    starts = range(0, len(context.pool), 2 * PIECE)  # only products must be computed in turn
     total = sum(in_order(gains, starts, context.backend.threads), np.zeros(size))
     loss = context.options.shrinkage * (genomes[:, weights].astype(np.float64) ** 2).sum(axis=1)
     fitness: NDArray[np.float64] = total / len(context.pool) - loss

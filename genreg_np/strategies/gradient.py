@@ -1,14 +1,14 @@
-"""Gradient descent by backpropagation: one network, and what every other method here is held against.
+"""Gradient descent by backpropagation: one network, the baseline for every other method here.
 
 One generation, a batch of N images, one genome (D,):
 
-    augmentation    images as they have never been seen                              augmentation.py
+    augmentation    random changes of the images                                     augmentation.py
     gradient        of the loss -log p(right class), backwards through all layers    backends/gradients.py
-    step            against it, at a rate that goes by a schedule                    layers/optimisers.py, schedules.py
+    step            against it, at a rate given by a schedule                        layers/optimisers.py, schedules.py
 
 An epoch shows every image once. The weights of the last generations may be averaged. Nothing here evolves.
 
-Layers that keep statistics (batch normalisation) keep those of the present weights, which are not those of an average:
+Layers with statistics (batch normalisation) keep those of the current weights, which are not those of averaged weights:
 a network with such layers is not averaged.
 """
 
@@ -47,24 +47,24 @@ class LearningOptions(Settings):
     """Settings of the steps."""
 
     batch_size: int = option(128, "images per generation", low=1, high=1_000_000)
-    optimiser: str = option("adam", "how weights follow their gradients", choices=tuple(ALL_MOMENTS))
-    learning_rate: float = option(0.005, "highest of the run, of the optimiser", above=0, high=1000)
+    optimiser: str = option("adam", "gradient optimiser", choices=tuple(ALL_MOMENTS))
+    learning_rate: float = option(0.005, "largest learning rate of the run", above=0, high=1000)
     momentum: float = option(0.9, "of sgd and rmsprop-momentum, and of adam's first moment", low=0, high=0.999999)
-    schedule: str = option("cosine", "how the learning rate goes over the run", choices=tuple(SCHEDULES))
-    weight_decay: float = option(0.0, "pull of weights towards 0; of adamw apart from the gradient", low=0, high=1000)
-    clip: float = option(0.0, "longest gradient; longer ones are cut down to it (0: none are)", low=0, high=1e9)
+    schedule: str = option("cosine", "course of the learning rate over the run", choices=tuple(SCHEDULES))
+    weight_decay: float = option(0.0, "pull of weights towards 0; decoupled for adamw", low=0, high=1000)
+    clip: float = option(0.0, "largest gradient norm; larger gradients are scaled down (0: off)", low=0, high=1e9)
     label_smoothing: float = option(0.0, "share of a label that is spread over all classes", low=0, high=1)
     averaging: float = option(
         0.0, "last fraction of the run whose weights are averaged; not with batch statistics", low=0, high=1
     )
     initial_gain: float = option(
-        1.4142, "first weights have this deviation times 1 / sqrt(inputs); He's is sqrt(2)", low=0, high=1000,
+        1.4142, "deviation of the first weights, times 1 / sqrt(inputs); He's is sqrt(2)", low=0, high=1000,
         fixed="only generation 0 draws from it",
     )  # fmt: skip
 
     @property
     def annealed(self) -> bool:
-        """Whether a generation depends on how many there are in all."""
+        """Whether a generation depends on the total number of generations."""
         return self.schedule != "constant" or self.averaging > 0
 
 
@@ -75,7 +75,7 @@ BY_ERRORS: dict[str, Loss] = {"auto": least_squares, "squared": least_squares, "
 class GradientOptions(AugmentationOptions, LearningOptions):
     """Settings of gradient descent."""
 
-    loss: str = option("auto", "of numbers, which error is made small (auto: squared)", choices=tuple(BY_ERRORS))
+    loss: str = option("auto", "error to minimise for target numbers (auto: squared)", choices=tuple(BY_ERRORS))
 
 
 @dataclass(frozen=True)
@@ -86,21 +86,21 @@ class GradientContext:
     backend: Backend
     network: Network
     learner: Learner = field(repr=False)
-    features: Array = field(repr=False)  # (M, I) of the backend
-    labels: NDArray[Any] | None  # (M,), or (M, K) numbers; None where a network is to give what it was given
-    weights: Float32 | None = field(repr=False)  # (M,) how much each sample counts; None: all alike
-    images: tuple[int, int, int] | None  # C, H, W of what is augmented; None where nothing is
-    decay: Float32 | None = field(repr=False)  # (D,) of weights, 0 of all else; None where there is none
-    generations: int  # in all
-    first: int = 0  # generations that were done under an earlier schedule: this one begins after them
+    features: Array = field(repr=False)  # (M, I) on the device
+    labels: NDArray[Any] | None  # (M,), or (M, K) numbers; None if a network is to reproduce its input
+    weights: Float32 | None = field(repr=False)  # (M,) sample weights; None: all equal
+    images: tuple[int, int, int] | None  # C, H, W of images to augment; None without augmentation
+    decay: Float32 | None = field(repr=False)  # (D,) of weights, 0 for all other genes; None if it is 0
+    generations: int  # of the whole run
+    first: int = 0  # generations done under an earlier schedule: this one begins after them
 
 
 @dataclass(frozen=True)
 class GradientState(State):
-    """What lives between generations."""
+    """The state between generations."""
 
     genes: Float32  # (D,)
-    statistics: Float32  # (E,) what layers keep count of
+    statistics: Float32  # (E,) of layers
     moments: Float32  # (2, D) of the optimiser, or zeros
     average: Float32  # (D,) mean genes of the last `averaged` generations
     averaged: int = 0
@@ -108,11 +108,11 @@ class GradientState(State):
     accuracy: float = 0.0  # fraction of the last batch predicted right, before its step
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation."""
+        """Return the recorded metrics of the last generation."""
         return {"loss": self.loss, "mean_accuracy": self.accuracy}
 
     def kept_statistics(self) -> Float32:
-        """Return what batch normalisation and the like need for prediction, (E,)."""
+        """Return the statistics that layers like batch normalisation need for prediction, (E,)."""
         return self.statistics
 
 
@@ -120,25 +120,25 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
     """The strategy `gradient`."""
 
     name = "gradient"
-    summary = "one network by backpropagation: no evolution, but the baseline that all else here is held against"
+    summary = "one network by backpropagation: no evolution, but the baseline for all other methods here"
     Options = GradientOptions
     takes = Takes.ANY
 
     @staticmethod
     def works(options: GradientOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return (Work.LOGITS, Work.FOLLOWING, *((Work.MOVING,) if options.interpolated else ()))
 
     @staticmethod
     def prepare(
         problem: Problem, options: GradientOptions, backend: Backend, loss: Loss | None = None
     ) -> GradientContext:
-        """Put together what stays the same; without a loss it is -log p of the right class.
+        """Collect what stays the same in all generations; the default loss depends on the labels (`loss_of`).
 
         Raises
         ------
         UsageError
-            Without labelled data, for a layer without a gradient, or where images are to be augmented and are none.
+            Without labelled data, for a layer without a gradient, or for augmentation of inputs that are not images.
         """
         if problem.features is None or problem.labels is None:
             raise UsageError(
@@ -168,7 +168,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
 
     @staticmethod
     def seeded(genes: Float32) -> GradientState:
-        """Return a start from one genome (D,) of a network without statistics."""
+        """Return the first state with one genome (D,) of a network without statistics."""
         genes = np.array(genes, np.float32)
         return GradientState(
             0, genes, np.empty(0, np.float32), np.zeros((2, len(genes)), np.float32), np.zeros_like(genes)
@@ -176,12 +176,12 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
 
     @staticmethod
     def step(state: GradientState, context: GradientContext, stream: Stream) -> GradientState:
-        """Find the gradient on the next batch, and do a step.
+        """Compute the gradient on the next batch, and take a step.
 
         Raises
         ------
         FitnessError
-            If loss or weights are no longer finite: nothing would come back from that.
+            If loss or weights are no longer finite: training could not recover.
         """
         options, generation = context.options, state.generation
         rows, _ = rows_of(len(context.features), options.batch_size, stream, generation)
@@ -216,7 +216,7 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
 
     @staticmethod
     def plan(problem: Problem, options: GradientOptions, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes: two states, a gradient, a batch's values."""
+        """Return how a generation is computed, and the memory it takes: two states, a gradient, a batch's values."""
         network = problem.network
         images = min(options.batch_size, options.batch_size if problem.labels is None else len(problem.labels))
         each, predicted = image_bytes(network), backend.threads * min(PIECE_BYTES, IMAGE_TILE * image_bytes(network))
@@ -228,29 +228,29 @@ class GradientDescent(Strategy[GradientOptions, GradientContext, GradientState])
 
     @staticmethod
     def champions(state: GradientState) -> dict[str, Float32]:
-        """Return `best`: the average genes once there is one, else the present ones."""
+        """Return `best`: the average genes if there are any, else the current ones."""
         return {"best": state.average if state.averaged else state.genes}
 
 
 def loss_of(options: GradientOptions, labels: NDArray[Any]) -> Loss:
-    """Return the loss that is followed: of classes -log p of the right one, of numbers an error.
+    """Return the loss to minimise: -log p of the right class for classes, an error for numbers.
 
     Raises
     ------
     UsageError
-        For one that is not of such labels.
+        For settings that do not apply to such labels.
     """
     if labels.ndim == 2:
         if options.label_smoothing:
-            raise UsageError("label_smoothing is of classes, and these targets are numbers: leave it out")
+            raise UsageError("label_smoothing is for classes, but these targets are numbers: leave it out")
         return BY_ERRORS[options.loss]
     if options.loss != "auto":
-        raise UsageError(f"loss = {options.loss} is of targets that are numbers, and these are classes: leave it out")
+        raise UsageError(f"loss = {options.loss} is for targets that are numbers, but these are classes: leave it out")
     return functools.partial(negative_log_likelihood, smoothing=options.label_smoothing)
 
 
 def batch_of(context: GradientContext, rows: NDArray[np.int64], stream: Stream, generation: int) -> Array:
-    """Return the features (N, I) of a generation's rows, augmented where that is wanted; the backend's."""
+    """Return the features (N, I) of a generation's rows, augmented if wanted, on the device."""
     backend = context.backend
     with backend.computing():
         features = context.features[array_module(context.features).asarray(rows)]
@@ -263,5 +263,5 @@ def batch_of(context: GradientContext, rows: NDArray[np.int64], stream: Stream, 
 
 
 def all_finite(values: Float32) -> bool:
-    """Whether none of some numbers is infinite or NaN."""
+    """Return whether no value is infinite or NaN."""
     return bool(np.isfinite(values).all())

@@ -1,4 +1,4 @@
-"""Node perturbation: every image judges mirrored pairs of mutants, which are recombined by their advantage.
+"""Node perturbation: every image scores mirrored pairs of mutants, which are recombined by their advantage.
 
 One generation, a batch of N images, K pairs for each image and layer, one genome (D,):
 
@@ -7,9 +7,9 @@ One generation, a batch of N images, K pairs for each image and layer, one genom
     estimate   g = mean over images and pairs of d e x^T, x the layer's input                  backends
     step       along g, scaled gene by gene                                                    ascent.py
 
-The rate falls linearly to 0; the weights of the last generations are averaged. No derivative is taken, of an activation
-or of the fitness, so both may be steps. This is an estimate of a gradient with a step size, not a population that
-persists; docs/methods.md says how it compares.
+The rate falls linearly to 0; the weights of the last generations are averaged. No derivative of an activation or of the
+fitness is taken, so both may be step functions. This is an estimate of a gradient with a step size, not a population
+that persists; docs/methods.md compares the methods.
 
 Sources: Widrow & Lehr 1990 (MADALINE Rule III), Williams 1992 (REINFORCE), Werfel, Xie & Seung 2005, Zhang et al. 2017
 (mirrored pairs).
@@ -46,12 +46,12 @@ class NodeOptions(RewardSettings):
     pairs: int = option(16, "mirrored pairs of mutants per image and layer", low=1, high=1024)
     sigma: float = option(0.3, "how far a unit's pre-activation is mutated", above=0, high=1000)
     batch_size: int = option(500, "images per generation", low=1, high=1_000_000)
-    shift: int = option(0, "pixels by which training images are moved at random, each way", low=0, high=100)
+    shift: int = option(0, "largest random shift of training images, in pixels each way", low=0, high=100)
     step_size: float = option(0.005, "first step, about the change of a gene per generation", above=0, high=1000)
     annealing: str = option("linear", "how the step falls to 0 over the run", choices=("linear", "none"))
     weight_decay: float = option(0.0, "pull of weights towards 0, added to the estimate", low=0, high=1000)
     averaging: float = option(0.2, "last fraction of the run whose weights are averaged", low=0, high=1)
-    fitness: str = option("log-probability", "what an image's mutants earn", choices=fitnesses.IMAGE_FITNESSES)
+    fitness: str = option("log-probability", "fitness of a mutant on an image", choices=fitnesses.IMAGE_FITNESSES)
     advantage: str = option(
         "auto",
         "relative: an image's advantages are divided by their root mean square; auto: for reward and accuracy",
@@ -61,17 +61,17 @@ class NodeOptions(RewardSettings):
     correct_reward: float = rewards.correct_reward()
     wrong_penalty: float = rewards.wrong_penalty()
     initial_gain: float = option(
-        1.0, "first weights have this deviation times 1 / sqrt(inputs)", low=0, high=1000, fixed=ONLY_AT_START
+        1.0, "deviation of the first weights, times 1 / sqrt(inputs)", low=0, high=1000, fixed=ONLY_AT_START
     )
 
     @property
     def relative(self) -> bool:
-        """Whether all images count alike, however much their mutants differ."""
+        """Whether all images count equally, however much their mutants differ."""
         return self.advantage == "relative" or (self.advantage == "auto" and self.fitness in ("reward", "accuracy"))
 
     @property
     def annealed(self) -> bool:
-        """Whether a generation depends on how many there are in all."""
+        """Whether a generation depends on the total number of generations."""
         return self.annealing != "none" or self.averaging > 0
 
 
@@ -82,15 +82,15 @@ class NodeContext:
     options: NodeOptions
     backend: Backend
     network: Network
-    batch: Batch  # the whole training set, of which a generation takes some rows; weights (batch_size,)
-    decay: Float32 = field(repr=False)  # (D,) weight decay of weights, 0 of biases
-    offsets: NDArray[np.int64]  # how features may be rolled to move an image
-    generations: int  # in all
+    batch: Batch  # the whole training set, from which a generation takes some rows; weights (batch_size,)
+    decay: Float32 = field(repr=False)  # (D,) weight decay, 0 for biases
+    offsets: NDArray[np.int64]  # places by which features may be rolled to shift an image
+    generations: int  # of the whole run
 
 
 @dataclass(frozen=True)
 class NodeState(State):
-    """What lives between generations."""
+    """The state between generations."""
 
     genes: Float32  # (D,)
     mean: Float32  # (D,) m, running mean of the estimate
@@ -101,7 +101,7 @@ class NodeState(State):
     accuracy: float = 0.0  # fraction of the last batch predicted right, before its step
 
     def metrics(self) -> dict[str, float]:
-        """Return what is recorded of the last generation; the fitness of one genome is both best and mean."""
+        """Return the recorded metrics of the last generation; one genome's fitness is both best and mean."""
         measured = dict.fromkeys(("fitness", "best_trust", "mean_trust"), self.fitness)
         return measured | {"mean_accuracy": self.accuracy}
 
@@ -111,14 +111,14 @@ class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
 
     name = "node-perturbation"
     summary = (
-        "mirrored mutants of every unit, judged image by image: no backpropagation and no derivatives, "
+        "mirrored mutants of every unit, scored image by image: no backpropagation and no derivatives, "
         "but an estimate with a step size"
     )
     Options = NodeOptions
 
     @staticmethod
     def works(options: NodeOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         if options.fitness in fitnesses.ERRORS:
             return Work.PAIRS, Work.ERROR_PAIRS
         simple = options.fitness == "log-probability" and depth <= 2
@@ -126,12 +126,12 @@ class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
 
     @staticmethod
     def prepare(problem: Problem, options: NodeOptions, backend: Backend) -> NodeContext:
-        """Put together what stays the same.
+        """Collect what stays the same in all generations.
 
         Raises
         ------
         UsageError
-            Without labelled data, or a function for fitness = custom.
+            Without labelled data, or without a function for fitness = custom.
         """
         scoring = options.scoring
         return NodeContext(
@@ -151,18 +151,18 @@ class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
 
     @staticmethod
     def seeded(genes: Float32) -> NodeState:
-        """Return a start from one genome (D,)."""
+        """Return the first state with one genome (D,)."""
         genes = np.array(genes, np.float32)
         return NodeState(0, genes, np.zeros_like(genes), np.zeros_like(genes), np.zeros_like(genes))
 
     @staticmethod
     def step(state: NodeState, context: NodeContext, stream: Stream) -> NodeState:
-        """Judge the next batch's mutants, and move the genes.
+        """Score the next batch's mutants, and move the genes.
 
         Raises
         ------
         FitnessError
-            If fitness or genes are no longer finite: nothing would come back from that.
+            If fitness or genes are no longer finite: training could not recover.
         """
         options, generation = context.options, state.generation
         estimate = context.backend.perturb(
@@ -191,11 +191,11 @@ class NodePerturbation(Strategy[NodeOptions, NodeContext, NodeState]):
 
     @staticmethod
     def plan(problem: Problem, options: NodeOptions, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes: genes, their step's state and its parts."""
+        """Return how a generation is computed, and the memory it takes: genes, their step's state and its parts."""
         what = f"{options.pairs} mirrored pairs per image and layer"
         return plan_of(what, problem.network.gene_count, 6, problem.features)
 
     @staticmethod
     def champions(state: NodeState) -> dict[str, Float32]:
-        """Return `best`: the average genes once there is one, else the present ones."""
+        """Return `best`: the average genes if there are any, else the current ones."""
         return {"best": state.average if state.averaged else state.genes}

@@ -1,4 +1,4 @@
-"""What a strategy is given to solve: a network, training features, labels; and the networks it builds for a dataset."""
+"""The problem a strategy solves: a network, training features, labels; and the networks built for a dataset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genreg_np.layers.images import FixedLayer
 from genreg_np.layers.table import Columns
 from genreg_np.model import Float32, Network, Standardise
 
-TENTHS = 10  # that numbers are sorted into where a method goes by classes
+TENTHS = 10  # groups into which numbers are sorted if a method needs classes
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class HiddenLayers:
 
     units: tuple[int, ...]
     activation: str
-    network: str = ""  # all layers in words instead (layers/description.py)
+    network: str = ""  # instead, a description of all layers (layers/description.py)
 
     def build(
         self, dataset: Dataset, fixed: tuple[FixedLayer, ...] = (), seen: tuple[int, ...] | None = None
@@ -38,14 +38,14 @@ class HiddenLayers:
         ----------
         dataset : Dataset
         fixed : tuple of FixedLayer
-            What comes before.
+            The layers before.
         seen : tuple of int, optional
-            The shape of what the first layer sees, by default that of the inputs.
+            Input shape of the first layer, by default that of the dataset.
 
         Raises
         ------
         UsageError
-            If the layers do not fit what they see, or do not give a number for each class.
+            If the layers do not fit their inputs, or do not give one output per class.
         """
         outputs = dataset.outputs
         if not self.network:
@@ -62,18 +62,18 @@ class HiddenLayers:
 
 @dataclass(frozen=True)
 class Problem:
-    """A network to train; features and labels are None where the user brings a fitness.
+    """A network to train; features and labels are None if the fitness comes from the user.
 
-    Targets that are numbers are those of data.targets.Targets.scaled: of mean 0 and deviation 1.
+    Targets that are numbers are those of data.targets.Targets.scaled, with mean 0 and deviation 1.
     """
 
     network: Network
-    features: Float32 | None = field(default=None, repr=False)  # (N, I) of the backend, after the fixed layers
+    features: Float32 | None = field(default=None, repr=False)  # (N, I) on the device, after the fixed layers
     labels: NDArray[Any] | None = None  # (N,) int64 classes, or (N, K) float32 targets
-    generations: int = 0  # how many the run has in all: annealed strategies plan by it
+    generations: int = 0  # of the whole run: annealed strategies depend on it
     image_fitness: ImageFitness | None = None  # the user's, for fitness = custom
     dataset: Dataset | None = field(default=None, repr=False)  # for strategies that also choose by other splits
-    weights: NDArray[np.float64] | None = field(default=None, repr=False)  # (N,) of a mean of 1; None: all count alike
+    weights: NDArray[np.float64] | None = field(default=None, repr=False)  # (N,) with mean 1; None: all equal
 
     @classmethod
     def of(cls, network: Network, dataset: Dataset | None) -> Problem:
@@ -96,15 +96,15 @@ class Problem:
         return cls(network, features, dataset.wanted("train"), dataset=dataset)
 
     def weighted(self, dataset: Dataset, balanced: bool, drawn_by_class: bool = False) -> Problem:
-        """Return the same with what each training sample counts: its own weight, and less where its class has many.
+        """Return the problem with sample weights: the samples' own, divided by class frequencies if `balanced`.
 
-        Labels are the training split's, once or several times over. Where as many of each class are drawn whatever it
-        has, only weights of their own make classes count unlike.
+        Labels are those of the training split, once or several times. If batches have equally many samples of each
+        class (`drawn_by_class`), classes are unbalanced only by the samples' own weights.
 
         Raises
         ------
         UsageError
-            For a class whose samples all weigh 0, where classes are to count alike.
+            If classes are to be balanced, and all samples of a class have weight 0.
         """
         assert self.labels is not None
         weights = np.ones(len(self.labels))
@@ -115,8 +115,8 @@ class Problem:
             if not counts.all():
                 name = dataset.class_names[int(counts.argmin())]
                 raise UsageError(
-                    f"{dataset.name}: all training samples of class {name!r} weigh 0, so that classes cannot count "
-                    "alike: leave class_weight out, or drop the class"
+                    f"{dataset.name}: all training samples of class {name!r} have weight 0, so classes cannot be "
+                    "balanced: leave class_weight out, or drop the class"
                 )
             if drawn_by_class:
                 weights = weights * np.bincount(self.labels)[self.labels]
@@ -125,7 +125,7 @@ class Problem:
 
 
 def as_classes(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Return classes as they are; of numbers (N, K) which tenth of all the first of each is in, 0 .. 9."""
+    """Return classes as they are; for numbers (N, K), the tenth that each first number is in, 0 .. 9."""
     if labels.ndim == 1:
         return labels
     tenths = np.empty(len(labels), np.int64)
@@ -134,7 +134,7 @@ def as_classes(labels: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def network_for(dataset: Dataset, hidden: HiddenLayers) -> Network:
-    """Build the network for a dataset; float features are standardised by a fixed layer, after one for columns."""
+    """Build the network for a dataset; float features are standardised by a fixed layer, after that of columns."""
     fixed: tuple[FixedLayer, ...] = ()
     if dataset.train.inputs.dtype.kind == "f":
         rows = np.ascontiguousarray(dataset.train.inputs.reshape(len(dataset.train), -1), np.float32)
@@ -147,18 +147,18 @@ def network_for(dataset: Dataset, hidden: HiddenLayers) -> Network:
 
 
 def standardised(rows: Float32, of_values: NDArray[np.bool_]) -> Standardise:
-    """Return the layer that scales values (N, I) to deviation 1, and leaves what is 0 or 1 as far apart as it is."""
+    """Return the layer that centres columns (N, I) and scales values, not 0/1 columns, to deviation 1."""
     deviation = rows.std(axis=0, dtype=np.float64)
     return Standardise.of(rows.mean(axis=0, dtype=np.float64), np.where(of_values, deviation, 1.0))
 
 
 def image_shape(dataset: Dataset, strategy: str, smallest: int = 1, colours: bool = False) -> tuple[int, ...]:
-    """Return height and width of a dataset's images; channels before them where it has some and `colours` may be.
+    """Return height and width of a dataset's images, preceded by channels if it has any and `colours` are allowed.
 
     Raises
     ------
     UsageError
-        If its inputs are no images of whole-number pixels, at least `smallest` each way.
+        If its inputs are not images of whole-number pixels, at least `smallest` each way.
     """
     shape, kind = dataset.input_shape, dataset.train.inputs.dtype
     known = len(shape) == 2 or (colours and len(shape) == 3)

@@ -1,9 +1,9 @@
-"""Random search: fresh genomes in every generation, and the best one seen is kept. The floor of every comparison.
+"""Random search: fresh genomes in every generation, of which the best so far is kept; the floor of every comparison.
 
     genomes    scale z,   z ~ N(0, 1) for each gene,   P of them in each generation
     kept       the best so far on one batch of training images, the same in all generations
 
-Nothing is inherited: a generation knows of the one before only what it has to beat.
+Nothing is inherited: only the best fitness so far is passed from one generation to the next.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class RandomSearchOptions(RewardSettings):
     population_size: int = option(200, "genomes per generation", low=1, high=1_000_000)
     scale: float = option(0.1, "standard deviation of a gene", low=0, high=1000)
     batch_size: int = option(
-        1000, "training images to judge by", low=1, high=1_000_000, fixed="the best so far was judged by others"
+        1000, "training images to score by", low=1, high=1_000_000, fixed="the best so far was scored on others"
     )
     fitness: str = option(
-        "accuracy", "what a genome earns", choices=fitnesses.FITNESSES, fixed="the best so far earned another one"
+        "accuracy", "fitness of a genome", choices=fitnesses.FITNESSES, fixed="the best so far has another fitness"
     )
     prediction: str = rewards.prediction("argmax")
     correct_reward: float = rewards.correct_reward()
@@ -50,19 +50,19 @@ class RandomSearchContext:
     options: RandomSearchOptions
     backend: Backend
     network: Network
-    batch: Batch | None  # the whole training set, of which all genomes are judged by the first batch of epoch 0
+    batch: Batch | None  # the whole training set; all genomes are scored on the first batch of epoch 0
 
 
 @dataclass(frozen=True)
 class RandomSearchState(Scored, State):
-    """What lives between generations."""
+    """The state between generations."""
 
     genes: Float32  # (D,) the best so far
     best_fitness: float = 0.0  # its fitness, a mean over the batch
     mean_fitness: float = 0.0  # of the last generation
     mean_accuracy: float | None = None
     non_finite: int = 0  # fitness values replaced so far
-    perfect: int = 0  # 1 where its fitness was +inf: then it stays
+    perfect: int = 0  # 1 if its fitness was +inf: then it is never replaced
 
 
 class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, RandomSearchState]):
@@ -74,24 +74,24 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
 
     @staticmethod
     def works(options: RandomSearchOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return brood_works(options.fitness)
 
     @staticmethod
     def prepare(problem: Problem, options: RandomSearchOptions, backend: Backend) -> RandomSearchContext:
-        """Put together what stays the same."""
+        """Collect what stays the same in all generations."""
         scoring = options.scoring
         batch = genome_batch(problem, options.batch_size, scoring)
         return RandomSearchContext(options, backend, problem.network, batch)
 
     @classmethod
     def start(cls, context: RandomSearchContext, stream: Stream) -> RandomSearchState:
-        """Return the state before the first genomes, the best of which is the best so far."""
+        """Return the state before the first genomes."""
         return RandomSearchState(0, np.zeros(context.network.gene_count, np.float32))
 
     @classmethod
     def breed(cls, state: RandomSearchState, context: RandomSearchContext, stream: Stream, told: bool = False) -> Brood:
-        """Return fresh genomes: mutations of zeros."""
+        """Return fresh genomes, as mutations of zeros."""
         options = context.options
         return Brood(
             network=context.network,
@@ -119,11 +119,11 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
         fitness: NDArray[np.float64],
         accuracy: float | None = None,
     ) -> RandomSearchState:
-        """Keep the best genome if it is better than all before; a perfect one stays."""
+        """Keep the best genome if it is better than all before; a perfect one is never replaced."""
         earned = fitnesses.replace_non_finite(fitness)
         images = 1 if accuracy is None or context.batch is None else len(context.batch.weights)
         values = earned.values / images
-        best = int(np.lexsort((-np.arange(len(values)), values, earned.perfect))[-1])  # of equals the first
+        best = int(np.lexsort((-np.arange(len(values)), values, earned.perfect))[-1])  # the first of equals
         perfect, better = bool(earned.perfect[best]), values[best] > state.best_fitness or state.generation == 0
         genes, fitness_of_best = state.genes, state.best_fitness
         if not state.perfect and (perfect or better):
@@ -141,8 +141,8 @@ class RandomSearch(PopulationStrategy[RandomSearchOptions, RandomSearchContext, 
 
     @staticmethod
     def plan(problem: Problem, options: RandomSearchOptions, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes."""
-        what = f"{options.population_size:,} fresh genomes, built where they are judged"
+        """Return how a generation is computed, and the memory it takes."""
+        what = f"{options.population_size:,} fresh genomes, built where they are scored"
         return plan_of(what, problem.network.gene_count, 2, problem.features)
 
     @staticmethod

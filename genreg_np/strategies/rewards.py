@@ -1,4 +1,4 @@
-"""Settings of what a right or wrong prediction earns, which several strategies have, and what they come to."""
+"""Settings of the rewards of predictions, which several strategies share."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def prediction(default: str, help: str = "how a class is predicted for a reward"
 
 def correct_reward() -> Any:
     """Declare the setting `correct_reward`."""
-    return option(10.0, "earned for a right prediction", low=-1e6, high=1e6)
+    return option(10.0, "reward of a right prediction", low=-1e6, high=1e6)
 
 
 def wrong_penalty() -> Any:
     """Declare the setting `wrong_penalty`."""
-    return option(-1.5, "earned for a wrong prediction", low=-1e6, high=1e6)
+    return option(-1.5, "reward of a wrong prediction", low=-1e6, high=1e6)
 
 
 class RewardSettings(Settings):
-    """Settings with these; where they stand among the others, and with which `fitness`, each strategy says itself."""
+    """Base of settings with rewards; each strategy declares their defaults, their order and its `fitness`."""
 
     fitness: str
     prediction: str

@@ -1,11 +1,11 @@
-"""Who survives, and who becomes a parent.
+"""Selection of survivors and parents.
 
 Truncation: the top `survival_cutoff` of the population by trust survive. Roulette among them: two parents for each
 child, drawn with replacement in proportion to a weight,
 
 published   w = trust - min(trust) + 1      (the published code; its constant factor 0.7 and its stability term, always
                                              zero for newborn genomes, cancel)
-rank        w = S - r                       for the survivor of rank r = 0 .. S-1, whatever the scale of fitness
+rank        w = S - r                       for the survivor of rank r = 0 .. S-1, for fitness of any scale
 
 Genomes of infinite fitness come before all others, whatever their trust. Ties in trust go to the lower genome number.
 """
@@ -34,7 +34,7 @@ def survivors(trust: NDArray[np.float64], count: int, perfect: NDArray[np.bool_]
     count : int
         S.
     perfect : (P,) bool, optional
-        Whose fitness is infinite: they come first, the most trusted of them ahead.
+        Genomes whose fitness is infinite: they come first, the most trusted of them ahead.
     """
     others = np.zeros(len(trust), np.bool_) if perfect is None else ~perfect
     return np.lexsort((-trust, others))[:count]  # a stable sort by the last key, then the first
@@ -60,7 +60,7 @@ def draw_parents(
     population_size : int
         P.
     elites : int
-        The first so many genomes are survivors 0, 1, ... themselves.
+        The first `elites` genomes are survivors 0, 1, ... themselves.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""GENREG 2.0's genetic algorithm, of filters and of heads: elites, tournaments, and step sizes that adapt themselves.
+"""GENREG 2.0's genetic algorithm for filters and heads: elites, tournaments, and self-adapting step sizes.
 
     elites     the best tenth stay as they are; the worst 8 % have no children
     parent     the fittest of four drawn at random, with replacement; no crossover
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from genreg_np.streams import Purpose, Stream
 
-ELITES, BARRED = 0.1, 0.08  # fractions of a generation that stay as they are, and that have no children
+ELITES, BARRED = 0.1, 0.08  # fractions of a generation that are kept unchanged, and that have no children
 TOURNAMENT = 4
 SIGMA_CHANGE = 0.2
 
 
 def parents_of(size: int, stream: Stream, generation: int, number: int) -> tuple[NDArray[np.int64], int]:
-    """Return whose child each genome of the next generation is, (P,), and how many at its begin are elites.
+    """Return the parent of each genome of the next generation, (P,), and how many of the first ones are elites.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def parents_of(size: int, stream: Stream, generation: int, number: int) -> tuple
         P.
     stream : Stream
     generation, number : int
-        Of the draw: other numbers, other parents.
+        Of the draw: different numbers give different parents.
     """
     kept, parents = max(1, round(ELITES * size)), size - round(BARRED * size)
     picks = stream.integers(Purpose.PARENTS, generation, number, size * TOURNAMENT, parents)
@@ -44,7 +44,7 @@ def adapted(
     normals: NDArray[np.float64],
     limits: tuple[float, float],
 ) -> NDArray[np.float64]:
-    """Return the next generation's step sizes, (P,), from this one's; `normals` (P,) are N(0, 1)."""
+    """Return the next generation's step sizes (P,) from the current ones; `normals` (P,) are N(0, 1)."""
     changed: NDArray[np.float64] = np.clip(sigmas[parents] * np.exp(SIGMA_CHANGE * normals), *limits)
     changed[:kept] = sigmas[:kept]
     return changed

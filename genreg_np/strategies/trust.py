@@ -1,10 +1,10 @@
-"""Trust: what a genome has earned so far. It accumulates, decays, and is inherited in small part.
+"""Trust: the fitness a genome has earned so far. It accumulates, decays, and a small part of it is inherited.
 
 per image        trust <- trust * (1 - decay) + score, image after image (the published code). Over N images:
                  trust * (1 - decay)**N + sum_i score_i * (1 - decay)**(N - 1 - i)
-per generation   trust <- trust * (1 - decay) + sum_i score_i (the seed README)
+per generation   trust <- trust * (1 - decay) + sum_i score_i (the GENREG README)
 inheritance      child's trust = inheritance * (trust of parent 1 + trust of parent 2), or of the one parent
-bounds           what is kept lies within +-1e300, so that sums of it, and of a fitness of any size, stay finite
+bounds           stored trust is within +-1e300, so that sums of it, for fitness of any size, stay finite
 
 Source: GENREG README, "Trust Dynamics", and the published training loop.
 """
@@ -22,9 +22,9 @@ MOST_KEPT = 1e300
 
 
 def image_weights(count: int, decay: float, period: str) -> NDArray[np.float64]:
-    """Return how much each of `count` images counts at the end of its generation, (N,) float64.
+    """Return the weight of each of `count` images at the end of its generation, (N,) float64.
 
-    Powers are made by repeated multiplication: the same bits on every machine.
+    Powers are computed by repeated multiplication: the same bits on every machine.
     """
     if period == "generation" or count == 0:
         return np.ones(count)
@@ -50,14 +50,14 @@ def accumulate(
 
 
 def bounded(trust: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return trust (n,) as it is kept: within bounds that leave room for sums over a population."""
+    """Return trust (n,) clipped to bounds that leave room for sums over a population."""
     return np.clip(trust, -MOST_KEPT, MOST_KEPT)
 
 
 def inherit(
     trust: NDArray[np.float64], parents: NDArray[np.integer], inheritance: float, elites: int, one_parent: bool
 ) -> NDArray[np.float64]:
-    """Return the trust genomes begin with, (P,) float64.
+    """Return the initial trust of genomes, (P,) float64.
 
     Parameters
     ----------

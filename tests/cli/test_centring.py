@@ -74,7 +74,7 @@ def test_an_empty_picture_is_refused(genreg, digits: Path) -> None:
     Image.fromarray(np.full((50, 50), 9, np.uint8)).save("stroke.png")
     done = genreg("infer", digits, "stroke.png", "--resize")
     assert done.code == 1
-    assert "stroke.png: is empty" in done.err
+    assert "stroke.png: is blank" in done.err
     assert genreg("infer", digits, "stroke.png", "--resize", "--no-centre").code == 0
 
 

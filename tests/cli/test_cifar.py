@@ -56,5 +56,5 @@ def test_a_run_of_a_path_goes_on(genreg, folder: Path, tmp_path: Path) -> None:
 def test_what_is_damaged_is_one_line(genreg, folder: Path) -> None:
     (folder / "cifar-10-batches-py" / "data_batch_3").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
     line = one_line(genreg("train", "--dataset", "cifar-10", "--data-dir", folder), 1)
-    assert "data_batch_3: is not read as a pickle of arrays" in line
+    assert "data_batch_3: cannot be read as a pickle of arrays" in line
     assert "os.system" in line

@@ -56,14 +56,14 @@ def test_eval_says_that_nameless_columns_go_by_order(genreg, table_model: str) -
     """Without a header there is nothing to go by."""
     write_table("other.csv", "wxyz")
     Path("bare.csv").write_text(Path("other.csv").read_text().partition("\n")[2])
-    assert "in the order they stand in" in genreg("eval", table_model, "--dataset", "bare.csv").out
+    assert "matched by position" in genreg("eval", table_model, "--dataset", "bare.csv").out
 
 
 def test_eval_says_that_a_nameless_model_goes_by_order(genreg, table_model: str) -> None:
     """Trained on a table without a header, measured on one that has one."""
     Path("bare.csv").write_text(Path("table.csv").read_text().partition("\n")[2])
     assert genreg("train", "--dataset", "bare.csv", "--generations", 10, "--out", "bare", "--quiet").code == 0
-    assert "the model knows no names" in genreg("eval", "bare/model.npz", "--dataset", "table.csv").out
+    assert "the model has no column names" in genreg("eval", "bare/model.npz", "--dataset", "table.csv").out
 
 
 def test_int8_is_calibrated_on_columns_by_name(genreg, table_model: str) -> None:

@@ -85,7 +85,7 @@ def test_demo_says_what_to_do_where_no_browser_can_be_opened(
         monkeypatch.setattr(webbrowser, "open", fail)
     outcome = genreg("demo", small, "--out", "page.html")
     assert outcome.code == 0
-    assert "open that file" in outcome.out.splitlines()[-1]
+    assert "open the file" in outcome.out.splitlines()[-1]
     assert Path("page.html").exists()
     assert opened == []
 
@@ -104,7 +104,7 @@ def test_demo_overwrites_only_by_force_and_never_the_model(genreg, small: Path) 
     assert "model.html" in one_line(genreg("demo", small, "--out", "folder", "--no-open"), 2)
     assert "does not exist" in one_line(genreg("demo", small, "--out", "nowhere/page.html", "--no-open"), 2)
     os.mkfifo("pipe")
-    assert "no ordinary file" in one_line(genreg("demo", small, "--out", "pipe", "--no-open", "--force"), 2)
+    assert "not a regular file" in one_line(genreg("demo", small, "--out", "pipe", "--no-open", "--force"), 2)
 
 
 def test_demo_of_what_is_no_model_writes_nothing(genreg, opened: list[str]) -> None:

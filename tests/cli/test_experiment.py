@@ -145,7 +145,7 @@ def test_ctrl_c_keeps_what_was_measured(
     with pytest.raises(SystemExit) as stopped:
         main(["experiment", *TOY, "--seeds", "2", "--out", str(tmp_path)])
     assert stopped.value.code == 130
-    assert "go on with the same command" in capsys.readouterr().out
+    assert "resume with the same command" in capsys.readouterr().out
     told = json.loads(run(*TOY, "--seeds", "2", "--out", str(tmp_path), "--json").output.splitlines()[-1])
     assert told["measured"] == 1
 
@@ -171,4 +171,4 @@ def test_without_matplotlib_it_says_what_to_install(
 def test_a_budget_leaves_the_rest_for_the_next_time(tmp_path: Path) -> None:
     result = run("structure", "--toy", "--workers", "0", "--budget", "0.001s", "--out", str(tmp_path))
     assert result.exit_code == 0
-    assert "left: the same command goes on" in result.output
+    assert "left: resume with the same command" in result.output

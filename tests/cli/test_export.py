@@ -24,16 +24,16 @@ def test_export_never_replaces_its_model(genreg, tmp_path: Path) -> None:
     DENSE.save(tmp_path / "model.npz")
     done = genreg("export", tmp_path / "model.npz", "--to", "python", "--out", tmp_path, "--force")
     assert done.code == 2
-    assert "where MODEL itself lies" in done.err
+    assert "contains MODEL itself" in done.err
     assert load(tmp_path / "model.npz").pack() == DENSE.pack()
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--max-loss", "1"), "--max-loss, --dataset, --data-dir, --label and their like are for --int8"),
+        (("--max-loss", "1"), "--max-loss, --dataset, --data-dir, --label and the like are for --int8"),
         (("--dataset", "digits"), "are for --int8"),
-        (("--int8", "--max-loss", "nan"), "no number of points"),
+        (("--int8", "--max-loss", "nan"), "must be a number of points"),
         (("--name", "../x"), "must be a letter"),
         (("--reject", "0.9"), "reject is for --to html, not for python"),
         (("--to", "html", "--reject", "1.5"), "reject 1.5 must be a number from 0 to 1"),
@@ -53,7 +53,7 @@ def test_options_that_mean_nothing_are_refused(genreg, tmp_path: Path, options: 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--out", "taken"), "taken: has files in it"),
+        (("--out", "taken"), "taken: is not empty"),
         (("--name", "a b"), "name 'a b' must be a letter"),
         (("--reject", "0.9"), "reject is for --to html"),
     ],
@@ -105,7 +105,7 @@ def test_a_file_that_the_model_names_is_not_read_unless_told(genreg, tmp_path: P
     model_of(Network.build((2, 2), (3,), 2), training=training).save(tmp_path / "model.npz")
     done = genreg("export", tmp_path / "model.npz", "--to", "python", "--out", tmp_path / "app", "--int8")
     assert done.code == 2
-    assert "say where that is with --dataset PATH" in done.err
+    assert "give its place with --dataset PATH" in done.err
     assert not (tmp_path / "app").exists()
 
 
@@ -177,7 +177,7 @@ def test_a_classifier_is_quantised_by_pictures_of_a_folder(genreg, tmp_path: Pat
     done = genreg("export", tmp_path / "model.npz", "--to", "python", *options)
     assert done.code == 0, done.err
     assert "calibrated on 30 inputs" in done.out
-    assert "the largest output is the same one for" in done.out
+    assert "have the same largest output for" in done.out
 
 
 def test_raw_and_mapped_values_side_by_side_calibrate_alike(genreg, tmp_path: Path) -> None:
@@ -197,8 +197,8 @@ def test_raw_and_mapped_values_side_by_side_calibrate_alike(genreg, tmp_path: Pa
     ("options", "words"),
     [
         (("--calibrate", "seen.npy"), "--calibrate is for --int8: add it"),
-        (("--int8", "--calibrate", "seen.npy", "--max-loss", "1"), "without --dataset, --data-dir, --label"),
-        (("--int8", "--calibrate", "seen.npy", "--dataset", "digits"), "without --dataset, --data-dir, --label"),
+        (("--int8", "--calibrate", "seen.npy", "--max-loss", "1"), "omit --dataset, --data-dir, --label"),
+        (("--int8", "--calibrate", "seen.npy", "--dataset", "digits"), "omit --dataset, --data-dir, --label"),
         (("--int8", "--calibrate", "wide.npy"), "holds shape (5, 7)"),
         (("--int8", "--calibrate", "none.npy"), "at least one"),
         (("--int8", "--calibrate", "nan.npy"), "nan.npy[0]: inputs hold NaN"),
@@ -225,9 +225,9 @@ def test_inputs_that_are_all_alike_are_no_good_measure(genreg, tmp_path: Path) -
     POLICY.save(tmp_path / "policy.npz")
     np.save("zeros.npy", np.zeros((50, 4), np.float32))
     told = ("--int8", "--calibrate", "zeros.npy", "--out", tmp_path / "app")
-    assert "all alike" in genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out
+    assert "are equal" in genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out
     np.save("one.npy", np.zeros((1, 4), np.float32))
     told = ("--int8", "--calibrate", "one.npy", "--out", tmp_path / "other")
     out = genreg("export", tmp_path / "policy.npz", "--to", "python", *told).out
-    assert "there is one input to calibrate by" in out
+    assert "there is only one calibration input" in out
     assert "calibrated on 1 input:" in out

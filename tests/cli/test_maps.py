@@ -105,7 +105,7 @@ def test_info_tells_integers_from_the_floats_they_were_made_from(genreg, model: 
     Model({**whole.header, "training": training}, whole.arrays).save("int8.npz")
     out = genreg("info", "int8.npz").out
     assert "test         best 90.00 % (as float32)\n" in out
-    assert "8 bits       80.00 % on the validation split, calibrated by 40 inputs\n" in out
+    assert "8 bits       80.00 % on the validation split, calibrated on 40 inputs\n" in out
 
 
 def test_info_says_the_layers_of_maps_of_integers(genreg, model: str) -> None:

@@ -54,8 +54,8 @@ def test_tables_of_generations_accuracies_and_attacks(genreg) -> None:
 
 def test_the_papers_mode_says_what_it_does(genreg) -> None:
     out = genreg("mixed", *QUICK, "--paper", *UNMEASURED, "--out", "run").out
-    assert "as published:\n  parents are chosen by test accuracy, so that it is no test any more\n" in out
-    assert "what lies outside whole blocks" in out
+    assert "as published:\n  parents are chosen by test accuracy, which is then no longer a test\n" in out
+    assert "weights outside whole blocks" in out
     assert "chosen on these very images" in out
     assert 'selection = "test"' in Path("run/config.toml").read_text()
 
@@ -78,7 +78,7 @@ def test_a_model_says_what_its_accuracies_are_worth(genreg) -> None:
     assert genreg("mixed", *QUICK, "--paper", *UNMEASURED, "--out", "run", "--quiet").code == 0
     training = load("run/model.npz").header["training"]
     assert training["accuracies"] == {}
-    note = "validation images were learned from; parents were chosen by test accuracy"
+    note = "validation images were used for training; parents were chosen by test accuracy"
     assert training["note"] == note
     out = genreg("info", "run/model.npz").out
     assert f"note         {note}\n" in out
@@ -142,7 +142,7 @@ def test_a_published_run_has_the_published_rows_beside_it(monkeypatch: pytest.Mo
     training["changes"] = [{"setting": "learning_rate", "old": 0.02, "new": 0.01, "generation": 3}]
     text = "\n".join(mixed_report.lines(result, evolution, measured))
     assert "4.29" not in text
-    assert "changed in mid-run: learning_rate; single networks learned by the last settings" in text
+    assert "changed during the run: learning_rate; single networks used the last settings" in text
     training["changes"] = []
     evolution.config = config.replace(child_mutation_rate=0.1)
     assert "4.29" not in "\n".join(mixed_report.lines(result, evolution, measured))
@@ -247,7 +247,7 @@ def test_pictures_are_resized(genreg) -> None:
         (["--set", "strategy=genreg"], "strategy"),
         (["--network", "8,6", "--set", "parts=1"], "parts = 1 must have a number for each of the 2 hidden layers"),
         (["--network", "8,6", "--set", "parts=1,4"], "a layer of 6 units cannot be cut into 4 equal parts"),
-        (["--paper", "--set", "selection=validation"], "chosen on images that were learned from"),
+        (["--paper", "--set", "selection=validation"], "chosen on training images"),
         (["--size", "big"], "size 'big': must be"),
         (["--resume", "run", "--label", "kind"], "--label cannot be combined with --resume"),
         (["--set", "learning_rat=0.1"], "did you mean 'learning_rate'"),

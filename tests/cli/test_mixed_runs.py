@@ -45,7 +45,7 @@ def test_ctrl_c_in_a_generation_saves_the_run(genreg, monkeypatch: pytest.Monkey
         outcome = genreg("mixed", *QUICK, *UNMEASURED, "--out", "run")
     assert outcome.code == 130
     last = "stopped; the run is saved, 2 generations. Measure it with:"
-    line = last if generation == 2 else "stopped and saved after generation 1. Go on with:"
+    line = last if generation == 2 else "stopped and saved after generation 1. Resume with:"
     assert outcome.out.endswith(f"{line}\n  {AGAIN}\n")
     assert not Path("run/measures.json").exists()
     assert genreg("mixed", "--resume", "run", *UNMEASURED, "--quiet").code == 0
@@ -81,7 +81,7 @@ def test_ctrl_c_before_the_first_generation_claims_no_save(
         outcome = genreg(command, *options, "--out", "run")
     assert outcome.code == 130
     assert "stopped and saved" not in outcome.out
-    assert f"Begin again with:\n  genreg-np {command} --resume run\n" in outcome.out
+    assert f"Start again with:\n  genreg-np {command} --resume run\n" in outcome.out
     assert not Path("run/checkpoint.npz").exists()
     more = UNMEASURED if command == "mixed" else ["--generations", 2]
     assert genreg(command, "--resume", "run", *more, "--quiet").code == 0
@@ -99,14 +99,14 @@ def test_ctrl_c_before_the_first_generation_claims_no_save(
 def test_what_the_report_rests_on_cannot_change_in_mid_run(genreg, change: list[object]) -> None:
     assert genreg("mixed", *QUICK, *UNMEASURED, "--out", "run", "--quiet").code == 0
     line = one_line(genreg("mixed", "--resume", "run", "--generations", 3, *change), 2)
-    assert "cannot be changed in a run under way: " in line
+    assert "cannot be changed during a run: " in line
 
 
 def test_a_run_whose_rate_was_changed_says_so_and_is_not_the_papers(genreg) -> None:
     """Single networks learn by the last settings, and what was published is another run."""
     assert genreg("mixed", *QUICK, "--paper", *UNMEASURED, "--set", "learning_rate=0.02", "--out", "run").code == 0
     back = ("mixed", "--resume", "run", "--generations", 3, "--set", "learning_rate=0.01", "--set", "population_size=4")
-    assert "changed in mid-run: learning_rate; single networks" in genreg(*back, *UNMEASURED).out
+    assert "changed during the run: learning_rate; single networks" in genreg(*back, *UNMEASURED).out
     assert json.loads(genreg("mixed", "--resume", "run", *UNMEASURED, "--json").out)["paper"] is False
 
 

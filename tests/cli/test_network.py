@@ -50,11 +50,11 @@ def test_a_network_is_a_setting(genreg) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--network", WORDS, "--hidden", "9"), "network and hidden say the same thing twice"),
+        (("--network", WORDS, "--hidden", "9"), "network and hidden cannot be combined"),
         (("--network", "conv 3 / dense 10"), "layer 1, 'conv 3': KERNEL is missing"),
         (("--network", "conv 3 3 / dense 4"), "end it with `dense 10`"),
         (("--network", "conv 3 9 / dense 10"), "filters of 9 x 9 are larger than the 8 x 8"),
-        (("--network", WORDS, "--strategy", "node-perturbation"), "node-perturbation trains dense layers"),
+        (("--network", WORDS, "--strategy", "node-perturbation"), "node-perturbation trains only dense layers"),
         (("--network", WORDS, "--set", "activation=relu"), "write it as a layer of its own"),
     ],
 )
@@ -70,13 +70,13 @@ def test_a_network_goes_with_a_new_run_only(genreg, maps: Path) -> None:
         genreg("train", "--resume", "run", "--network", WORDS), 2
     )
     line = one_line(genreg("train", "--resume", "run", "--set", "network=dense 10"), 2)
-    assert "network cannot be changed in a run under way" in line
+    assert "network cannot be changed during a run" in line
 
 
 def test_a_presets_network_that_does_not_fit_names_one_that_does(genreg) -> None:
     """One of one's own is refused without."""
     line = one_line(genreg(*DIGITS, "--preset", "convolution", "--out", "a"), 2)
-    assert "preset convolution is for pictures of 28 x 28" in line
+    assert "preset convolution is for 28 x 28 pictures" in line
     example = line.split('--network "')[1].rstrip('"')
     outcome = genreg(*DIGITS, "--preset", "convolution", "--network", example, "--generations", "1", "--out", "b")
     assert outcome.code == 0, outcome.err

@@ -249,8 +249,8 @@ def test_a_light_background_is_said_of_grey_photographs_and_refused_of_letters(g
         assert outcome.code == 0
         assert len(outcome.out.splitlines()) == 2
         assert outcome.err == (
-            "light.png: its border is light, those of the training images were mostly dark; should black and white be "
-            "swapped, add --invert\n"
+            "light.png: its border is light, those of the training images were mostly dark; add --invert if black and "
+            "white should be swapped\n"
         )
     for option in ("--invert", "--as-is"):
         assert genreg("infer", "run/model.npz", "light.png", option).err == ""
@@ -269,7 +269,7 @@ def test_infer_says_what_it_leaves_out_of_a_folder_and_takes_heic_for_no_array(g
         file.unlink()
     line = one_line(genreg("train", "--dataset", photos, "--out", "run"), 1)
     assert line.endswith(
-        "but 1 file of kinds that are not read (1 .heic); convert them to JPEG, say, or remove the folder"
+        "but 1 file of kinds that are not read (1 .heic); convert them, for example to JPEG, or remove the folder"
     )
     assert ", but 1 file of kinds that are not read (1 .heic)" in one_line(genreg("infer", "m.npz", photos / "red"), 1)
 
@@ -279,7 +279,7 @@ def test_bad_pictures_are_named_and_skipped_by_every_command(genreg, photos: Pat
     call = ["train", "--dataset", photos, "--out", "run", *NOT_ANNEALED, 5]
     line = one_line(genreg(*call), 1)
     assert "photos: 1 of 49 pictures cannot be read: red/broken.jpg: " in line
-    assert line.endswith("mend or remove it, or leave it out with --skip-bad")
+    assert line.endswith("fix or remove it, or leave it out with --skip-bad")
     outcome = genreg(*call, "--skip-bad")
     assert outcome.code == 0, outcome.err
     assert "left out: 1 of 49 pictures cannot be read: red/broken.jpg: " in outcome.out

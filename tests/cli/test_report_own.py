@@ -66,7 +66,7 @@ def test_runs_that_ended_early_have_a_page(genreg) -> None:
     assert genreg("report", "perfect").code == 0
     text = Path("perfect/report.html").read_text("utf-8")
     assert "+inf (perfect), at generation 1." in text
-    assert "Not one generation had a finite score" in text
+    assert "No generation had a finite score" in text
     calls = []
 
     def failing(model: Model) -> float:
@@ -85,7 +85,7 @@ def test_a_run_without_a_model_is_one_line(genreg) -> None:
     """One that never had a best ever, or whose model is gone; data that it has none of."""
     with pytest.raises(Exception, match="none of the 8 fitness values"):
         evolved("undefined", undefined)
-    assert "ended before any genome was the best ever" in one_line(genreg("report", "undefined"), 1)
+    assert "ended before it had a best genome" in one_line(genreg("report", "undefined"), 1)
     evolved("run")
     assert "leave out --dataset" in one_line(genreg("report", "run", "--dataset", "digits"), 2)
     notes = json.loads(Path("run/run.json").read_text("utf-8"))

@@ -88,7 +88,7 @@ def test_a_search_for_an_autoencoder(genreg) -> None:
     assert np.abs(drawn.astype(float).ravel() - 255 * expected[0]).max() <= 0.51
     assert load("run/decoder.npz").output_count == load("run/model.npz").output_count == 64
     wrong = genreg("search", "images", "--resume", "run", "--generations", 2)
-    assert "holds a search for another kind, autoencoder, not classifier" in one_line(wrong, 2)
+    assert "holds a search of another kind, autoencoder, not classifier" in one_line(wrong, 2)
 
     shown = genreg("eval", "run/model.npz", "--dataset", "bars.npz")
     assert "gives 64 values and no classes" in one_line(shown, 2)
@@ -114,7 +114,7 @@ def test_a_search_that_has_ended_is_not_gone_on_with_unasked(genreg) -> None:
     assert genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet").code == 0
     before = Path("run/model.npz").read_bytes()
     found = genreg("search", "images", "bars.npz", "--budget", "5s", "--out", "run")
-    assert "holds a search that has ended: go on with --resume run" in one_line(found, 2)
+    assert "holds a search that has ended: continue it with --resume run" in one_line(found, 2)
     assert Path("run/model.npz").read_bytes() == before
 
 
@@ -141,7 +141,7 @@ def test_images_in_two_parts_are_counted(genreg) -> None:
         held = dict(file)
     np.savez("twice.npz", x=np.concatenate([held["x"]] * 2), y=np.concatenate([held["y"]] * 2))
     found = genreg("search", "images", "twice.npz", *QUICK, "--out", "run")
-    assert "also in train: accuracy on those says nothing of new ones" in found.out
+    assert "also in train: accuracy on those says nothing about new ones" in found.out
     assert "also in train" in json.loads(Path("run/search.json").read_text("utf-8"))["remark"]
 
 
@@ -185,13 +185,13 @@ def test_an_individual_is_explained(genreg) -> None:
         (("bars.npz", "--metric", "f1:left"), 2, "there is no class 'left'"),
         (("bars.npz", "--selection", "greedy"), 2, "must be one of steady, crossover"),
         (("bars.npz", "--budget", "soon"), 2, "must look like 60s, 5m or 1h"),
-        (("bars.npz", "--budget", "1m", "--generations", 2), 2, "say the same thing twice"),
-        (("bars.npz", "--dataset", "digits"), 2, "say the same thing twice"),
+        (("bars.npz", "--budget", "1m", "--generations", 2), 2, "cannot be combined"),
+        (("bars.npz", "--dataset", "digits"), 2, "cannot be combined"),
         (("bars.npz", *QUICK, "--max-parameters", 10), 2, "the limits leave no individual"),
         (("bars.npz", *QUICK, "--engine", "cluster"), 2, "unknown engine 'cluster'"),
         (("bars.npz", *QUICK, "--backend", "tpu"), 2, "unknown backend 'tpu'"),
         (("nowhere.npz",), 2, "nowhere.npz"),
-        (("table.csv", *QUICK), 2, "no images of whole-number pixels"),
+        (("table.csv", *QUICK), 2, "not images of integer pixels"),
         (("--resume", "nowhere"), 1, "holds no search"),
         (("--resume", "run", "--out", "other"), 2, "leave out --out"),
     ],
@@ -225,7 +225,7 @@ def test_ctrl_c_leaves_the_best_so_far_and_says_how_to_go_on(tmp_path: Path) -> 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
-    assert "Go on with:" in out
+    assert "Resume with:" in out
     assert "genreg-np search images --resume run" in out
     assert "Traceback" not in err
     assert load("run/model.npz").predict(bars().test.inputs).shape == (len(bars().test),)

@@ -74,7 +74,7 @@ def test_json_and_a_search_that_goes_on(genreg) -> None:
         (("flowers.csv", "--label", "labl"), 2, "did you mean 'label'"),
         (("flowers.csv", "--models", "svmm"), 2, "did you mean 'svm'"),
         (("flowers.csv", "--metric", "f2"), 2, "unknown metric 'f2'"),
-        (("flowers.csv", "--budget", "60s", "--generations", "2"), 2, "say the same thing twice"),
+        (("flowers.csv", "--budget", "60s", "--generations", "2"), 2, "cannot be combined"),
         (("flowers.csv", "--selection", "stedy"), 2, "steady"),
         (("flowers.csv", "--group-column", "a", "--time-column", "b"), 2, "give one of them"),
         (("--resume", "nowhere"), 1, "holds no search"),
@@ -100,7 +100,7 @@ def test_a_page_of_it(genreg) -> None:
         "no model",
         "Columns that matter",
         "Rows held out",
-        "more folds to be judged by",
+        "more folds for judging",
     ):
         assert said in page, said
     assert genreg("report", "run", "--out", "again").code == 0

@@ -113,7 +113,7 @@ def test_a_run_stopped_before_it_began_leaves_nothing(
         patch.setattr(owner, name, pressing(getattr(owner, name), number))
         outcome = genreg("train", *SMALL)
     assert outcome.code == 130
-    assert outcome.out.endswith("stopped; no run was begun\n")
+    assert outcome.out.endswith("stopped; no run was started\n")
     assert outcome.err == ""
     assert not list(Path().glob("runs/*"))
 
@@ -131,7 +131,7 @@ def test_a_run_that_goes_on_and_is_stopped_before_it_does_is_as_it_was(
             patch.setattr(Genreg, "prepare", pressing(Genreg.prepare))
         outcome = genreg("train", "--resume", "run", "--generations", 4)
     assert outcome.code == 130
-    assert outcome.out.endswith("stopped; the run is as it was. Go on with:\n  genreg-np train --resume run\n")
+    assert outcome.out.endswith("stopped; the run is unchanged. Resume with:\n  genreg-np train --resume run\n")
     assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == before
 
 
@@ -145,7 +145,7 @@ def test_a_run_stopped_while_its_budget_is_measured_has_all_of_it_when_it_goes_o
             patch.setattr(Genreg, "step", pressing(Genreg.step))
             outcome = genreg(*arguments)
         assert outcome.code == 130
-        assert outcome.out.endswith("Begin again with:\n  genreg-np train --resume run\n")
+        assert outcome.out.endswith("Start again with:\n  genreg-np train --resume run\n")
         assert "budget = 1.0" in Path("run/config.toml").read_text()
     measured = []
 
@@ -165,7 +165,7 @@ def test_a_generation_is_waited_for_and_said(genreg, monkeypatch: pytest.MonkeyP
         patch.setattr(Evolution, "step", pressing(Evolution.step, said=said))
         outcome = genreg("train", *SMALL, "--out", "run")
     assert outcome.code == 130
-    assert outcome.out.endswith("stopped and saved after generation 1. Go on with:\n  genreg-np train --resume run\n")
+    assert outcome.out.endswith("stopped and saved after generation 1. Resume with:\n  genreg-np train --resume run\n")
     assert [line.partition(" (")[0] for line in said] == ["stopping after this generation"]
 
 
@@ -178,7 +178,7 @@ def test_the_end_of_a_run_is_waited_for_and_nothing_is_missing(
         outcome = genreg("train", *SMALL, "--generations", 2, "--out", "run", "--json")
     assert outcome.code == 0
     assert json.loads(outcome.out)["test_accuracy"] is not None
-    assert [line.partition(" (")[0] for line in said] == ["stopping after the run's last look at its accuracy"]
+    assert [line.partition(" (")[0] for line in said] == ["stopping after the final measurement of accuracy"]
 
 
 @pytest.mark.parametrize("when", ["loading", "a generation"])
@@ -309,7 +309,7 @@ def test_measuring_a_budget_ends_though_a_generation_does_not(number: signal.Sig
         process.kill()  # it would go on for many minutes
     assert process.returncode == 130, err
     said = err or out  # by the main thread, where the signal came just before the kernel
-    assert said.endswith("Begin again with:\n  genreg-np train --resume run\n")
+    assert said.endswith("Start again with:\n  genreg-np train --resume run\n")
     assert "budget = 20.0" in Path("run/config.toml").read_text()
 
 

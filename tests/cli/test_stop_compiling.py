@@ -100,7 +100,7 @@ class Compiling:
 
 def check_stopped(code: int, out: str, err: str) -> None:
     assert code == 130, err
-    assert (err or out).strip().splitlines()[-1] == "stopped; no run was begun"
+    assert (err or out).strip().splitlines()[-1] == "stopped; no run was started"
     assert "Traceback" not in err
     assert "ignored" not in err
     assert not Path("run").exists()

@@ -171,9 +171,9 @@ def test_a_comment_that_names_columns_is_a_header_here_too(genreg) -> None:
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (("infer", "MODEL", "penguins.csv", "--out", "penguins.csv"), "is the table that is read"),
+        (("infer", "MODEL", "penguins.csv", "--out", "penguins.csv"), "is the input table"),
         (("infer", "MODEL", "penguins.csv", "--out", "p.parquet"), "name a file that ends in"),
-        (("eval", "MODEL", "--dataset", "penguins.csv", "--drop", "sex"), "--drop goes with training"),
+        (("eval", "MODEL", "--dataset", "penguins.csv", "--drop", "sex"), "--drop is for training"),
         (("eval", "MODEL", "--dataset", "bare.csv"), "no row has a label in column 'species'"),
     ],
 )
@@ -191,7 +191,7 @@ def test_words_that_no_model_knows_are_told_of(genreg, penguin_model: str) -> No
     """Where a column has no other; a few are usual."""
     rows = [["1", "Elsewhere", "40", "male", "2007-01-01", "yes"]] * 2
     write("far.csv", rows, HEADER[:6])
-    assert "the model knows no word of column 'island'" in genreg("infer", penguin_model, "far.csv").err
+    assert "the model knows no words of column 'island'" in genreg("infer", penguin_model, "far.csv").err
     write("near.csv", [*rows, ["1", "Dream", "40", "male", "2007-01-01", "yes"]], HEADER[:6])
     assert genreg("infer", penguin_model, "near.csv").err == ""
 
@@ -255,10 +255,10 @@ def test_rows_that_cannot_be_have_their_line(
         (("--label", "specis"), "did you mean 'species'"),
         (("--label", "species", "--drop", "islnd"), "did you mean 'island'"),
         (("--label", "species", "--kind", "island=colour"), "must look like COLUMN=KIND"),
-        (("--label", "species", "--keep", "sex", "--drop", "sex"), "cannot be kept and dropped"),
-        (("--label", "species", "--task", "values"), "is no number to predict"),
+        (("--label", "species", "--keep", "sex", "--drop", "sex"), "cannot be both kept and dropped"),
+        (("--label", "species", "--task", "values"), "is not a number to predict"),
         (("--label", "species", "--weight", "sex"), "a weight must be a number"),
-        (("--label", "species", "--kind", "bill length=dates"), "not all are dates of one kind"),
+        (("--label", "species", "--kind", "bill length=dates"), "not all are dates of one format"),
         (("--label", "species", "--label", "species"), "named twice"),
     ],
 )
@@ -276,4 +276,4 @@ def test_ten_thousand_columns_and_a_table_of_one_column(genreg) -> None:
     write("wide.csv", rows, [*names, "kind"])
     assert "12 rows, 10000 columns" in genreg("data", "show", "wide.csv").out
     write("one.csv", [["a"], ["b"]], ["kind"])
-    assert "one column only" in genreg("data", "show", "one.csv").err
+    assert "only one column" in genreg("data", "show", "one.csv").err

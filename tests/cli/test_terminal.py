@@ -178,9 +178,20 @@ def test_json_is_the_same_under_any_encoding(monkeypatch: pytest.MonkeyPatch, na
     assert "żółć" in json.dumps(results[0], ensure_ascii=False) or name == "infer"
 
 
-@pytest.mark.parametrize("fault", ["none", "closed", "broken pipe", "full disk"])
-@pytest.mark.parametrize("which", ["stdout", "stderr", "both"])
-@pytest.mark.parametrize("name", CALLS)
+SLOW = ("search", "report")  # words a call begins with
+SOME = {("stdout", "full disk"), ("stdout", "broken pipe"), ("stderr", "closed"), ("both", "none")}  # enough
+
+
+@pytest.mark.parametrize(
+    ("name", "which", "fault"),
+    [
+        (name, which, fault)
+        for name in CALLS
+        for which in ("stdout", "stderr", "both")
+        for fault in ("none", "closed", "broken pipe", "full disk")
+        if (which, fault) in SOME or not name.startswith(SLOW)
+    ],
+)
 def test_no_stream_ends_a_command(monkeypatch: pytest.MonkeyPatch, name: str, which: str, fault: str) -> None:
     """All is done, with the usual exit code; that a full disk lost the output is said, and is a failure."""
 

@@ -37,7 +37,7 @@ def test_train_help_is_short_and_names_every_strategy_and_preset(genreg) -> None
         assert re.search(rf"[ \n]{name}[,\n]", out), name
     assert "--preset NAME --help" in out
     assert "--strategy NAME --help" in out
-    assert "as preset fast has them" in out
+    assert "as in preset fast" in out
     assert "  detectors=24  " in out
     assert "survival_cutoff" not in out
 
@@ -50,7 +50,7 @@ def test_help_beside_a_strategy_or_preset_has_all_its_settings_as_set_takes_them
     preset = default_preset("mnist", name) if given else name
     outcome = genreg("train", option, name, "--help")
     assert outcome.code == 0
-    assert f"as preset {preset} has them" in outcome.out
+    assert f"as in preset {preset}" in outcome.out
     config = TrainConfig.from_preset(preset, **given)
     found = words_and_meanings(outcome.out)
     assert TrainConfig.from_dict(dict(map(parse_assignment, found))) == config
@@ -76,7 +76,7 @@ def test_help_works_anywhere_on_the_line(genreg, arguments: list[str]) -> None:
 
 def test_help_goes_by_the_dataset_too(genreg) -> None:
     out = genreg("train", "--help", "--dataset", "letters").out
-    assert "as preset alphabet has them" in out
+    assert "as in preset alphabet" in out
     assert "hidden=128" not in out, "which has an option of its own"
 
 
@@ -101,7 +101,7 @@ def test_help_goes_by_set_and_config_as_a_run_does(
     Path("plain.toml").write_text("seed = 9", "utf-8")
     outcome = genreg("train", *arguments, "--help")
     assert (outcome.code, outcome.err) == (0, "")
-    assert f"as preset {preset} have them" in outcome.out
+    assert f"as in preset {preset}" in outcome.out
     found = TrainConfig.from_dict(dict(map(parse_assignment, words_and_meanings(outcome.out))))
     assert found == TrainConfig.from_preset(preset.partition(" ")[0], **values)
 

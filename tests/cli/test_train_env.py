@@ -99,18 +99,18 @@ def test_processes_share_the_episodes(genreg) -> None:
         (["--env", WALK, "--strategy", "gradient"], "no genomes to hand out"),
         (["--env", WALK, "--preset", "evolution-strategy"], "annealing=none"),
         (["--env", WALK, "--threads", "0"], "1 or more"),
-        (["--env", WALK, "--device", "1"], "goes with --backend cupy"),
+        (["--env", WALK, "--device", "1"], "needs --backend cupy"),
         (["--env", WALK, "--set", "class_weight=balanced"], "class_weight is a setting of runs on data"),
-        (["--env", WALK, "--extend"], "goes with --resume"),
+        (["--env", WALK, "--extend"], "needs --resume"),
         (["--env", " "], "--env is empty"),
         (["--env", "tests.control.games:WIDTH"], "is int, not a function"),
         (["--env", "..a:b"], "cannot be imported"),
         (["--env", "tests.control.games:breaks"], "cannot be made: RuntimeError: no"),
-        (["--env", WALK, "--budget", "5s", "--generations", "3"], "same thing twice"),
+        (["--env", WALK, "--budget", "5s", "--generations", "3"], "cannot be combined"),
         (["--env", WALK, "--budget", "soon"], "must look like"),
         (["--env", WALK, "--network", "dense 3"], "dense 2"),
-        (["--env", WALK, "--target", "nan"], "no mean return"),
-        (["--episodes", "3"], "--episodes goes with --env"),
+        (["--env", WALK, "--target", "nan"], "must be a mean return"),
+        (["--episodes", "3"], "--episodes needs --env"),
     ],
 )
 def test_what_cannot_be_is_refused(genreg, arguments: list[str], words: str) -> None:
@@ -143,7 +143,7 @@ def test_a_run_whose_origin_was_changed_is_refused(genreg) -> None:
     config.write_text("\n".join(kept))
     outcome = genreg("train", "--resume", "run", "--generations", "4")
     assert outcome.code == 1
-    assert "what it says of its environment is not what train --env writes" in outcome.err
+    assert "its notes on the environment are not what train --env writes" in outcome.err
 
 
 def test_a_run_by_the_clock_goes_on_by_the_clock(genreg) -> None:
@@ -171,7 +171,7 @@ def test_planned_steps_are_extended_only_where_that_is_asked_for(genreg) -> None
 def test_a_run_on_data_is_no_run_of_an_environment(genreg) -> None:
     genreg("train", "--dataset", "digits", *FAST, "--out", "data")
     outcome = genreg("train", "--resume", "data", "--env", WALK, "--budget", "1s")
-    assert (outcome.code, "is no run of train --env" in outcome.err) == (2, True)
+    assert (outcome.code, "is not a run of train --env" in outcome.err) == (2, True)
     outcome = genreg("train", "--env", WALK, *SHORT, "--out", "data")
     assert (outcome.code, "--resume data" in outcome.err) == (1, True)
 
@@ -272,7 +272,7 @@ def test_a_model_cannot_have_a_function_called(genreg, policy: Path) -> None:
     arrays["header"] = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
     Path("evil.npz").write_bytes(pack_arrays(arrays))
     outcome = genreg("play", "evil.npz")
-    assert (outcome.code, "which a file cannot import by itself" in outcome.err) == (2, True)
+    assert (outcome.code, "which is imported only if you name it" in outcome.err) == (2, True)
 
 
 def test_config_and_origin_say_what_was_played(genreg, policy: Path) -> None:

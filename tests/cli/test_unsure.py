@@ -14,7 +14,7 @@ from genreg_np.model import Model, Network
 from tests.cli import FAST, one_line, save_relabelled
 from tests.helpers import model_of
 
-NO_DISTANCE = "has no distance to what it was trained on"
+NO_DISTANCE = "does not recognise unfamiliar inputs"
 
 
 @pytest.fixture
@@ -121,10 +121,10 @@ def test_eval_counts_what_is_answered(genreg, knowing: Path) -> None:
     plain = json.loads(genreg("eval", knowing, "--json").out)
     assert {name: value for name, value in found.items() if name in plain} == plain
     printed = genreg("eval", knowing, "--reject", threshold).out
-    assert f"answered {100 * answered.mean():.2f} % of them, of which right {100 * right.mean():.2f} %" in printed
+    assert f"answered {100 * answered.mean():.2f} % of them, {100 * right.mean():.2f} % of those correctly" in printed
     none = json.loads(genreg("eval", knowing, "--reject", 1, "--json").out)
     assert (none["answered"], none["answered_accuracy"]) == (0, None)
-    assert "of which right -" in genreg("eval", knowing, "--reject", 1).out
+    assert "of them, - of those correctly" in genreg("eval", knowing, "--reject", 1).out
 
 
 def test_info_says_that_unfamiliar_inputs_are_told(genreg, knowing: Path) -> None:
@@ -163,7 +163,7 @@ def test_data_too_alike_to_tell_by_are_said(genreg) -> None:
     options = ["--dataset", "letters", *FAST, "--set", "images_per_class=1", "--familiarity"]
     found = genreg("train", *options, "--out", "run")
     assert found.code == 0, found.err
-    assert "too few or too alike for the model to recognise unfamiliar inputs" in found.out + found.err
+    assert "or too similar ones, for the model to recognise unfamiliar inputs" in found.out + found.err
     assert "familiarity" not in load("run/model.npz").header
 
 
@@ -172,4 +172,4 @@ def test_export_says_where_the_distance_is_lost(genreg, knowing: Path, options: 
     limit = ["--max-loss", 100] if "--int8" in options else []
     found = genreg("export", knowing, "--out", "app", "--to", *options, *limit)
     assert found.code == 0, found.err
-    assert ("the model's distance is left out" in found.err) is says
+    assert ("leave out the distance" in found.err) is says

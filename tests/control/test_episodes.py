@@ -156,7 +156,7 @@ def test_a_function_of_a_module_makes_an_environment_by_its_name() -> None:
         (games.Many, "actions are MultiBinary"),
         (games.Whole, r"1 whole number \(int32\)"),
         (games.breaks, "cannot be made: RuntimeError: no environment"),
-        (games.none, "made int, not an environment"),
+        (games.none, "returned int, not a Gymnasium environment"),
         (lambda: games.Walk(), "define it at the top level"),
         (7, "a name or a function"),
     ],
@@ -192,7 +192,7 @@ def test_observations_that_are_no_numbers_are_refused() -> None:
 
 
 def test_observations_of_another_shape_are_refused() -> None:
-    with pytest.raises(FitnessError, match=r"an observation has 3 numbers, and observation_space says \(2,\)"):
+    with pytest.raises(FitnessError, match=r"an observation has 3 numbers, but observation_space is \(2,\)"):
         episodes(games.Wider).network(TINY)
 
 
@@ -248,7 +248,7 @@ def test_rewards_that_are_no_numbers_are_refused() -> None:
 
 
 def test_an_environment_that_ignores_its_seed_is_told_of() -> None:
-    with pytest.warns(RuntimeWarning, match="no run of it can be repeated"):
+    with pytest.warns(RuntimeWarning, match="its runs cannot be reproduced"):
         episodes(games.Chance).network(TINY)
 
 

@@ -113,7 +113,7 @@ def test_labels_become_classes(
         ({"x": IMAGES, "y": LABELS[:-1]}, "30 train inputs, but 29 labels"),
         ({"x": LABELS, "y": LABELS}, "samples, ..."),
         ({"x": np.array(["a"] * N)[:, None], "y": LABELS}, "numbers are needed"),
-        ({"x": IMAGES, "y": np.eye(3)[LABELS]}, r"of one-hot rows take labels.argmax"),
+        ({"x": IMAGES, "y": np.eye(3)[LABELS]}, r"for one-hot rows, pass labels.argmax"),
         ({"x": IMAGES, "y": np.full(N, np.inf)}, "target 'y' of sample 0 is inf"),
         ({"x": IMAGES, "y": np.where(LABELS, 1.0, -1e300)}, "up to 1e.300, .*integers or text"),
         ({"x": IMAGES.astype(np.uint64) + 2**63, "y": LABELS}, "from 9223372036854775808 to 9223372036854775927"),

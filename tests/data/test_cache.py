@@ -71,7 +71,7 @@ def test_places_are_searched_in_the_documented_order(
     asked, environment, debian = tmp_path / "asked", tmp_path / "environment", tmp_path / "debian"
     monkeypatch.setenv("GENREG_DATA", str(environment))
     monkeypatch.setattr(cache, "DEBIAN_FOLDER", debian)
-    with pytest.raises(UsageError, match=r"GENREG_DATA=.*environment names no folder"):
+    with pytest.raises(UsageError, match=r"GENREG_DATA=.*environment is not a folder"):
         find(source, asked)
     environment.mkdir()
     assert search_folders(asked) == [asked, environment, bare_machine, debian]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from genreg_np.data.centring import border_mean, centred, is_light, is_written, mnist_squares, takes_centred
 from genreg_np.model import Model, Network
@@ -121,7 +122,13 @@ def test_mnist_digits_come_back_from_photographs() -> None:
         photograph = np.clip(paper + page * (225 - paper), 0, 255).astype(np.uint8)
         pictures.append(centred(photograph))
         scaled.append(np.asarray(Image.fromarray(photograph).resize((28, 28), Image.Resampling.BILINEAR)))
-    trained = mnist.dense()
     assert all(one is not None for one in pictures)
-    assert (trained.predict(np.stack(pictures)) == labels).mean() > 0.9
-    assert (trained.predict(np.stack(scaled)) == labels).mean() < 0.5
+    assert (nearest(np.stack(pictures)) == labels).mean() > 0.9
+    assert (nearest(np.stack(scaled)) == labels).mean() < 0.5
+
+
+def nearest(pictures: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the labels (N,) of the training images nearest to pictures (N, 28, 28)."""
+    known = mnist.dataset().train.inputs[:10_000].reshape(10_000, -1).astype(np.float32)
+    distances = (known**2).sum(1) - 2 * pictures.reshape(len(pictures), -1).astype(np.float32) @ known.T
+    return mnist.dataset().train.labels[distances.argmin(1)]

@@ -218,7 +218,7 @@ def test_a_download_is_checked_and_kept(served: Callable[[bytes], Cifar], bare_m
 def test_a_wrong_download_is_not_kept(served: Callable[[bytes], Cifar], bare_machine: Path, body: bytes) -> None:
     source = served(body)
     error = outcome(lambda: load_cifar(source))
-    assert "cifar-10-binary.tar.gz cannot be downloaded (127.0.0.1: it sent something else" in one_line(error)
+    assert "cifar-10-binary.tar.gz cannot be downloaded (127.0.0.1: it sent something other" in one_line(error)
     assert not list(bare_machine.rglob("*.gz"))
 
 
@@ -272,14 +272,14 @@ def test_as_many_of_each_class_as_is_published(source: Cifar, form: Form, tmp_pa
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ({"labels": [0, 1] * 10}, "its data are no 20 pictures"),
-        ({"data": np.zeros((20, 3071), np.uint8), "labels": [0, 1] * 10}, "its data are no 20 pictures"),
-        ({"data": np.zeros((20, 3072), np.uint8), "fine_labels": [0, 1] * 10}, "its labels are no 20 numbers"),
-        ({"data": np.zeros((20, 3072), np.uint8), "labels": [0] * 19}, "its labels are no 20 numbers"),
-        ({"data": np.zeros((20, 3072), np.uint8), "labels": ["a"] * 20}, "its labels are no 20 numbers"),
-        ({"data": np.zeros((20, 3072), np.uint8), "labels": [-1] * 20}, "its labels are no numbers of classes"),
-        ({"data": np.zeros((20, 3072), np.uint8), "labels": [2**31 - 1] * 20}, "its labels are no numbers of classes"),
-        ({"data": np.zeros((20, 768), np.float32), "labels": [0] * 20}, "is not read as a pickle of arrays"),
+        ({"labels": [0, 1] * 10}, "its data are not 20 pictures"),
+        ({"data": np.zeros((20, 3071), np.uint8), "labels": [0, 1] * 10}, "its data are not 20 pictures"),
+        ({"data": np.zeros((20, 3072), np.uint8), "fine_labels": [0, 1] * 10}, "its labels are not 20 numbers"),
+        ({"data": np.zeros((20, 3072), np.uint8), "labels": [0] * 19}, "its labels are not 20 numbers"),
+        ({"data": np.zeros((20, 3072), np.uint8), "labels": ["a"] * 20}, "its labels are not 20 numbers"),
+        ({"data": np.zeros((20, 3072), np.uint8), "labels": [-1] * 20}, "its labels are not class numbers"),
+        ({"data": np.zeros((20, 3072), np.uint8), "labels": [2**31 - 1] * 20}, "its labels are not class numbers"),
+        ({"data": np.zeros((20, 768), np.float32), "labels": [0] * 20}, "cannot be read as a pickle of arrays"),
     ],
 )
 def test_a_pickle_of_something_else_is_refused(value: dict[str, object], said: str, tmp_path: Path) -> None:

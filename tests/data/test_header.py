@@ -214,7 +214,7 @@ def test_commas_in_thousands_and_underscores_are_no_numbers(read: Callable[..., 
 
 def test_a_byte_that_is_no_text_has_its_line(read: Callable[..., Dataset]) -> None:
     for before in (0, 1, 30):
-        with pytest.raises(DataError, match=f"line {before + 1}: not text in UTF-8"):
+        with pytest.raises(DataError, match=f"line {before + 1}: not UTF-8 text"):
             read(b"1,2,\xc3\xa4\n" * before + b"1,2,\xe4\n" + b"1,2,x\n" * 9)
 
 

@@ -255,13 +255,13 @@ def test_all_that_cannot_be_read_is_counted_and_named(tmp_path: Path) -> None:
     assert line.startswith(f"{tmp_path}: 4 of 13 pictures cannot be read: a/empty.png: the file is empty, ")
     for words in ("a/half.jpg: damaged", "a/html.jpg: not an image", "a/huge.png: more than 67,108,864 pixels"):
         assert words in line
-    assert line.endswith("; mend or remove them, or leave them out with --skip-bad")
+    assert line.endswith("; fix or remove them, or leave them out with --skip-bad")
     dataset = load_folder(tmp_path, skip_bad=True)
     assert np.bincount(dataset.everything.labels).tolist() == [5, 4]
     assert dataset.note.startswith("left out: 4 of 13 pictures cannot be read: a/empty.png: the file is empty, ")
     for index in range(9):
         (tmp_path / "b" / f"x{index}.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"13 of 22 pictures .*, and 8 more; mend"):
+    with pytest.raises(DataError, match=r"13 of 22 pictures .*, and 8 more; fix"):
         load_folder(tmp_path)
 
 
@@ -301,7 +301,7 @@ def test_pictures_that_are_alike_are_said(tmp_path: Path) -> None:
         (tmp_path / "same" / f"{index}.png").write_bytes(same)
     (tmp_path / "b" / "copy.png").write_bytes((tmp_path / "a" / "1.png").read_bytes())
     dataset = load_folder(tmp_path)
-    assert "; class lone with one image: there is none to measure accuracy by; " in dataset.note
+    assert "; class lone with one image: none is left to measure accuracy; " in dataset.note
     assert "; class same: all its images are the same; " in dataset.note
     assert "; 1 image is in another class, too: a/1.png is b/copy.png; " in dataset.note
     dataset.check_trainable()

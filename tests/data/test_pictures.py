@@ -305,7 +305,7 @@ def test_loose_files_in_test_are_left_out_and_said(tmp_path: Path) -> None:
 def test_splits_among_other_folders_or_without_train_are_not_taken_for_classes(tmp_path: Path) -> None:
     for split in ("train", "test", "extra"):
         save(tmp_path / split / "a" / "1.png")
-    with pytest.raises(DataError, match="extra lies beside train/ and test/"):
+    with pytest.raises(DataError, match="extra is next to train/ and test/"):
         load_folder(tmp_path)
     (tmp_path / "train").rename(tmp_path / "validation")
     (tmp_path / "extra").rename(tmp_path / ".extra")

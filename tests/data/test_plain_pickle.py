@@ -161,7 +161,7 @@ HOSTILE = {
 def test_whatever_else_is_refused_in_a_line(content: bytes) -> None:
     error = outcome(lambda: read_plain_pickle(content, "some/file"))
     assert isinstance(error, DataError)
-    assert str(error).startswith("some/file: is not read as a pickle of arrays (")
+    assert str(error).startswith("some/file: cannot be read as a pickle of arrays (")
     assert len(one_line(error)) < 250
 
 

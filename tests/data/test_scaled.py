@@ -83,11 +83,11 @@ def test_what_is_kept_is_what_was_read(
     assert told == [(12, 12)]
     assert same(first, second)
     assert first.origin == second.origin
-    assert f"; the pictures as scaled are kept for the next time in {kept}; " in first.note
-    assert f"; the pictures as scaled are taken from {kept}: no file has changed since; " in second.note
-    said = [[line for line in dataset.note.split("; ") if "as scaled" not in line] for dataset in (first, second)]
+    assert f"; the scaled pictures are kept for the next time in {kept}; " in first.note
+    assert f"; the scaled pictures are taken from {kept}: no file has changed since; " in second.note
+    said = [[line for line in dataset.note.split("; ") if "scaled pictures" not in line] for dataset in (first, second)]
     assert said[0] == said[1]
-    assert second.note.count("as scaled") == 1
+    assert second.note.count("scaled pictures") == 1
     assert second.train.inputs.flags.writeable
 
 
@@ -275,7 +275,7 @@ def test_a_variable_turns_it_off(
 ) -> None:
     load_folder(photographs)
     monkeypatch.setenv(scaled.VARIABLE, "0")
-    assert "as scaled" not in load_folder(photographs).note
+    assert "scaled pictures" not in load_folder(photographs).note
     assert len(reads) == 2
 
 

@@ -65,7 +65,7 @@ def test_it_is_said_in_one_line() -> None:
     noted = with_shared_noted(dataset([1, 2], [3], [1, 2, 3, 4]))
     assert noted.note == (
         "known; before; 2 images of test are also in train, 1 image of test is also in validation: "
-        "accuracy on those says nothing of new ones"
+        "accuracy on those says nothing about new ones"
     )
     silent = dataset([1], [2], [3])
     assert with_shared_noted(silent) is silent
@@ -94,7 +94,7 @@ def test_a_folder_of_idx_files_says_it(originals: Path) -> None:
     test[:3] = train[0]
     write_idx(originals / f"{FILES[2]}.gz", test)
     note = load_dataset(originals).note
-    assert note.endswith("accuracy on those says nothing of new ones")
+    assert note.endswith("accuracy on those says nothing about new ones")
     assert "3 images of test are also in " in note
 
 

@@ -48,7 +48,7 @@ def test_colours_are_shown(tmp_path: Path) -> None:
 
 
 def test_what_is_no_image_cannot_be_shown(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="are no images"):
+    with pytest.raises(DataError, match="are not images"):
         contact_sheet(dataset_of(np.zeros((4, 5), np.float32), None), "train", tmp_path / "sheet.png")
     with pytest.raises(DataError, match="no split"):
         contact_sheet(dataset_of(np.zeros((4, 5, 5), np.uint8)), "tset", tmp_path / "sheet.png")

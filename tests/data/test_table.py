@@ -100,7 +100,7 @@ def test_a_field_in_quotes_may_have_several_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("1,x,a", r"line 4, column 'y': 'x' is not a finite number; mend it, leave it empty .* or say --kind"),
+        ("1,x,a", r"line 4, column 'y': 'x' is not a finite number; fix it, leave it empty .* or say --kind"),
         ("1,inf,a", r"line 4, column 'y': 'inf'"),
         ("1,1e39,a", r"line 4, column 'y': '1e39'"),
         ("1,2", r"line 4: 2 fields, but 3"),

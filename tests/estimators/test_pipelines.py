@@ -150,7 +150,7 @@ def test_groups_are_never_on_both_sides() -> None:
         ({"selection": "best"}, "selection"),
         ({"folds": 90}, "fewer than 90 folds"),
         ({"metric": "r2"}, "does not fit classes"),
-        ({"metric": f1_score}, "must be the name of a scorer of scikit-learn"),
+        ({"metric": f1_score}, "must be the name of a scikit-learn scorer"),
         ({"models": ["svm", 3]}, "models"),
         ({"models": 5}, "must be a list of names"),
         ({"folds": 1}, "folds = 1 must be at least 2"),
@@ -158,7 +158,7 @@ def test_groups_are_never_on_both_sides() -> None:
         ({"generations": 0}, "generations = 0 must be at least 1"),
         ({"generations": None, "time_budget": float("inf")}, "time_budget = inf"),
         ({"generations": None, "time_budget": None}, "time_budget = None"),
-        ({"n_jobs": 0}, "n_jobs = 0 are none"),
+        ({"n_jobs": 0}, "n_jobs = 0 is not allowed"),
         ({"n_jobs": 1.5}, "n_jobs = 1.5 must be a whole number"),
     ],
 )

@@ -81,7 +81,7 @@ def test_the_header_names_every_input() -> None:
     assert 'features[0]  "width / cm"' in header
     assert 'features[1]  "\\052/ evil /\\052 \\?\\?/"' in header
     assert 'features[3]  ""' in header
-    assert "What stands where" not in files_of(zoo.exhibit_of("standardised features").model, "c")["model.h"].decode()
+    assert "Inputs and outputs" not in files_of(zoo.exhibit_of("standardised features").model, "c")["model.h"].decode()
 
 
 @pytest.mark.parametrize("options", [("-O0",), ("-Os",), ("-O3", "-march=native")], ids=" ".join)
@@ -310,9 +310,9 @@ def test_what_c_cannot_express_is_refused() -> None:
     network = Network.build((9, 11), (), 2, fixed=(Deskew((9, 11)),))
     plain = Network.build((3,), (), 2)
     refused = {
-        "layer 0 (deskew) cannot be expressed in c: it takes levels, but raw values arrive": model_of(network),
+        "layer 0 (deskew) cannot be expressed in c: it takes levels, but its inputs are raw values": model_of(network),
         "class name 1 cannot be expressed in c": model_of(plain, class_names=("a", "b\0")),
-        "no more than 4,095 bytes": model_of(plain, class_names=("a", "é" * 2048)),
+        "at most 4,095 bytes": model_of(plain, class_names=("a", "é" * 2048)),
         "input_range 0.2 .. 0.7 cannot be expressed in c": model_of(plain, input_range=(0.2, 0.7)),
         "input_range 0 .. 1e+20 cannot be expressed in c": model_of(plain, input_range=(0.0, 1e20)),
     }

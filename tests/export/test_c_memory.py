@@ -53,7 +53,7 @@ def stack_used(folder: Path, name: str = "model") -> int:
     return sum(int(line.split("\t")[1]) for line in lines)
 
 
-@pytest.mark.parametrize("option", ["-Os", "-O2", "-O3"])
+@pytest.mark.parametrize("option", ["-Os", pytest.param("-O2", marks=pytest.mark.soak), "-O3"])
 @pytest.mark.parametrize("name", [*EXHIBITS, "large"])
 def test_the_stack_is_as_large_as_stated(name: str, option: str, tmp_path: Path) -> None:
     """All functions together take no more than the header says, on this machine and on a microcontroller."""

@@ -51,11 +51,11 @@ def test_the_header_says_what_integers_were_made_from() -> None:
     told = origin(telling("int8, relu", {"int8": INT8}))
     assert told["Made from"] == f"SHA-256 of the float32 model.npz {INT8['from']}"
     assert told["8 bits"] == (
-        "98.10 % on the validation split, 98.20 % there as float32, calibrated by 5,000 inputs of mnist"
+        "98.10 % on the validation split, 98.20 % there as float32, calibrated on 5,000 inputs of mnist"
     )
     only = {"float32_validation_accuracy": 1, "inputs": 7}
     assert origin(telling("int8, relu", {"int8": only}))["8 bits"] == (
-        "100.00 % on the validation split as float32, calibrated by 7 inputs"
+        "100.00 % on the validation split as float32, calibrated on 7 inputs"
     )
 
 

@@ -154,7 +154,7 @@ def test_the_example_answers_row_by_row(between: str, tmp_path: Path) -> None:
         assert np.abs(found - expected).max() <= LOGITS * np.abs(expected).max()
     assert ran(GCC, tmp_path, "example", "--check") == (0, b"the test vector agrees\n", "")
     assert ran(GCC, tmp_path, "example", given=rows.rstrip(b"\n"))[1] == out
-    assert "The model remembers: rows are one step after another" in (tmp_path / "main.c").read_text()
+    assert "The model is recurrent: rows are consecutive steps" in (tmp_path / "main.c").read_text()
 
 
 def test_the_example_names_classes_of_whole_numbers(tmp_path: Path) -> None:

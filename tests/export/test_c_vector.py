@@ -17,7 +17,7 @@ from tests.export.test_c import CHECKED
 from tests.export.test_c_memory import large
 from tests.helpers import model_of, one_line
 
-SPOILT = "the test vector does not agree: weights, code or compiler are not what they were"
+SPOILT = "the test vector does not agree: weights, code or compiler have changed"
 WITHOUT_STDIO = '#include "model_test.h"\nint main(void) {{ static {0} room[{1}]; return model_test(room) ? 0 : 3; }}\n'
 
 

@@ -188,7 +188,7 @@ def test_more_weights_than_a_file_holds_are_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(onnx_, "MOST_BYTES", 100)
     with pytest.raises(UsageError) as raised:
         export(exhibit_of("dense, relu").model, "onnx", tmp_path / "out")
-    assert one_line(raised.value).endswith("but an onnx file holds 100 at most")
+    assert one_line(raised.value).endswith("but an onnx file holds at most 100")
     assert not (tmp_path / "out").exists()
 
 

@@ -269,5 +269,5 @@ def test_a_file_that_is_no_image_is_named(visit: Visit, tmp_path: Path) -> None:
     browser.wait_for("document.getElementById('best').textContent === 'upper left'")
     (tmp_path / "words.png").write_text("no image")
     take(browser, tmp_path / "words.png")
-    assert browser.text("#notice") == "words.png: no image that this browser can read"
+    assert browser.text("#notice") == "words.png: not an image that this browser can read"
     assert browser.text("#best") == "upper left"

@@ -221,7 +221,7 @@ def test_many_numbers_are_pasted_into_one_field(visit: Visit) -> None:
         assert browser.text("#certainty") == f"{100 * chance:.1f} %"
     browser.run("document.querySelector('textarea').select()")
     browser.call("Input.insertText", text="1 2 3")
-    assert browser.text("#notice") == "200 numbers are needed, 3 are here"
+    assert browser.text("#notice") == "200 numbers are needed, but there are 3"
 
 
 def test_values_are_shown_as_numbers(visit: Visit, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def models(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 
 @pytest.mark.parametrize(
-    "name", ["nodes", "int8", *(pytest.param(name, marks=pytest.mark.soak) for name in ("fast", "convolution"))]
+    "name", ["nodes", *(pytest.param(name, marks=pytest.mark.soak) for name in ("int8", "fast", "convolution"))]
 )
 def test_two_hundred_test_images_are_answered_as_in_python(
     visit: Visit, mnist: Dataset, models: dict[str, Model], tmp_path: Path, name: str

@@ -303,7 +303,7 @@ def test_what_is_transparent_lies_on_white_and_the_page_says_so(visit: Visit, tm
     assert (found[:, 3:6] == 255).all()
     half = 255 + (levels[:, 6:, :3].astype(float) - 255) * 128 / 255
     assert np.abs(found[:, 6:] - half).max() <= 2
-    assert browser.text("#notice").endswith("what is transparent is on white")
+    assert browser.text("#notice").endswith("transparent parts on white")
     take(browser, picture(tmp_path / "opaque.png", levels[..., :3]))
     assert "transparent" not in browser.text("#notice")
 
@@ -321,7 +321,7 @@ def test_strokes_on_nothing_lie_on_the_ground_that_infer_puts_them_on(
     take(browser, picture(tmp_path / "strokes.png", levels))
     ((_, expected),) = read_file(tmp_path / "strokes.png", model, AS_TRAINED)
     np.testing.assert_array_equal(colours_seen(browser), expected)
-    assert browser.text("#notice").endswith(f"what is transparent is on {'black' if level > 223 else 'white'}")
+    assert browser.text("#notice").endswith(f"transparent parts on {'black' if level > 223 else 'white'}")
 
 
 @pytest.mark.parametrize("names", [("cat", "dog"), ("0", "1")])
@@ -332,7 +332,7 @@ def test_a_picture_in_which_nothing_is_seen_is_not_answered(
     browser = visit(folder_model((6, 9), "crop", names))
     take(browser, picture(tmp_path / "noise.png", noise(6, 9)))
     take(browser, picture(tmp_path / "clear.png", np.zeros((6, 9, 4))))
-    assert browser.text("#notice") == "clear.png: an empty picture: transparent, with nothing to be seen in it"
+    assert browser.text("#notice") == "clear.png: an empty picture: transparent, with nothing visible in it"
     assert browser.text("#best") == NOTHING
     assert not colours_seen(browser).any()
 
@@ -343,7 +343,7 @@ def test_a_file_that_is_no_picture_is_named_and_the_last_answer_stays(visit: Vis
     best = browser.text("#best")
     (tmp_path / "words.png").write_text("no image")
     take(browser, tmp_path / "words.png")
-    assert browser.text("#notice") == "words.png: no image that this browser can read"
+    assert browser.text("#notice") == "words.png: not an image that this browser can read"
     assert browser.text("#best") == best != NOTHING
 
 

@@ -211,7 +211,7 @@ def test_an_activation_of_infinite_depth_is_tabled(function: str) -> None:
 def test_what_is_normalised_may_not_be_next_to_nothing() -> None:
     """The line names the layer, not the bits of a sum."""
     network = Network((2, 4, 4), (InstanceNorm((2, 4, 4)), Dense(32, 2)))
-    with pytest.raises(UsageError, match=r"what layer 0 \(instance-norm\) normalises is too near 0") as raised:
+    with pytest.raises(UsageError, match=r"the inputs of layer 0 \(instance-norm\) are too near 0") as raised:
         quantise(model_of(network, input_range=None, class_names=()), np.full((2, 2, 4, 4), 1e-30, np.float32))
     one_line(raised.value)
 

@@ -116,7 +116,7 @@ def test_a_network_in_training_is_not_saved(name: str) -> None:
     """In one line that says what is; the finished one comes back from its header and arrays."""
     network = Network(MAPS, FINISHED[name][0])
     genes, statistics = trained(network)
-    with pytest.raises(UsageError, match=r"save what Network\.finish gives") as raised:
+    with pytest.raises(UsageError, match=r"save the result of Network\.finish") as raised:
         Model.build(network, genes)
     one_line(raised.value)
     done, found = network.finish(genes, statistics)

@@ -74,11 +74,11 @@ def test_a_residual_adds_and_a_concatenation_joins() -> None:
     [
         (lambda: Residual(SHAPE, (Convolution(SHAPE, 3, 3, same=True),)), r"\(3, 3, 3\) to \(2, 3, 3\)"),
         (lambda: Residual(SHAPE, (Dense(17, 18),)), r"layer 0 \(dense\) within residual takes 17 inputs"),
-        (lambda: Residual(SHAPE, (Levels(18),)), "made of layers that learn"),
-        (lambda: Residual(SHAPE, ("relu",)), "made of layers that learn, not of 'relu'"),  # type: ignore[arg-type]
+        (lambda: Residual(SHAPE, (Levels(18),)), "takes layers that learn"),
+        (lambda: Residual(SHAPE, ("relu",)), "takes layers that learn, not 'relu'"),  # type: ignore[arg-type]
         (lambda: Concatenate(SHAPE, ()), "a concatenation joins"),
-        (lambda: Concatenate(SHAPE, ((), (Convolution(SHAPE, 2, 3),))), "equal but for its channels"),
-        (lambda: Concatenate(SHAPE, ((), (Dense(18, 9),))), "equal but for its channels"),
+        (lambda: Concatenate(SHAPE, ((), (Convolution(SHAPE, 2, 3),))), "differ only in their channels"),
+        (lambda: Concatenate(SHAPE, ((), (Dense(18, 9),))), "differ only in their channels"),
         (lambda: Residual((3, 3, 2), (TANH,)).output_shape((3, 2, 3)), "put channels first"),
     ],
 )

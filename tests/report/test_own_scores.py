@@ -87,7 +87,7 @@ def test_the_best_ever_and_its_end_are_told() -> None:
     rows = told(own(rising(4)))
     assert rows["Reached"].startswith("3, at generation 4: the highest of 40, not taken again.")
     assert rows["Improved"] == "4 times, last at generation 4 of 4, which is the end: a longer run may gain more."
-    assert rows["Scores"] == "40 in 2.0 s: 20 a second, selection and all."
+    assert rows["Scores"] == "40 in 2.0 s: 20 a second, including selection."
     later = [*rising(4), *(rising(1, [3.0])[0] | {"generation": 5 + place, "best_ever_generation": 4}
                            for place in range(6))]  # fmt: skip
     assert told(own(later))["Improved"].endswith("4 of 10: the 6 generations after it brought nothing better.")
@@ -97,7 +97,7 @@ def test_the_best_ever_and_its_end_are_told() -> None:
 def test_scores_that_are_taken_again_are_means() -> None:
     rows = told(own(rising(4), {"rescore": 5, "episodes": 3}))
     assert rows["Reached"] == "3, at generation 4: the mean of 5 scores taken again."
-    assert rows["Scores"].startswith("120 in 2.0 s, those taken again not counted: 60 a second")
+    assert rows["Scores"].startswith("120 in 2.0 s, not counting those taken again: 60 a second")
 
 
 def test_scores_are_counted_by_the_populations_there_were() -> None:
@@ -140,7 +140,7 @@ def test_a_perfect_one_is_said_to_be_and_a_dotted_line_marks_when() -> None:
     assert "1 of 5 generations had no finite score" in shown.words
     assert "+inf" in table_in(shown).head
     alone = drawn(own(records[-1:]))
-    assert (alone.words, alone.parts) == ("Not one generation had a finite score, all were +inf.", ())
+    assert (alone.words, alone.parts) == ("No generation had a finite score, all were +inf.", ())
 
 
 def test_undefined_scores_are_counted() -> None:
@@ -263,7 +263,7 @@ def test_a_model_alone_tells_what_it_knows() -> None:
     assert scores.section(alone) is None
     saved = Subject("model.npz", model_of(NETWORK, training={"fitness": 1.5, "generation": 7}))
     assert told(saved) == {"Reached": "1.5, at generation 7: the highest of all, not taken again. "
-                           "Where scores are noisy, that is the luckiest one."}  # fmt: skip
+                           "If scores are noisy, it is the luckiest one."}  # fmt: skip
     assert settings.section(saved) is None
 
 
@@ -299,13 +299,13 @@ def test_runs_side_by_side_have_one_picture() -> None:
     (picture,) = pictures_in(shown)
     check_picture(picture)
     assert "one ends at 8; other ends at 4" in picture.says
-    assert shown.words.startswith("one reached the most, 8. They had unlike numbers of scores.")
+    assert shown.words.startswith("one reached the most, 8. They used different numbers of scores.")
     assert [row[:5] for row in table_in(shown).rows] == [
         ("one", "game", "8", "9", "9"),
         ("other", "game", "4", "5", "5"),
     ]
     unlike = dataclasses.replace(own(rising(5), {"fitness": "games.chess"}), name="unlike")
-    assert "not to be compared" in compared_scores([one, unlike]).words
+    assert "cannot be compared" in compared_scores([one, unlike]).words
     perfect = own([*rising(3), record(4, 0, 1, 2, best_ever_fitness=None, best_ever_generation=4)])
     shown = compared_scores([one, dataclasses.replace(perfect, name="perfect")])
     assert "perfect reached the most, +inf" in shown.words

@@ -29,7 +29,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return run_of(tmp_path_factory.mktemp("population") / "run")
 
 
-@pytest.mark.parametrize(("last", "word"), [(9.9, "has not collapsed"), (0.9, "nearly one network")])
+@pytest.mark.parametrize(("last", "word"), [(9.9, "has not collapsed"), (0.9, "nearly a single network")])
 def test_a_population_that_collapses_is_told(run: Subject, last: float, word: str) -> None:
     records = [{"generation": 10, "survivor_distance": 10.0}, {"generation": 20, "survivor_distance": last}]
     found = section("population", with_records(run, records))

@@ -77,7 +77,7 @@ def test_weights_of_integers_and_wide_tables_are_not_shown() -> None:
 
 def test_columns_of_a_table_are_told_by_how_their_weights_have_grown() -> None:
     """Large weights tell nothing of a column: at the start they were as large. Where that is not known, nothing is."""
-    assert "Against" not in weights.section(Subject("table", STANDARDISED)).words  # type: ignore[union-attr]
+    assert "Compared" not in weights.section(Subject("table", STANDARDISED)).words  # type: ignore[union-attr]
     first = STANDARDISED.network.learning[0].parameters[0]
     columns = first.shape[1]
     growth = np.ones(columns, np.float32)
@@ -102,12 +102,13 @@ def test_filters_of_one_kind_share_a_sentence() -> None:
 @pytest.mark.parametrize(
     ("even", "said"),
     [
-        (0, "at a time; all of them see brightness, none differences alone."),
+        (0, "at a time; all of them see brightness, none only differences."),
         (
             1,
-            "1 of them see differences (what they like and dislike nearly cancels), the others brightness, too.",
+            "1 of them see differences (their positive and negative weights nearly cancel), "
+            "the others also brightness.",
         ),
-        (3, "at a time; all of them see differences (what they like and dislike nearly cancels)."),
+        (3, "at a time; all of them see differences (their positive and negative weights nearly cancel)."),
     ],
 )
 def test_there_are_no_others_where_all_filters_are_alike(even: int, said: str) -> None:

@@ -75,6 +75,7 @@ def test_of_models_of_every_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert (section("embeddings", subject) is not None) == (many and varied)
 
 
+@pytest.mark.usefixtures("coarse")
 @pytest.mark.parametrize("strategy", strategies.REGISTRY)
 def test_of_runs_of_every_strategy(strategy: str, tmp_path: Path) -> None:
     """All that a run has to show, and no name twice."""

@@ -100,7 +100,7 @@ def test_classes_are_counted() -> None:
     assert shown is not None
     assert shown.words == (
         "Least often right on the test split: class 1 (25.0 % of 4), class 0 (90.0 % of 10); most often class 3 "
-        "(100.0 %). Nothing is known of 1 of 4 classes: the split has none of them."
+        "(100.0 %). 1 of 4 classes do not occur in the split."
     )
     alike = classes.section(answering([0, 1], [0, 1], 2))
     assert alike is not None
@@ -260,17 +260,17 @@ def test_errors_are_the_most_confident_ones() -> None:
         f"{wrong.sum()} of 300 ({100 * wrong.mean():.1f} %) are wrong. The median confidence of errors is "
         f"{100 * np.median(confidence[wrong]):.1f} %, of right answers {100 * np.median(confidence[~wrong]):.1f} %. "
         f"Mean confidence is {100 * confidence.mean():.1f} %, accuracy {100 * (~wrong).mean():.1f} %: it is "
-        f"{100 * gap:.1f} points surer than it should be."
+        f"{100 * gap:.1f} points more confident than it should be."
     )
 
 
 @pytest.mark.parametrize(
     ("count", "wrong", "sure", "said"),
     [
-        (40, 0, 0.02, "accuracy 100.0 %: it is 49.5 points less sure than it should be."),
-        (40, 0, 9.0, "accuracy 100.0 %: on average it is as sure as it is right."),
-        (40, 4, 9.0, "accuracy 90.0 %, no further apart than by chance (±10.2 points)."),
-        (400, 40, 9.0, "accuracy 90.0 %: it is 10.0 points surer than it should be."),
+        (40, 0, 0.02, "accuracy 100.0 %: it is 49.5 points less confident than it should be."),
+        (40, 0, 9.0, "accuracy 100.0 %: on average it is as confident as it is right."),
+        (40, 4, 9.0, "accuracy 90.0 %, which differ by no more than chance (±10.2 points)."),
+        (400, 40, 9.0, "accuracy 90.0 %: it is 10.0 points more confident than it should be."),
         (18, 0, 0.02, "Mean confidence is 50.5 %, accuracy 100.0 %."),
     ],
 )

@@ -12,7 +12,9 @@ from tests.report.subjects import table_in
 from tests.zoo import exhibit_of
 
 
-@pytest.mark.parametrize(("name", "row"), [("dense, tanh", "test"), ("int8, tanh", "test, before it became 8 bits")])
+@pytest.mark.parametrize(
+    ("name", "row"), [("dense, tanh", "test"), ("int8, tanh", "test, before conversion to 8 bits")]
+)
 def test_accuracies_are_those_of_the_floats(name: str, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a model of 8-bit integers they were counted before it became one."""
     model = exhibit_of(name).model

@@ -80,8 +80,8 @@ def test_confusions_that_are_seen_once_are_no_finding() -> None:
 
 def test_classes_that_are_hardly_answered_are_named() -> None:
     said = confused(answering([0] * 30 + [1], [0] * 10 + [1] * 21, 2))
-    assert "hardly ever answers class 1 (once, 21 are it)" in said
-    assert "It answers class 0 30 times, 10 are it." in said
+    assert "hardly ever predicts class 1 (once, for 21 inputs)" in said
+    assert "It predicts class 0 30 times, for 10 inputs." in said
     assert "hardly" not in confused(answering([0] * 9 + [0], [0] * 9 + [1], 2))
 
 
@@ -91,7 +91,7 @@ def test_classes_that_are_hardly_answered_are_named() -> None:
         ((1000, 1000), (800, 1000), "yes, test is 20.0 points below training"),
         ((1000, 1000), (987, 1000), "hardly, test is 1.3 points"),
         ((800, 1000), (790, 1000), "not seen"),
-        ((50, 50), (9, 10), "cannot be told (of 10 test inputs"),
+        ((50, 50), (9, 10), "cannot be told (with 10 test inputs"),
         ((40, 50), (3, 10), "yes, test"),
     ],
 )
@@ -155,7 +155,7 @@ def test_why_it_stopped_is_told() -> None:
     )
     assert "planned" not in stopped(looks(flat, schedule="cosine"))
     assert "does not rise either" in stopped(looks(flat, flat))
-    assert "which so few validation inputs do not show" in stopped(looks(flat, [0.1 * step for step in range(8)]))
+    assert "which so few validation inputs cannot show" in stopped(looks(flat, [0.1 * step for step in range(8)]))
     assert "It was stopped at generation" in stopped(
         replace(looks(flat), run=run(looks(flat).run.records, {"ended": "stopped"}))  # type: ignore[union-attr]
     )

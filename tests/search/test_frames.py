@@ -94,7 +94,7 @@ def test_columns_go_by_their_names() -> None:
     plain = PipelineSearchClassifier(**QUICK).fit(frame[["a"]].set_axis([0], axis=1), LABELS)
     assert (plain.predict(frame[["a"]].to_numpy()) == LABELS).all()
     for odd, said in (
-        (frame.set_axis([0, 1], axis=1), "is no text"),
+        (frame.set_axis([0, 1], axis=1), "is not a string"),
         (frame.set_axis(["a", "a"], axis=1), "more than one"),
     ):
         with pytest.raises(ValueError, match=said) as caught:

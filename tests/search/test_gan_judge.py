@@ -67,13 +67,13 @@ PLANTED: dict[str, Any] = {
     "noise": lambda: np.random.default_rng(0).random((250, 64), dtype=np.float32),
 }
 RULES = {
-    "constant": ("of 10 classes", "another one again", "coverage"),
+    "constant": ("of 10 classes", "duplicates of others", "coverage"),
     "one class": ("of 10 classes",),
     "half of the classes": ("of 10 classes",),
     "copies": ("copies of training images",),
     "blurred copies": ("copies of training images",),
     "copies in part": ("copies of training images",),
-    "noise ignored": ("another one again",),
+    "noise ignored": ("duplicates of others",),
     "noise": ("coverage",),
 }
 

@@ -113,7 +113,7 @@ def test_measures_sheets_and_both_networks_are_kept(place: str, tmp_path: Path) 
         assert kept_in(tmp_path / "less.npz", one, 60) is None
     other = dataclasses.replace(one, generator=one.discriminator)
     assert kept_in(tmp_path / "1.npz", other, 60) is None
-    with pytest.raises(ValueError, match="no state"):
+    with pytest.raises(ValueError, match="not a state of a pair"):
         Growth.of(b"nothing")
 
 

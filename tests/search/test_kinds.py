@@ -212,9 +212,9 @@ def test_reconstruction_is_measured_in_decibels() -> None:
     [
         ({"second": "code"}, "must be one of parameters, macs"),
         ({"second": "macs", "weights": "accuracy=1"}, "two ways to weigh costs"),
-        ({"target": 90.0}, "cannot be reached: accuracy is a number of 0 .. 1"),
+        ({"target": 90.0}, "cannot be reached: accuracy is a number in 0 .. 1"),
         ({"target": float("nan")}, "cannot be reached"),
-        ({"target": -0.1, "metric": "log-loss"}, "cannot be reached: log-loss is a number of 0 and more"),
+        ({"target": -0.1, "metric": "log-loss"}, "cannot be reached: log-loss is a number of at least 0"),
         ({"kind": "autoencoder", "metric": "accuracy"}, "unknown metric 'accuracy'"),
         ({"kind": "classifier", "metric": "psnr"}, "unknown metric 'psnr'"),
     ],

@@ -190,7 +190,7 @@ def test_a_copy_of_the_label_is_pointed_out(tmp_path: Path, task: str) -> None:
         told = (f"{'pq'[number % 2]}", "ab"[number % 2]) if task == "classes" else (f"{3 * label:.5f}", f"{label:.5f}")
         lines.append(f"{rng.normal():.3f},{told[0]},{told[1]}")
     (note,) = [note for note in rows_in(tmp_path, lines, task=task).notes if "--drop" in note]
-    assert "'copy': tells the label of every row by itself" in note
+    assert "'copy': determines the label of every row by itself" in note
     assert not [note for note in rows_in(tmp_path, lines, task=task, drop=("copy",)).notes if "--drop" in note]
 
 
@@ -224,7 +224,7 @@ def test_groups_are_never_on_both_sides(tmp_path: Path) -> None:
     assert not np.array_equal(folds[0][1], folds[4][1])
     for fold in (held_out(rows, 0, False), *folds):
         assert not both_sides(fold, rows.groups)
-    with pytest.raises(DataError, match="of one group"):
+    with pytest.raises(DataError, match="to one group"):
         held_out(rows_in(tmp_path, ["x,who,label", *(f"{n},p,{'ab'[n % 2]}" for n in range(9))], group="who"), 0, False)
     with pytest.raises(DataError, match=r"12 groups .* fewer than 20 folds"):
         folds_of(rows, 20, 0, False)
@@ -332,7 +332,7 @@ def test_a_network_learns_its_words_from_its_own_rows(tmp_path: Path) -> None:
     (column,) = [one for one in data.columns if one["kind"] == "words"]
     assert column["words"] == ["a", "b"]
     only_text = [one for one in rows_in(tmp_path, lines_of()).columns if one.kind == "text"]
-    with pytest.raises(UsageError, match="no columns of text"):
+    with pytest.raises(UsageError, match="do not use columns of text"):
         dataset_of("t", only_text, np.empty((3, 1)), np.zeros(3), ("a", "b"), "label", np.arange(2), np.arange(2, 3))
 
 
@@ -355,7 +355,7 @@ def test_metrics_are_those_of_scikit_learn_that_fit() -> None:
         ("acuracy", True, 2, "did you mean 'accuracy'"),
         ("r2", True, 2, "does not fit classes"),
         ("f1", False, 0, "does not fit numbers"),
-        ("f1", True, 3, "of two classes, and there are 3: choose f1_macro or f1_micro or f1_weighted"),
+        ("f1", True, 3, "needs two classes, but there are 3: choose f1_macro or f1_micro or f1_weighted"),
         ("rand_score", True, 2, "unknown metric"),
         ("f1_samples", True, 3, "does not fit"),
     ],

@@ -63,7 +63,7 @@ def test_they_measure_what_the_search_did_and_predict(tmp_path: Path, name: str)
     content, reading = TABLES[name]
     found = search(table(tmp_path, content), tmp_path / "run", reading, **FEW)
     script = tmp_path / "run" / "pipeline.py"
-    assert ran(script).endswith(f"rows that it has not seen: {found.judged.held:.4f}\n")
+    assert ran(script).endswith(f"unseen rows: {found.judged.held:.4f}\n")
     ran(script, tmp_path / "t.csv", tmp_path / "p.csv")
     assert (tmp_path / "p.csv").read_text("utf-8").splitlines()[0].rpartition(",")[2].startswith("predict")
 

@@ -123,7 +123,7 @@ def test_a_state_that_cannot_be_written_is_no_individual_s_fault(
 def test_rows_of_numbers_are_no_images(tmp_path: Path, kind: str) -> None:
     rows = Dataset.from_arrays(np.random.default_rng(0).normal(size=(90, 4)), np.arange(90) % 3)
     metric: dict[str, Any] = {"gan": {"metric": "fitness"}, "autoencoder": {"metric": "psnr"}}.get(kind, {})
-    with pytest.raises(UsageError, match="no images of whole-number pixels"):
+    with pytest.raises(UsageError, match="not images of integer pixels"):
         search(tmp_path / "run", rows, kind=kind, **metric)
 
 

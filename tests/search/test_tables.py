@@ -88,9 +88,9 @@ def test_a_pipeline_is_found_judged_and_handed_over_as_a_script(tmp_path: Path) 
     assert {one.name for one in found.beside} == {"usual linear", "usual svm", DUMMY}
     assert found.gap == found.judged.score - found.judged.held
     script = tmp_path / "run" / "pipeline.py"
-    assert f"accuracy of 24 rows that it has not seen: {found.judged.held:.4f}\n" == started(script)
+    assert f"accuracy on 24 unseen rows: {found.judged.held:.4f}\n" == started(script)
     head = script.read_text("utf-8").split('"""')[1]
-    assert f"{found.judged.held:.4f}  by 24 rows that were held out" in head
+    assert f"{found.judged.held:.4f}  on 24 held-out rows" in head
     assert "genreg_np" not in script.read_text("utf-8").replace("genreg-np", "")
     new = [line.rpartition(",")[0] for line in lines_of(30)]
     assert (
@@ -162,7 +162,7 @@ def test_scripts_read_tables_as_the_search_did(tmp_path: Path, name: str) -> Non
     score = float(said.split(": ")[1])
     held = -found.judged.held if found.metric.startswith("neg_") else found.judged.held
     assert score == pytest.approx(held, abs=2e-4)
-    assert said.startswith(f"{found.metric.removeprefix('neg_').replace('_', ' ')} of {found.held_rows} rows")
+    assert said.startswith(f"{found.metric.removeprefix('neg_').replace('_', ' ')} on {found.held_rows} unseen rows")
 
 
 def test_predictions_take_no_column_s_place_and_leave_the_others_as_they_were(tmp_path: Path) -> None:
@@ -343,8 +343,8 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
         (None, {"group": "colour", "time": "seen"}, {}, UsageError, "give one of them"),
         (None, {"drop": ["sise"]}, {}, UsageError, "did you mean 'size'"),
         (None, {"positive": "smal"}, {}, UsageError, "no class 'smal'"),
-        (None, {"positive": "1", "label": "size", "task": "values"}, {}, UsageError, "is of two classes, and numbers"),
-        (None, {"kind": ("size=text",)}, {}, UsageError, "is of numbers, and cannot be read as text"),
+        (None, {"positive": "1", "label": "size", "task": "values"}, {}, UsageError, "needs two classes, but numbers"),
+        (None, {"kind": ("size=text",)}, {}, UsageError, "has numbers, and cannot be read as text"),
         (None, {"kind": ("size=txt",)}, {}, UsageError, "numbers, words, flags, dates, text"),
         (None, {}, {"metric": "r2"}, UsageError, "does not fit classes"),
         (None, {}, {"models": "svn"}, UsageError, "did you mean 'svm'"),
@@ -357,7 +357,7 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
             {"time": "t"},
             {},
             DataError,
-            "line 2, column 't': nothing, and rows are put in order by it",
+            "line 2, column 't': is empty, but rows are ordered by this column",
         ),
         (
             ["x,t,label", *(f"{n * 7 % 31},{1 + n % 12:02}/{2000 + n},{'ab'[n % 2]}" for n in range(60))],
@@ -373,7 +373,7 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
             DataError,
             "roc_auc needs each class on both sides of every fold",
         ),
-        (None, {}, {"models": "network", "augmentation": "evolved"}, UsageError, "two populations need something"),
+        (None, {}, {"models": "network", "augmentation": "evolved"}, UsageError, "two populations need a choice"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -395,6 +395,6 @@ def test_another_table_or_setting_is_another_search(tmp_path: Path) -> None:
         for generations in (1, 2):
             with pytest.raises(UsageError, match=r"holds a search with (label = label, not tagged|drop = none, not)"):
                 search(table(tmp_path), tmp_path / "run", reading, generations=generations)
-    with pytest.raises(UsageError, match="other data"):
+    with pytest.raises(UsageError, match="different data"):
         search(table(tmp_path, lines_of(90)), tmp_path / "run", generations=2)
     assert json.loads((tmp_path / "run/search.json").read_text("utf-8"))["ended"] == "generations"

@@ -1,4 +1,4 @@
-"""What the peers of bench/control.py share: arguments, a policy 4-16-2 or the like in NumPy, and the judging."""
+"""Shared by the peers of bench/control.py: arguments, a small policy network in NumPy, and the judging."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ HIDDEN, JUDGED, FIRST_JUDGED = 16, 100, 10**6
 
 
 class Network:
-    """Observations to actions through one hidden layer, as a user of a library without networks would write it."""
+    """A policy with one hidden layer, as a user of a library without networks would write it."""
 
     def __init__(self, env: Any) -> None:
         self.inputs, self.outputs = env.observation_space.shape[0], int(env.action_space.n)
         self.size = HIDDEN * (self.inputs + 1) + self.outputs * (HIDDEN + 1)
 
     def act(self, genes: np.ndarray, observation: np.ndarray) -> int:
-        """Return the action of weights (size,) for an observation."""
+        """Return the action for an observation, given weights (size,)."""
         first, second = HIDDEN * self.inputs, HIDDEN * (self.inputs + 1)
         hidden = np.tanh(genes[:first].reshape(HIDDEN, -1) @ observation + genes[first:second])
         last = second + self.outputs * HIDDEN
@@ -43,7 +43,7 @@ def mean_return(env: Any, act: Callable[[np.ndarray], int], seeds: list[int]) ->
 
 
 def main(train: Callable[..., Callable[[np.ndarray], int]]) -> None:
-    """Train for the seconds that are asked for, judge what comes of it, and print it."""
+    """Train for the given seconds, judge the policy, and print the result."""
     parser = argparse.ArgumentParser()
     parser.add_argument("env")
     parser.add_argument("--seconds", type=float, required=True)

@@ -1,4 +1,4 @@
-"""pycma: CMA-ES, told what episodes return; the mean of its distribution is the policy."""
+"""pycma: CMA-ES on the returns of episodes; the mean of its distribution is the policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common import Network, main, mean_return
 
 
 def train(env: Any, seconds: float, seed: int, episodes: int) -> Callable[[np.ndarray], int]:
-    """Return a policy after so many seconds."""
+    """Return a policy after training for `seconds` seconds."""
     began, network = time.perf_counter(), Network(env)
     search = cma.CMAEvolutionStrategy(np.zeros(network.size), 0.5, {"seed": seed + 1, "popsize": 24, "verbose": -9})
     generation = 0

@@ -1,4 +1,4 @@
-"""EvoTorch: its own problem for Gymnasium and its own networks; PGPE, whose centre is the policy."""
+"""EvoTorch: its own Gymnasium problem and networks; PGPE, whose centre is the policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evotorch.neuroevolution import GymNE
 
 
 def train(env: Any, seconds: float, seed: int, episodes: int) -> Callable[[np.ndarray], int]:
-    """Return a policy after so many seconds."""
+    """Return a policy after training for `seconds` seconds."""
     began = time.perf_counter()
     network = f"Linear(obs_length, {HIDDEN}) >> Tanh() >> Linear({HIDDEN}, act_length)"
     torch.manual_seed(seed)

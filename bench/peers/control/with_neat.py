@@ -1,4 +1,4 @@
-"""neat-python: topologies and weights together; the best genome so far is the policy."""
+"""neat-python: topologies and weights evolve together; the best genome so far is the policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common import main, mean_return
 
 
 def train(env: Any, seconds: float, seed: int, episodes: int) -> Callable[[np.ndarray], int]:
-    """Return a policy after so many seconds."""
+    """Return a policy after training for `seconds` seconds."""
     began = time.perf_counter()
     random.seed(seed)
     with tempfile.NamedTemporaryFile("w", suffix=".cfg") as file:

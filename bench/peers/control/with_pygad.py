@@ -1,4 +1,4 @@
-"""PyGAD: a genetic algorithm over the weights as numbers; the best solution so far is the policy."""
+"""PyGAD: a genetic algorithm on the weights as numbers; the best of the last generation is the policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common import Network, main, mean_return
 
 
 def train(env: Any, seconds: float, seed: int, episodes: int) -> Callable[[np.ndarray], int]:
-    """Return a policy after so many seconds."""
+    """Return a policy after training for `seconds` seconds."""
     began, network = time.perf_counter(), Network(env)
 
     def fitness(search: Any, genes: np.ndarray, number: int) -> float:

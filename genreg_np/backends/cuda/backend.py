@@ -1,11 +1,12 @@
 """The GPU path: CUDA kernels (cuda/*.cu) for offspring and scores, cuBLAS for the products, through CuPy.
 
-Features and survivors stay on the device. A generation sends up its parents, its batch (rows, labels) and the numbers
-of the genomes chosen, and brings down a fitness and an accuracy per genome. Genomes are built a tile at a time:
+Features and survivors stay on the device. For a generation, its parents, its batch (rows, labels) and the numbers of
+the chosen genomes are sent to the device, and a fitness and an accuracy per genome are returned. Genomes are built a
+tile at a time:
 
     bytes on the device = features M I 4 + two sets of survivors 2 S D 4 + a tile T (D + values + logits) 4
 
-Everything runs on one stream, products in float32 (TensorFloat-32 only where the user sets CUPY_TF32=1), sums in a
+Everything runs on one stream, with products in float32 (TensorFloat-32 only if the user sets CUPY_TF32=1) and sums in a
 fixed order: no atomics. Shapes: T genomes of a tile, O outputs of a layer, N images.
 """
 
@@ -51,11 +52,11 @@ from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.model import Float32, Network
 from genreg_np.streams import SEGMENT, Purpose
 
-TILE_BYTES = 256 << 20  # device memory for the genomes of a tile and what they compute
-STACK_BYTES, STACK_IMAGES = 1 << 30, 1024  # the same where layers are not all dense, and images at a time
-MOST_ROWS = 65_535  # a CUDA grid has no more rows
-LOGIT_IMAGES = 8192  # images in one product when one genome judges many
-SCORE_BYTES = 9  # of one image of one genome: its score, and whether it was right
+TILE_BYTES = 256 << 20  # device memory for the genomes of a tile and their values
+STACK_BYTES, STACK_IMAGES = 1 << 30, 1024  # the same for layers that are not all dense, and images at a time
+MOST_ROWS = 65_535  # of a CUDA grid
+LOGIT_IMAGES = 8192  # images in one product for the logits of a single genome
+SCORE_BYTES = 9  # per image and genome: its score, and whether it was right
 
 
 class CupyBackend(Backend):
@@ -64,16 +65,16 @@ class CupyBackend(Backend):
     Parameters
     ----------
     device : int
-        Which GPU, counted from 0.
+        Number of the GPU, counted from 0.
     host : Backend, optional
-        What computes features; by default NumPy.
+        Backend that computes features; NumPy by default.
 
     Raises
     ------
     MissingExtraError
         If CuPy is not installed.
     BackendError
-        If no GPU, driver or CUDA library answers.
+        If there is no usable GPU, driver or CUDA library.
     """
 
     name = "cupy"
@@ -81,21 +82,21 @@ class CupyBackend(Backend):
     def __init__(self, device: int = 0, host: Backend | None = None) -> None:
         self._cupy = import_cupy()
         self.device = checked_device(self._cupy, device)
-        self.name = f"cupy:{device}" if device else "cupy"  # as backends.create takes it: a run goes on where it was
+        self.name = f"cupy:{device}" if device else "cupy"  # a name for backends.create: a resumed run stays on its GPU
         self._launcher = Launcher(self._cupy)
         self._host = host or NumpyBackend()
-        self._uploaded: _Uploaded | None = None  # the brood scored last: it is the one that is rebuilt next
+        self._uploaded: _Uploaded | None = None  # the brood scored last, which is the one rebuilt next
         self.compile_seconds = 0.0  # spent on compiling or loading kernels and libraries
 
     @classmethod
     def create(cls, threads: int | None, device: int, host: Callable[[], Backend]) -> Backend:
-        """Return one for a GPU of this machine."""
+        """Return a backend for a GPU of this machine."""
         if threads is not None:
             raise UsageError(f"threads {threads}: the cupy backend runs on the GPU; leave it out, or use numba")
         return cls(device, host())
 
     def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
-        """Compile the kernels, which CuPy keeps on disk, and load cuBLAS; return the seconds it took so far."""
+        """Compile the kernels, which CuPy caches on disk, and load cuBLAS; return the total seconds so far."""
         start = time.perf_counter()
         with self._running():
             _ = self._launcher.kernels
@@ -110,7 +111,7 @@ class CupyBackend(Backend):
         properties = self._cupy.cuda.runtime.getDeviceProperties(self.device)
         return f"{properties['name'].decode()}, {properties['totalGlobalMem'] / 2**30:.0f} GB"
 
-    # Fixed layers are made once, in whole numbers: on the host, by the fastest backend there.
+    # Fixed layers are computed once, in whole numbers, by the fastest backend of the host.
 
     def levels(self, layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None = None) -> UInt8:
         """Apply layers of levels to levels (N, I) uint8: (N, O) uint8."""
@@ -120,11 +121,11 @@ class CupyBackend(Backend):
         """Apply a layer to levels (N, I) uint8: (N, I) float32."""
         return self._host.standardise(layer, levels)
 
-    # The contract
+    # The interface
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Let array arithmetic happen on the device."""
+        """Run array arithmetic on the device."""
         with self._running():
             yield
 
@@ -134,11 +135,11 @@ class CupyBackend(Backend):
             return self._cupy.asarray(np.ascontiguousarray(features) if isinstance(features, np.ndarray) else features)
 
     def to_host(self, value: Any) -> Any:
-        """Return an array of the device as NumPy's, and anything else as it is."""
+        """Return an array of the device as a NumPy array, and anything else as it is."""
         return self._cupy.asnumpy(value) if isinstance(value, self._cupy.ndarray) else value
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
-        """Judge genomes of the brood on the batch, a tile of genomes at a time."""
+        """Score genomes of the brood on the batch, a tile of genomes at a time."""
         with self._running(brood, len(batch)):
             cupy, launch, size, classes = self._cupy, self._launcher.launch, brood.size, brood.network.outputs
             rows = np.empty(0, np.int32) if batch.rows is None else batch.rows
@@ -164,7 +165,7 @@ class CupyBackend(Backend):
         return Judgement(fitness, explained(accuracy) if batch.of_numbers else accuracy).of(chosen)
 
     def outputs(self, brood: Brood, features: Array, chosen: NDArray[np.integer] | None = None) -> Float32:
-        """Return what genomes of the brood answer, (C, N, K)."""
+        """Return the outputs of genomes of the brood, (C, N, K)."""
         picked = numbers_of(brood.size, chosen)
         found = np.empty((len(picked), len(features), brood.network.outputs), np.float32)
         with self._running(brood, len(features)):
@@ -177,7 +178,7 @@ class CupyBackend(Backend):
     def _tiles(
         self, uploaded: _Uploaded, images: Array, chosen: NDArray[np.integer] | None
     ) -> Iterator[tuple[int, Array, Array]]:
-        """Yield all tiles that hold chosen genomes: the first one's number, all numbers (T,), and answers (T, K, N)."""
+        """Yield every tile with chosen genomes: its first genome's number, all numbers (T,), and outputs (T, K, N)."""
         size, tile = uploaded.brood.size, self._tile(uploaded.brood.network, len(images))
         everyone = self._launcher.constant(np.arange(size, dtype=np.int32))
         for number in tiles_of(size, tile, chosen).tolist():
@@ -200,7 +201,7 @@ class CupyBackend(Backend):
     def mutate(
         self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
     ) -> Array:
-        """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
+        """Return a mutated copy of (G, D) genomes; rows before `first` are unchanged."""
         with self._running():
             mutated = self._cupy.array(genomes)
             numbers = self._launcher.constant(np.arange(len(genomes), dtype=np.int32))
@@ -233,22 +234,22 @@ class CupyBackend(Backend):
         return answers
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
-        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        """Estimate how the genes (D,) of one network should change, from mirrored pairs of mutants per image."""
         with self._running():
             return pairs.estimate(self._launcher, network, genes, batch, perturbation, TILE_BYTES)
 
     def plan(self, brood: Brood, images: int) -> Plan:
-        """Say how a generation is scored; the features lie on the device besides."""
+        """Return how a generation is scored; the features on the device are not included."""
         return self._plan(brood, images, len(brood.survivors))
 
     def memory(self) -> int:
-        """Set no limit: the device itself says what does not fit, and what would (`_too_large`)."""
+        """Set no limit: if the device runs out of memory, the error says what would fit (`_too_large`)."""
         return sys.maxsize
 
-    # Its parts
+    # Helpers
 
     def _answers(self, uploaded: _Uploaded, numbers: Array, images: Array) -> Array:
-        """Return the logits (T, K, N) of the genomes numbered."""
+        """Return the logits (T, K, N) of the genomes `numbers` (T,)."""
         cupy, network, count = self._cupy, uploaded.brood.network, len(numbers)
         genes = cupy.empty(count * network.gene_count, np.float32)  # all genomes' weights of a layer are one array
         self._build(genes, self._launcher.parameters_of(network), numbers, uploaded)
@@ -272,11 +273,11 @@ class CupyBackend(Backend):
         return values
 
     def _whole(self, size: int) -> Array:
-        """Return the parts of genomes that lie one after the other."""
+        """Return the parts of genomes that are stored one after the other, as a single part."""
         return self._launcher.constant(np.array([0, size], np.int64))
 
     def _build(self, genes: Array, parts: Array, numbers: Array, uploaded: _Uploaded) -> None:
-        """Fill the genes of the genomes numbered (T,), which lie in `parts` (offspring.cu)."""
+        """Fill the genes of the genomes `numbers` (T,), stored in `parts` (offspring.cu)."""
         brood, rows, size = uploaded.brood, len(numbers), uploaded.brood.network.gene_count
         if uploaded.survivors is None:
             how = map(self._launcher.constant, first_draws(brood.network, brood.weight_range, brood.bias_range))
@@ -298,7 +299,7 @@ class CupyBackend(Backend):
         self, genes: Array, parts: Array, numbers: Array, size: int, first_mutable: int, generation: int,
         purpose: Purpose, seed: int, rate: float, scale: float,
     ) -> None:  # fmt: skip
-        """Mutate the genomes numbered (T,), of `size` genes, in place."""
+        """Mutate the genomes `numbers` (T,), of `size` genes, in place."""
         if rate:
             self._launcher.launch(
                 "mutate", (-(-size // SEGMENT), len(numbers)), genes, size, len(numbers), parts, numbers, first_mutable,
@@ -310,7 +311,7 @@ class CupyBackend(Backend):
         return max(1, min(MOST_ROWS, limit // self._genome_bytes(network, images)))
 
     def _genome_bytes(self, network: Network, images: int) -> int:
-        """Return what a genome of a tile takes, its scores included."""
+        """Return the bytes of a genome of a tile, its scores included."""
         return genome_bytes(network, images, STACK_IMAGES) + SCORE_BYTES * images
 
     def _plan(self, brood: Brood, images: int, survivors: int) -> Plan:
@@ -326,7 +327,7 @@ class CupyBackend(Backend):
 
     @contextmanager
     def _running(self, brood: Brood | None = None, images: int = 0, kept: int = 0) -> Iterator[None]:
-        """Compute on the device; say in one line what does not fit in its memory (`kept`: genomes to be rebuilt)."""
+        """Compute on the device; if its memory runs out, say so in one line (`kept`: number of genomes to rebuild)."""
         with self._cupy.cuda.Device(self.device):
             try:
                 yield
@@ -343,7 +344,7 @@ class CupyBackend(Backend):
         if brood is None:
             return line + ": choose a smaller dataset, batch or population, or another GPU with --device"
         genes, survivors = brood.network.gene_count, kept or len(brood.survivors) or brood.size
-        # Each genome of the population costs its share of two sets of survivors; those of today would be given back.
+        # A genome costs its share of two sets of survivors; the current survivors' memory would be freed.
         share = 8 * genes * survivors / brood.size
         fits = int((free + 4 * len(brood.survivors) * genes - TILE_BYTES) / share)
         way_out = f"--set population_size={fits}" if fits > 1 else "a smaller network"
@@ -353,7 +354,7 @@ class CupyBackend(Backend):
 
 
 class _Uploaded:
-    """A brood's arrays on the device; `parents` (2 P,) int32 are there already."""
+    """A brood's arrays on the device; `parents` (2 P,) int32 are already there."""
 
     def __init__(self, backend: CupyBackend, brood: Brood, parents: Array) -> None:
         self.brood, self.parents = brood, parents

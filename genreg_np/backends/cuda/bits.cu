@@ -1,6 +1,6 @@
-// Philox4x32-10 (Salmon et al., 2011): streams.philox, one block of four words a call.
+// Philox4x32-10 (Salmon et al., 2011): streams.philox, one block of four words per call.
 //
-// Numbers in capitals are handed to the compiler by source.py from streams.py, base.py and infer.py: they are said once.
+// source.py passes the constants in capitals from streams.py, base.py and infer.py, so that each is defined once.
 
 typedef unsigned int word;
 typedef unsigned long long seed_t;

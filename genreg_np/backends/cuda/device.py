@@ -1,4 +1,4 @@
-"""Finding CuPy, its libraries, the driver and the GPU, or saying in one line what is missing."""
+"""Finds CuPy, its libraries, the driver and the GPU, or says in one line what is missing."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def import_cupy() -> Any:
 
 
 def checked_device(cupy: Any, device: int) -> int:
-    """Return the device's number if it answers.
+    """Return the device's number if the device can be used.
 
     Raises
     ------
     BackendError
         If there is no driver, it is too old for this CuPy, or there is no GPU.
     UsageError
-        For a number no GPU has.
+        If no GPU has this number.
     """
     runtime = cupy.cuda.runtime
     try:
@@ -44,13 +44,13 @@ def checked_device(cupy: Any, device: int) -> int:
     except runtime.CUDARuntimeError as error:
         driver, needed = _driver_version(runtime), runtime.runtimeGetVersion()
         if driver == 0:
-            raise BackendError("no NVIDIA driver answers on this machine: use --backend cpu") from None
+            raise BackendError("no NVIDIA driver works on this machine: use --backend cpu") from None
         if "NoDevice" in str(error):
             raise BackendError("the NVIDIA driver finds no GPU: use --backend cpu") from None
         if "InsufficientDriver" in str(error):
             raise BackendError(
                 f"the NVIDIA driver supports CUDA {_version(driver)}, but this CuPy is built for CUDA "
-                f"{_version(needed)}: update the driver, or install the wheel it serves (pip install "
+                f"{_version(needed)}: update the driver, or install the wheel that matches it (pip install "
                 "'genreg-np[cuda12]' or 'genreg-np[cuda13]')"
             ) from None
         raise BackendError(f"the GPU does not answer ({str(error).splitlines()[0]}): use --backend cpu") from None
@@ -60,14 +60,14 @@ def checked_device(cupy: Any, device: int) -> int:
         raise UsageError(f"device {device} must be from 0 to {count - 1}: this machine has {count} GPU(s)")
     try:
         with cupy.cuda.Device(device):
-            runtime.memGetInfo()  # the first call that needs the GPU itself, which may be taken or full
+            runtime.memGetInfo()  # the first call that needs the GPU itself, which may be in use or full
     except runtime.CUDARuntimeError as error:
         raise not_answering(device, error) from None
     return device
 
 
 def not_answering(device: int, error: Exception) -> BackendError:
-    """Return what an error of the CUDA runtime means: another process holds the GPU, it is full, or broken."""
+    """Return the error for a GPU that is held by another process, full, or broken."""
     return BackendError(f"GPU {device} does not answer ({str(error).splitlines()[0]}): free it, or use --backend cpu")
 
 
@@ -83,7 +83,7 @@ def _version(number: int) -> str:
 
 
 def library_error(error: Exception) -> BackendError:
-    """Return what a CuPy that cannot load its CUDA libraries means."""
+    """Return the error for a CuPy that cannot load its CUDA libraries."""
     lines = [line.strip(" =") for line in str(error).splitlines() if line.strip(" =")] or [type(error).__name__]
     return BackendError(
         f"CuPy cannot load its CUDA libraries ({lines[0]}): install one cupy wheel that matches the driver, "

@@ -1,4 +1,4 @@
-"""Running kernels: compiled once, their numbers typed as they declare, what never changes kept on the device."""
+"""Runs kernels: compiles them once, passes numbers as the types they declare, and keeps constants on the device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from genreg_np.model import Network
 from genreg_np.streams import gap_table, normal_table
 
 THREADS = 128  # of a CUDA block
-MOST_ARRAYS = 100  # that are kept on the device because they may come again
+MOST_ARRAYS = 100  # kept on the device because they may be used again
 
 Array = Any  # cupy.ndarray
 
@@ -36,13 +36,13 @@ class Launcher:
         self._arrays: dict[tuple[str, tuple[int, ...], bytes], Array] = {}
 
     def activate(self, sums: Array, biases: Array, activation: str, values: Array | None = None) -> None:
-        """Put a(sums (..., O, N) + biases (..., O)) into `values`, by default in the place of the sums."""
+        """Write a(sums (..., O, N) + biases (..., O)) to `values`, by default over the sums."""
         rows, images = biases.size, sums.shape[-1]
         into = sums if values is None else values
         self.launch("activate", (rows * images, 1), into, sums, biases, rows, images, ACTIVATION_CODES[activation])
 
     def send(self, *arrays: NDArray[np.integer]) -> list[Array]:
-        """Return whole numbers as int32 on the device, each flat, in one transfer."""
+        """Return integer arrays as flat int32 arrays on the device, sent in one transfer."""
         ends = list(itertools.accumulate((array.size for array in arrays), initial=0))
         places = [slice(*pair) for pair in itertools.pairwise(ends)]
         packed = np.empty(ends[-1], np.int32)
@@ -52,11 +52,11 @@ class Launcher:
         return [sent[place] for place in places]
 
     def there(self, array: Array) -> Array:
-        """Return an array on the device, where it may be already."""
+        """Return an array on the device; it may already be there."""
         return array if isinstance(array, self.cupy.ndarray) else self.cupy.asarray(array)
 
     def gather(self, batch: Batch, rows: Array, shifts: Array | None = None) -> Array:
-        """Return the features of a batch, (N, I), each image moved by its shift; rows and shifts (N,) on the device."""
+        """Return a batch's features (N, I), each image rolled by its shift; rows and shifts (N,) are on the device."""
         features, images = self.there(batch.features), len(batch)
         if shifts is None:
             shifts = self.constant(np.zeros(images, np.int32))
@@ -66,13 +66,13 @@ class Launcher:
         return gathered
 
     def targets(self, batch: Batch) -> Array:
-        """Return a batch's numbers on the device, (N, K) float32."""
+        """Return a batch's target numbers on the device, (N, K) float32."""
         return self.cupy.asarray(np.ascontiguousarray(batch.labels, np.float32))
 
     def judge_errors(
         self, values: Array, batch: Batch, targets: Array, result: Array | None = None, first: int = 0
     ) -> Array:
-        """Return fitness and mean squared error (2, P) of outputs (T, K, N), filled from genome `first` on."""
+        """Return fitness and mean squared error (2, P) for outputs (T, K, N), filled from genome `first` on."""
         count, outputs, images = values.shape
         found = self.cupy.empty((2, count), np.float64) if result is None else result
         scores, squares = (self.cupy.empty((count, images), np.float64) for _ in range(2))
@@ -84,14 +84,14 @@ class Launcher:
         return found
 
     def parameters_of(self, network: Network) -> Array:
-        """Return where each parameter of the layers begins, and where the last ends, (Q + 1,) int64."""
+        """Return the start of each parameter of the layers, and the end of the last, (Q + 1,) int64."""
         if network not in self._constants:
             starts = [place.start for _, place in network.parameter_slices]
             self._constants[network] = self.cupy.asarray(np.array([*starts, network.gene_count], np.int64))
         return self._constants[network]
 
     def launch(self, kernel: str, threads: tuple[int, int], *arguments: Any) -> None:
-        """Run a kernel with (columns, rows) threads; a number is passed as the type the kernel declares."""
+        """Run a kernel with (columns, rows) threads; numbers are passed as the types that it declares."""
         columns, rows = threads
         if columns and rows:
             typed = zip(KERNELS[kernel], arguments, strict=True)
@@ -106,12 +106,12 @@ class Launcher:
             return {name: module.get_function(name) for name in KERNELS}
         except self.cupy.cuda.compiler.CompileException as error:
             errors = "; ".join(line.strip() for line in str(error).splitlines() if "error" in line)
-            raise BackendError(f"the CUDA compiler refused the kernels: {errors or error}") from None
+            raise BackendError(f"the CUDA compiler rejected the kernels: {errors or error}") from None
         except (RuntimeError, ImportError, OSError) as error:
             raise library_error(error) from None
 
     def first_product(self) -> None:
-        """Multiply two numbers: loads cuBLAS, or says that it is not there."""
+        """Multiply two numbers: this loads cuBLAS, or raises an error if it is missing."""
         one = self.cupy.asarray(np.ones((1, 1), np.float32))
         try:
             self.cupy.matmul(one, one)
@@ -119,14 +119,14 @@ class Launcher:
             raise library_error(error) from None
 
     def table(self, name: str, rate: float = 0.0) -> Array:
-        """Return a look-up table on the device, sent there once."""
+        """Return a look-up table on the device, sent once."""
         if (name, rate) not in self._constants:
             table = gap_table(rate) if name == "gaps" else normal_table()
             self._constants[name, rate] = self.cupy.asarray(table)
         return self._constants[name, rate]
 
     def constant(self, array: NDArray[Any]) -> Array:
-        """Return a small array on the device, sent there once where it is the same in every generation."""
+        """Return a small array on the device; one that is the same in every generation is sent once."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._arrays:
             if len(self._arrays) > MOST_ARRAYS:
@@ -136,5 +136,5 @@ class Launcher:
 
 
 def classes_of(batch: Batch) -> NDArray[np.integer]:
-    """Return a batch's labels as they are sent; nothing of numbers, which go by themselves (Launcher.targets)."""
+    """Return a batch's labels to be sent; empty for target numbers, which are sent separately (Launcher.targets)."""
     return np.empty(0, np.int32) if batch.of_numbers else batch.labels

@@ -1,4 +1,4 @@
-// What a genome computes from its products W x, and what it earns: numba/kernels/network.py on a GPU.
+// A genome's activations from its products W x, and its scores: numba/kernels/network.py on a GPU.
 
 __device__ float activation(float z, int code) {
     switch (code) {
@@ -12,7 +12,7 @@ __device__ float activation(float z, int code) {
     }
 }
 
-// sums (rows, images) -> a(sums + bias of the row), which may take their place. One thread a value.
+// sums (rows, images) -> a(sums + bias of the row), possibly in place. One thread per value.
 extern "C" __global__ void activate(float* values, const float* sums, const float* biases, index_t rows,
                                     index_t images, int code) {
     const index_t i = thread_index();
@@ -24,7 +24,7 @@ struct Verdict {
     bool right;
 };
 
-// What logits z[0], z[stride], ... earn for a label; z is overwritten where the score needs exponentials.
+// The score of logits z[0], z[stride], ... for a label; z is overwritten if the score needs exponentials.
 // `draw` is the word that draws the class of REWARD_SAMPLED.
 __device__ Verdict verdict(float* z, index_t stride, int classes, int label, int kind, double reward, double penalty,
                            word draw) {
@@ -53,8 +53,8 @@ __device__ Verdict verdict(float* z, index_t stride, int classes, int label, int
     return Verdict{sampled == label ? reward : penalty, sampled == label};
 }
 
-// From logits (T, K, N), which are overwritten, to weighted scores and right predictions, both (T, N). One thread an
-// image of a genome, which is blockIdx.y.
+// From logits (T, K, N), which are overwritten, to weighted scores and right predictions, both (T, N). One thread per
+// image of a genome; the genome is blockIdx.y.
 //   numbers  (T,) the genomes' numbers      labels, weights  (N,)
 extern "C" __global__ void judge(double* scores, unsigned char* right, float* logits, const int* numbers,
                                  const int* labels, const double* weights, int classes, index_t images, int kind,
@@ -70,7 +70,7 @@ extern "C" __global__ void judge(double* scores, unsigned char* right, float* lo
     right[genome * images + image] = found.right;
 }
 
-// One thread a genome: its image scores summed in the order of the images. result (2, P): fitness, accuracy.
+// One thread per genome: its image scores summed in the order of the images. result (2, P): fitness, accuracy.
 extern "C" __global__ void total(double* result, index_t population, index_t first, const double* scores,
                                  const unsigned char* right, index_t rows, index_t images) {
     const index_t row = thread_index();
@@ -85,7 +85,7 @@ extern "C" __global__ void total(double* result, index_t population, index_t fir
     result[population + first + row] = (double)hits / (double)images;
 }
 
-// What outputs z[0], z[stride], ... earn for an image's numbers; *square is their mean squared error.
+// The score of outputs z[0], z[stride], ... for an image's target numbers; *square is their mean squared error.
 __device__ double error_score(const float* z, index_t stride, int outputs, const float* targets, int kind,
                               double* square) {
     float score = 0, squares = 0;
@@ -100,8 +100,8 @@ __device__ double error_score(const float* z, index_t stride, int outputs, const
     return (double)(score / (float)outputs);
 }
 
-// From outputs (T, K, N) to weighted scores and squared errors, both (T, N). One thread an image of a genome, which is
-// blockIdx.y.
+// From outputs (T, K, N) to weighted scores and squared errors, both (T, N). One thread per image of a genome; the
+// genome is blockIdx.y.
 //   targets  (N, K)      weights  (N,)
 extern "C" __global__ void judge_errors(double* scores, double* squares, const float* values, const float* targets,
                                         const double* weights, int outputs, index_t images, int kind) {
@@ -114,7 +114,7 @@ extern "C" __global__ void judge_errors(double* scores, double* squares, const f
     squares[genome * images + image] = square;
 }
 
-// One thread a genome: its scores and squared errors summed in the order of the images. result (2, P): fitness, mean
+// One thread per genome: its scores and squared errors summed in the order of the images. result (2, P): fitness, mean
 // squared error.
 extern "C" __global__ void total_errors(double* result, index_t population, index_t first, const double* scores,
                                         const double* squares, index_t rows, index_t images) {

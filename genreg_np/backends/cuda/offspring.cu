@@ -1,8 +1,8 @@
 // Genes of many genomes: drawn, or inherited and then mutated. numba/kernels/offspring.py does the same on a CPU.
 //
-// All three kernels fill whole genomes of `size` genes, named in `numbers` (rows,), one per row of the grid (blockIdx.y).
-// They lie part after part: parts (P + 1,) tell with which gene each begins and where the last ends. The genes of part p
-// of all rows are one array (rows, its width), ready to be multiplied; with one part, all genomes are (rows, size).
+// All three kernels fill whole genomes of `size` genes, with numbers `numbers` (rows,), one per row of the grid
+// (blockIdx.y). Genes are stored part by part: parts (P + 1,) hold the first gene of each and the end of the last. For
+// all rows, part p is one array (rows, width), ready to be multiplied; with one part, all genomes are (rows, size).
 
 typedef long long index_t;
 
@@ -10,15 +10,15 @@ __device__ index_t thread_index() {
     return (index_t)blockIdx.x * blockDim.x + threadIdx.x;
 }
 
-// Where a gene of this row lies. `part` is a part at or before the gene's; it becomes the gene's.
+// The place of a gene of this row. On entry `part` is the gene's part or an earlier one; on return, the gene's.
 __device__ index_t place(index_t gene, index_t rows, const index_t* parts, int* part) {
     while (gene >= parts[*part + 1]) ++*part;
     const index_t begin = parts[*part];
     return rows * begin + (index_t)blockIdx.y * (parts[*part + 1] - begin) + gene - begin;
 }
 
-// Generation 0: (u - 1/2) * width, + first where that is not 0. The network's parameters begin at `starts`, and where the
-// last ends is there too; each has a width and a first value. One thread for the four genes of a block.
+// Generation 0: (u - 1/2) * width, plus `first` where that is not 0. `starts` holds the start of each parameter of the
+// network and the end of the last; each has a width and a first value. One thread per four genes of a block.
 extern "C" __global__ void draw_initial(float* genes, index_t size, index_t rows, const index_t* parts,
                                         const index_t* starts, const float* widths, const float* firsts,
                                         const int* numbers, seed_t seed) {
@@ -46,8 +46,8 @@ __device__ index_t crossover_group(index_t gene, const index_t* runs, int run_co
     return runs[2 * low + 1];
 }
 
-// Children before mutation: each gene from the parent that its group's crossover bit names. One thread for four genes,
-// which mostly share a block of bits.
+// Children before mutation: each gene comes from the parent selected by its group's crossover bit. One thread per four
+// genes, which mostly share a block of bits.
 //   survivors  (S, size)      parents  (P, 2)      runs  (run_count, 2), see genes.crossover_runs
 extern "C" __global__ void inherit(float* genes, index_t size, index_t rows, const index_t* parts, const int* numbers,
                                    const float* survivors, const int* parents, int crosses, const index_t* runs,
@@ -75,8 +75,8 @@ extern "C" __global__ void inherit(float* genes, index_t size, index_t rows, con
     }
 }
 
-// Masked Gaussian noise: w + scale * z where the walk of streams.py stops. One thread a segment of the walk; what a
-// block of words looks up is read at once, so that one wait serves four genes.
+// Masked Gaussian noise: w + scale * z where the walk of streams.py stops. One thread per segment of the walk; all
+// look-ups of a block of words are read together, so that four genes wait for memory once.
 extern "C" __global__ void mutate(float* genes, index_t size, index_t rows, const index_t* parts, const int* numbers,
                                   int first_mutable, word generation, word purpose, seed_t seed, const int* gaps,
                                   const float* normal, float scale) {

@@ -1,4 +1,4 @@
-"""Node perturbation on a GPU: what numpy_.estimate does, the twins of many pairs in the columns of one product.
+"""Node perturbation on a GPU, as in numpy_.estimate, with the mutants of many pairs as columns of one product.
 
 Shapes: O units of a layer, N images, K pairs, C of them at a time, L layers.
 """
@@ -16,7 +16,7 @@ from genreg_np.model import Float32, Network
 def estimate(
     launcher: Launcher, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation, tile_bytes: int
 ) -> Estimate:
-    """Do what `Backend.perturb` says, with about `tile_bytes` of device memory for mutants."""
+    """Compute `Backend.perturb`, with about `tile_bytes` of device memory for mutants."""
     cupy, run = launcher.cupy, launcher.launch
     images, pairs, depth = len(batch), perturbation.pairs, len(network.dense)
     generation, seed = perturbation.generation, perturbation.seed
@@ -40,7 +40,7 @@ def estimate(
     run("draw_signs", (units * images, 1), signs, units, images, generation, seed)
 
     widest = max(layer.outputs for layer in network.dense)
-    most = max(1, min(pairs, tile_bytes // (16 * widest * images)))  # two twins, a layer's values and the next one's
+    most = max(1, min(pairs, tile_bytes // (16 * widest * images)))  # two mutants each, values of two layers
     advantages = cupy.empty((depth * pairs, images), np.float32)
     own_signs = []
     for index, layer in enumerate(network.dense):
@@ -97,7 +97,7 @@ def _custom_scores(launcher: Launcher, batch: Batch, logits: Array) -> Array:
 
 
 def _right(answers: Float32, batch: Batch) -> float:
-    """Return the fraction of answers (N, K) that are right, or what of numbers they explain."""
+    """Return the fraction of outputs (N, K) that are right, or for numbers the fraction of variance explained."""
     if batch.of_numbers:
         return float(explained(np.square(answers - batch.labels).mean(dtype=np.float64)))
     return float((answers.argmax(axis=1) == batch.labels).mean())
@@ -118,7 +118,7 @@ def _own_score(
     number, weights = launcher.constant(np.zeros(1, np.int32)), launcher.constant(batch.weights)
     scores, right = cupy.empty((1, images), np.float64), cupy.empty((1, images), np.uint8)
     results = cupy.empty((2, 2, 1), np.float64)
-    for result, score in zip(results, (Score.REWARD_ARGMAX, batch.score), strict=True):  # the first leaves logits alone
+    for result, score in zip(results, (Score.REWARD_ARGMAX, batch.score), strict=True):  # the first keeps logits
         launcher.launch(
             "judge", (images, 1), scores, right, logits, number, labels, weights, classes, images, score,
             batch.reward, batch.penalty, perturbation.generation, perturbation.seed,

@@ -1,9 +1,9 @@
-// Node perturbation (base.Backend.perturb; the specification is numpy_.estimate): mirrored pairs of mutants per image.
+// Node perturbation (base.Backend.perturb; numpy_.estimate is the specification): mirrored pairs of mutants per image.
 //
-// Pairs are judged `count` at a time, from `first` on: their answers lie in columns (sign, pair, image), all plus
-// twins first. Shapes: U units of all layers, O of one, N images, K pairs, L layers.
+// Pairs are scored `count` at a time, from `first` on: their outputs are in columns (sign, pair, image), all mutants
+// with a plus sign first. Shapes: U units of all layers, O units of one, N images, K pairs, L layers.
 
-// inputs (N, I): rows of the features, each rolled on by its shift. One thread a value.
+// inputs (N, I): rows of the features, each rolled by its shift. One thread per value.
 extern "C" __global__ void gather(float* inputs, const float* features, const int* rows, const int* shifts,
                                   index_t images, index_t width) {
     const index_t i = thread_index();
@@ -12,7 +12,7 @@ extern "C" __global__ void gather(float* inputs, const float* features, const in
     inputs[i] = features[rows[image] * width + (place < 0 ? place + width : place)];
 }
 
-// signs (U, N): r = +-1 from the image's own bits. One thread a sign.
+// signs (U, N): r = +-1 from the image's own bits. One thread per sign.
 extern "C" __global__ void draw_signs(float* signs, index_t units, index_t images, word generation, seed_t seed) {
     const index_t i = thread_index();
     if (i >= units * images) return;
@@ -26,7 +26,7 @@ __device__ float hadamard(index_t pair, index_t unit, index_t order) {
     return __popcll((seed_t)(pair & (unit % order))) & 1 ? -1.0f : 1.0f;
 }
 
-// mutants (O, 2 count N): a(z + sigma e), then a(z - sigma e), from pre-activations and signs (O, N). One thread each.
+// mutants (O, 2 count N): a(z + sigma e), then a(z - sigma e), from pre-activations, signs (O, N). One thread each.
 extern "C" __global__ void mutate_units(float* mutants, const float* sums, const float* signs, index_t units,
                                         index_t images, index_t first, index_t count, index_t order, float sigma,
                                         int code) {
@@ -37,7 +37,7 @@ extern "C" __global__ void mutate_units(float* mutants, const float* sums, const
     mutants[i] = activation(column < count * images ? sums[here] + step : sums[here] - step, code);
 }
 
-// scores (2 count N) of the mutants' logits (K, 2 count N), which are overwritten. One thread a mutant.
+// scores (2 count N) of the mutants' logits (K, 2 count N), which are overwritten. One thread per mutant.
 extern "C" __global__ void judge_pairs(float* scores, float* logits, const int* labels, int classes, index_t images,
                                        index_t first, index_t count, index_t pairs, int kind, double reward,
                                        double penalty, word generation, seed_t seed) {
@@ -51,7 +51,7 @@ extern "C" __global__ void judge_pairs(float* scores, float* logits, const int* 
     scores[column] = (float)verdict(logits + column, columns, classes, labels[image], kind, reward, penalty, draw).score;
 }
 
-// The same by errors of the mutants' outputs (K, 2 count N) from numbers (N, K). One thread a mutant.
+// The same from errors of the mutants' outputs (K, 2 count N) for numbers (N, K). One thread per mutant.
 extern "C" __global__ void judge_error_pairs(float* scores, const float* values, const float* targets, int outputs,
                                              index_t images, index_t count, int kind) {
     const index_t column = thread_index(), columns = 2 * count * images;
@@ -61,14 +61,14 @@ extern "C" __global__ void judge_error_pairs(float* scores, const float* values,
                                         &square);
 }
 
-// advantages (L K, N), rows `row` .. `row` + count: d = (F(+) - F(-)) / (2 sigma). One thread a pair of an image.
+// advantages (L K, N), rows `row` .. `row` + count: d = (F(+) - F(-)) / (2 sigma). One thread per pair and image.
 extern "C" __global__ void compare_pairs(float* advantages, const float* scores, index_t row, index_t count,
                                          index_t images, float sigma) {
     const index_t i = thread_index();
     if (i < count * images) advantages[row * images + i] = (scores[i] - scores[count * images + i]) / (2 * sigma);
 }
 
-// Divide an image's advantages (rows, N) by their root mean square if `relative`, and weight them. One thread an image.
+// Divide an image's advantages (rows, N) by their root mean square if `relative`; weight them. One thread per image.
 extern "C" __global__ void weigh(float* advantages, const double* weights, index_t rows, index_t images, int relative) {
     const index_t image = thread_index();
     if (image >= images) return;
@@ -80,7 +80,7 @@ extern "C" __global__ void weigh(float* advantages, const double* weights, index
         advantages[row * images + image] = advantages[row * images + image] / scale * (float)weights[image];
 }
 
-// credits (O, N): c = mean over pairs of d e / N, or 0 where a unit's two mutants are alike. One thread a unit of an
+// credits (O, N): c = mean over pairs of d e / N, or 0 if a unit's two mutants are equal. One thread per unit and
 // image. `advantages` are the layer's (K, N).
 extern "C" __global__ void credit_units(float* credits, const float* advantages, const float* sums, const float* signs,
                                         index_t units, index_t images, index_t pairs, index_t order, float sigma,

@@ -1,4 +1,4 @@
-"""The CUDA source of the kernels and what its compiler must be told; needs neither CuPy nor a GPU."""
+"""The CUDA source of the kernels and its compiler options; needs neither CuPy nor a GPU."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def source() -> str:
 
 
 def compiler_options() -> tuple[str, ...]:
-    """Return the options for NVRTC: the language, and every number the kernels share with Python."""
+    """Return the options for NVRTC: the language version, and every number that the kernels share with Python."""
     numbers: dict[str, int] = {
         name: getattr(streams, name)
         for name in ("ROUNDS", "MULTIPLIER_0", "MULTIPLIER_1", "WEYL_0", "WEYL_1", "SEGMENT", "BLOCKS_PER_SEGMENT")

@@ -1,6 +1,6 @@
-"""The fast CPU path: the kernels of kernels/ on tiles that a few threads share out, with single-threaded BLAS in them.
+"""The fast CPU path: the kernels of kernels/, on tiles that a few threads share, with single-threaded BLAS.
 
-Which thread takes a tile changes no byte of the result.
+The result does not depend on which thread computes a tile.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class NumbaBackend(Backend):
     Parameters
     ----------
     threads : int or None
-        Threads to use; by default one for each processor.
+        Number of threads; one per processor by default.
 
     Raises
     ------
     UsageError
-        For a number of threads below 1 or beyond any machine's.
+        For a number of threads below 1 or above MOST_THREADS.
     """
 
     name = "numba"
@@ -77,12 +77,12 @@ class NumbaBackend(Backend):
 
     @classmethod
     def create(cls, threads: int | None, device: int, host: Callable[[], Backend]) -> Backend:
-        """Return one for this machine's CPU."""
+        """Return a backend for this machine's CPU."""
         return cls(threads)
 
     @classmethod
     def must_compile(cls, works: Sequence[Work]) -> bool:
-        """Whether kernels of some works are not in the cache yet."""
+        """Whether kernels of these works are not in the cache yet."""
         return not all(is_compiled(work.name) for work in works)
 
     def describe(self) -> str:
@@ -90,7 +90,7 @@ class NumbaBackend(Backend):
         return f"{self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def plan(self, brood: Brood, images: int) -> Plan:
-        """Say how a generation is scored; inputs that are inactive in the whole batch need less."""
+        """Return how a generation is scored; it takes less memory if inputs are inactive in the whole batch."""
         if not brood.network.is_dense:
             return numba_stacks.plan(brood, images, self.threads, self.stack(brood.network).layers)
         first, kind = brood.network.dense[0], numba_broods.way_of(brood)
@@ -112,7 +112,7 @@ class NumbaBackend(Backend):
             self._run(tiles, lambda first, last: kernel(*arguments, first, last))
 
     def warm_up(self, works: Sequence[Work] = tuple(Work), told: Told | None = None) -> float:
-        """Compile the kernels that some works need, or load them from the cache; return the seconds it took so far."""
+        """Compile the kernels that these works need, or load them from the cache; return the total seconds so far."""
         start, cold = time.perf_counter(), set(works) - self._warm
         if cold:
             numba_warm.warm_up(self, sorted(cold), all(is_compiled(work.name) for work in cold), told)
@@ -123,16 +123,16 @@ class NumbaBackend(Backend):
         return self.compile_seconds
 
     def stack(self, network: Network) -> Stack:
-        """Return the learning layers, those of maps by kernels; it has memory of its own, for one thread at a time."""
+        """Return the learning layers, with kernels for layers of maps; it has its own memory, for use by one thread."""
         return fast_stack(network.learning)
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
-        """Judge genomes of the brood on the batch."""
+        """Score genomes of the brood on the batch."""
         with single_threaded_blas():
             return scoring.score(brood, batch, chosen, self._run, lambda: self.stack(brood.network))
 
     def outputs(self, brood: Brood, features: Float32, chosen: NDArray[np.integer] | None = None) -> Float32:
-        """Return what genomes of the brood answer, (C, N, K)."""
+        """Return the outputs of genomes of the brood, (C, N, K)."""
         with single_threaded_blas():
             return scoring.outputs(brood, features, chosen, self._run, lambda: self.stack(brood.network))
 
@@ -146,7 +146,7 @@ class NumbaBackend(Backend):
     def mutate(
         self, genomes: Float32, seed: int, generation: int, purpose: Purpose, rate: float, scale: float, first: int
     ) -> Float32:
-        """Return a mutated copy of (G, D) genomes; rows before `first` stay unchanged."""
+        """Return a mutated copy of (G, D) genomes; rows before `first` are unchanged."""
         mutated, count = np.array(genomes, np.float32), genomes.shape[1]
         tables = gap_table(rate), normal_table(), np.float32(scale)
         drawn, every = (generation, np.uint64(purpose), np.uint64(seed)), np.arange(len(genomes))
@@ -201,7 +201,7 @@ class NumbaBackend(Backend):
         return logits
 
     def perturb(self, network: Network, genes: Float32, batch: Batch, perturbation: Perturbation) -> Estimate:
-        """Estimate from mirrored pairs of mutants per image how the genes (D,) of one network should change."""
+        """Estimate how the genes (D,) of one network should change, from mirrored pairs of mutants per image."""
         with single_threaded_blas():
             return numba_pairs.estimate(network, genes, batch, perturbation, self._run)
 
@@ -216,13 +216,13 @@ class NumbaBackend(Backend):
         clip: float = 0.0,
         in_place: bool = False,
     ) -> tuple[Float32, Float32]:
-        """Return one network's genes and moments after a step, the bytes of layers/optimisers.py."""
+        """Return one network's genes and moments after a step, with the same bytes as layers/optimisers.py."""
         return numba_gradients.follow(optimiser, genes, gradient, moments, number, decay, clip, in_place)
 
     def descend(
         self, descent: Descent, genes: Float32, features: Float32, labels: NDArray[Any], order: NDArray[np.int64]
     ) -> tuple[Float32, NDArray[np.float64]]:
-        """Train P networks on the same batches: trained genes (P, D) and mean losses (P,); of numbers as specified."""
+        """Train P networks; return genes (P, D) and mean losses (P,). The specification handles losses of numbers."""
         if descent.loss != "negative-log-likelihood":
             return super().descend(descent, genes, features, labels, order)
         return numba_gradients.descend(descent, genes, features, labels, order, self._share_out)
@@ -238,7 +238,7 @@ class NumbaBackend(Backend):
         matrices: NDArray[np.float64],
         fields: Float32 | None = None,
     ) -> Float32:
-        """Return images (N, C, H, W) as backends/moving.py moves them."""
+        """Return images (N, C, H, W) moved as in backends/moving.py."""
         return numba_images.moved(images, moves, matrices, fields, self._share_out)
 
     def standardise(self, layer: Standardise, levels: UInt8) -> Float32:

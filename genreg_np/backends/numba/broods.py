@@ -1,14 +1,14 @@
-"""A generation by the kernels of kernels/offspring.py and kernels/brood.py; the specification is numpy_.py.
+"""A generation computed by the kernels of kernels/offspring.py and kernels/brood.py; numpy_.py is the specification.
 
 Two plans give the same predictions up to rounding:
 
 dense       build each child's first layer and multiply it with the batch. Always possible.
 inherited   multiply the survivors' first layers with the batch once; a child's units inherit their pre-activations
-            and only mutated weights are added, z += noise * x. Possible where units are inherited whole (crossover of
+            and only mutated weights are added, z += noise * x. Possible if units are inherited as a whole (crossover of
             units, of layers, or none).
 
-A tile of genomes goes from kernel to kernel, each called from here: so each is small, and compiled once. Nothing
-depends on which thread takes which tile.
+A tile of genomes passes from kernel to kernel, each called from here, so that each is small and compiled once. The
+result does not depend on which thread computes a tile.
 
 Shapes: G genomes of a tile, W active inputs, H units of the first layer, N images, D genes.
 """
@@ -34,18 +34,18 @@ from genreg_np.streams import gap_table, normal_table
 BLOCK_GENES = 1 << 18  # weights built at a time, 1 MB: they must stay in a core's cache
 BLOCK_VALUES = 1 << 18  # pre-activations inherited at a time
 MIN_ROWS, MOST_GENOMES = 16, 16
-SPARSE_COST = 4.0  # a scattered multiply-add costs this many of a product's
-LONGEST_GAP = 32  # inactive inputs between active ones that are cheaper to compute than to step over
+SPARSE_COST = 4.0  # a scattered multiply-add costs as much as this many in a matrix product
+LONGEST_GAP = 32  # a gap of up to so many inactive inputs is cheaper to compute than to skip
 EVERY_PLACE = np.empty(0, np.int32)  # offspring.mutate: all genes of a row are built
 
-Tiles = Callable[[int, int], None]  # does tiles first .. last - 1
+Tiles = Callable[[int, int], None]  # computes tiles first .. last - 1
 Share = Callable[[int, Tiles], None]  # runs do(first, last) for ranges of all tiles
 Numbers = NDArray[np.int64]
 Words = NDArray[np.uint32]
 
 
 class Offspring:
-    """The genes of a brood's genomes, any stretches of them."""
+    """The genes of a brood's genomes, or any ranges of them."""
 
     def __init__(self, brood: Brood) -> None:
         self.brood, self.network, self.seed = brood, brood.network, np.uint64(brood.seed)
@@ -63,7 +63,7 @@ class Offspring:
         spans: NDArray[np.int64],
         places: NDArray[np.int32] = EVERY_PLACE,
     ) -> None:
-        """Fill built (G, L) with genes of genomes (G,), what rows, spans and places say (kernels/offspring.py)."""
+        """Fill built (G, L) with the genes of genomes (G,) chosen by rows, spans and places (kernels/offspring.py)."""
         if len(self.brood.survivors) == 0:
             offspring.draw_initial(built, rows, spans, genomes, self.seed, self._drawn)
             return
@@ -72,7 +72,7 @@ class Offspring:
         offspring.mutate(built, rows, spans, places, genomes, self.brood.elites, drawn, self.tables)
 
     def inherit(self, built: Float32, genomes: Numbers, rows: tuple[int, int, int], spans: NDArray[np.int64]) -> None:
-        """Fill built (G, L) with genes as they are before mutation."""
+        """Fill built (G, L) with genes before mutation."""
         start, height, inputs = rows
         first, words = 0, self.group_words(genomes)
         if self.brood.gene is Gene.WEIGHT:
@@ -88,19 +88,19 @@ class Offspring:
         return self.words(genomes, 0, int(self.brood.runs[:, 1].max()) // 128 + 1, offspring.CROSSOVER)
 
     def words(self, genomes: Numbers, first_block: int, blocks: int, purpose: np.uint64) -> Words:
-        """Return blocks of words of the genomes' streams, (G, 4 blocks)."""
+        """Return blocks of words from the genomes' streams, (G, 4 blocks)."""
         words = np.empty((len(genomes), 4 * blocks), np.uint32)
         draw_words(words, first_block, genomes, self.brood.generation, purpose, self.seed)
         return words
 
     def rebuild(self, genomes: Float32, chosen: Numbers) -> None:
-        """Fill genomes (C, D) with all genes of the chosen ones (C,)."""
+        """Fill genomes (C, D) with all genes of the chosen genomes (C,)."""
         count = self.network.gene_count
         self.fill(genomes, chosen, (0, 1, count), whole(count))
 
 
 class Judging:
-    """A brood on a batch: what is made of the logits of a tile of genomes."""
+    """Scores a brood on a batch from the logits of its tiles, or stores their outputs."""
 
     def __init__(self, brood: Brood, batch: Batch) -> None:
         self.genes, self.judgement = Offspring(brood), Judgement(np.empty(brood.size), np.empty(brood.size))
@@ -110,7 +110,7 @@ class Judging:
         self._task = int(batch.score), float(batch.reward), float(batch.penalty)
 
     def judge(self, logits: Float32, genomes: Numbers) -> None:
-        """Fill fitness and accuracy of genomes (G,), neighbours, from their logits (G, K, N); or keep their answers."""
+        """Fill fitness and accuracy of adjacent genomes (G,) from their logits (G, K, N); or store their outputs."""
         if self.answers is not None:
             places = self._places[genomes]
             self.answers[places[places >= 0]] = logits[places >= 0].swapaxes(1, 2)
@@ -128,14 +128,14 @@ class Judging:
         kernels.judge(found.fitness[own], found.accuracy[own], logits, *what)
 
     def keep_answers(self, answers: Float32, chosen: NDArray[np.integer]) -> None:
-        """Have the answers of chosen genomes kept in an array (C, N, K) instead of judged."""
+        """Store the outputs of chosen genomes in an array (C, N, K) instead of scoring them."""
         self.answers = answers
         self._places = np.full(self._brood.size, -1)
         self._places[chosen] = np.arange(len(chosen))
 
 
 class BroodTiles(Judging):
-    """A brood of dense networks: what each plan does with a tile of genomes."""
+    """Computes the tiles of a brood of dense networks by either plan."""
 
     def __init__(self, brood: Brood, batch: Batch) -> None:
         super().__init__(brood, batch)
@@ -148,7 +148,7 @@ class BroodTiles(Judging):
         )
 
     def plan(self, share_out: Share) -> tuple[Tiles, int]:
-        """Return what judges tiles, and how many genomes each has, once what all need is computed."""
+        """Compute what all tiles share; return a function that scores tiles, and the genomes per tile."""
         if way_of(self._brood) == "dense":
             return self.dense, self.genomes
         hidden, images = self._first.outputs, len(self.batch)
@@ -157,27 +157,27 @@ class BroodTiles(Judging):
         return functools.partial(self.inherited, products), inherited_at_once(hidden, images)
 
     def dense(self, first: int, last: int) -> None:
-        """Judge tiles of `self.genomes` genomes, `self.rows` rows of each at a time."""
+        """Score tiles of `self.genomes` genomes, `self.rows` rows of each at a time."""
         hidden, images = self._first.outputs, len(self.batch)
         for tile in range(first, last):
             genomes = self._numbers[tile * self.genomes : (tile + 1) * self.genomes]
             count = len(genomes)
             products = np.empty((count * hidden, images), np.float32)
             for row in range(0, hidden, self.rows):
-                # Several genomes in one product only where each has all its rows in the block.
+                # Several genomes share a product only if each has all its rows in the block.
                 block = self.build(genomes, row)
                 multiply(block[None], self.columns[None], products[None, count * row : count * row + len(block)])
             self.finish(products.reshape(count, hidden, images), genomes)
 
     def build(self, genomes: Numbers, row: int) -> Float32:
-        """Return weights of genomes (G,) to the active inputs, of `self.rows` units from `row` on: (G rows, W)."""
+        """Return the weights (G rows, W) of genomes (G,) from active inputs to `self.rows` units from `row` on."""
         height, inputs = min(self.rows, self._first.outputs - row), self._first.inputs
         block = np.empty((len(genomes), height * len(self.columns)), np.float32)
         self.genes.fill(block, genomes, (row * inputs, height, inputs), self.spans, self.places)
         return block.reshape(len(genomes) * height, -1)
 
     def finish(self, values: Float32, genomes: Numbers) -> None:
-        """Judge genomes (G,) by their first layers' products (G, H, N), which lack bias and activation."""
+        """Score genomes (G,) from their first layers' products (G, H, N), which lack bias and activation."""
         for begin in range(0, len(genomes), self._finished_at_once):
             some = slice(begin, begin + self._finished_at_once)
             self.judge(self.logits(values[some], genomes[some]), genomes[some])
@@ -198,21 +198,21 @@ class BroodTiles(Judging):
         return values
 
     def survivor_products(self, products: Float32, first: int, last: int) -> None:
-        """Fill products (S, H, N) with survivors' first layers times the batch, without bias."""
+        """Fill products (S, H, N) with the survivors' first layers times the batch, without bias."""
         for s in range(first, last):
             active = np.empty((1, self._first.outputs, len(self.columns)), np.float32)
             kernels.gather_active(active, self._brood.survivors[s : s + 1], self._first.inputs, self.spans)
             multiply(active, self.columns[None], products[s : s + 1])
 
     def inherited(self, products: Float32, first: int, last: int) -> None:
-        """Judge tiles of inherited_at_once genomes by the survivors' products (S, H, N)."""
+        """Score tiles of `inherited_at_once` genomes from the survivors' products (S, H, N)."""
         size = inherited_at_once(self._first.outputs, len(self.batch))
         for tile in range(first, last):
             genomes = self._numbers[tile * size : (tile + 1) * size]
             self.finish(self.pre_activations(products, genomes), genomes)
 
     def pre_activations(self, products: Float32, genomes: Numbers) -> Float32:
-        """Return genomes' pre-activations without bias, (G, H, N): their parents', and what mutated weights add."""
+        """Return pre-activations without bias (G, H, N): those of the parents plus what mutated weights add."""
         brood, inputs, genes = self._brood, self._first.inputs, self.genes
         values = np.empty((len(genomes), *products.shape[1:]), np.float32)
         words = genes.group_words(genomes)
@@ -223,7 +223,7 @@ class BroodTiles(Judging):
 
 
 def way_of(brood: Brood) -> str:
-    """Return how a brood is scored, "dense" or "inherited", by the multiply-adds each needs."""
+    """Return the plan of a brood, "dense" or "inherited": the one with fewer multiply-adds."""
     whole_units = brood.gene not in (Gene.WEIGHT, Gene.BLOCK)
     possible = len(brood.survivors) > 0 and whole_units
     per_image = len(brood.survivors) / brood.size + SPARSE_COST * brood.mutation_rate
@@ -231,7 +231,7 @@ def way_of(brood: Brood) -> str:
 
 
 def tile_of(hidden: int, width: int) -> tuple[int, int]:
-    """Return how many genomes go into one product, and how many rows of each: about BLOCK_GENES weights."""
+    """Return how many genomes, and how many rows of each, are in one product: about BLOCK_GENES weights."""
     if hidden * width > BLOCK_GENES:
         return 1, min(hidden, max(MIN_ROWS, BLOCK_GENES // width))
     return max(1, min(MOST_GENOMES, BLOCK_GENES // (hidden * width))), hidden
@@ -243,12 +243,12 @@ def inherited_at_once(hidden: int, images: int) -> int:
 
 
 def whole(count: int) -> NDArray[np.int64]:
-    """Return the one span of a row of so many genes that are all wanted."""
+    """Return the single span of a row of `count` genes that are all needed."""
     return np.array([[0, count]], np.int64)
 
 
 def active_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArray[np.int32]]:
-    """Return what of a batch (N, I) matters: an input that is inactive in every image adds nothing to any sum.
+    """Return the active inputs of a batch (N, I): an input that is 0 in every image adds nothing to any sum.
 
     Returns
     -------
@@ -257,7 +257,7 @@ def active_inputs(features: Float32) -> tuple[Float32, NDArray[np.int64], NDArra
     spans : (n, 2) int64
         The runs of inputs they come from.
     places : (I,) int32
-        Each input's row of `columns`, or -1.
+        Each input's row in `columns`, or -1.
     """
     inputs = features.shape[1]
     active = np.flatnonzero(features.any(axis=0))

@@ -1,11 +1,11 @@
-"""Which layers of a network kernels compute: `fast_stack` puts one fast layer in place of each group of them.
+"""Replaces each group of layers that kernels can compute by one fast layer: `fast_stack`.
 
     convolution [batch norm] [relu, leaky relu] [max pooling]                         maps.py
     convolution [instance, group, layer norm] [any activation] [any pooling]          maps.py, tails.py
-    what there is of these three without a convolution                                tails.py
+    any of these three (norm, activation, pooling) without a convolution              tails.py
     dropout                                                                           drawn by a kernel
 
-Of activations those that have a gradient. All else stays as it is.
+Only activations with a gradient are replaced. All other layers stay as they are.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ PER_IMAGE, POOLINGS = (InstanceNorm, GroupNorm, LayerNorm), (Pooling, AdaptivePo
 
 @dataclass(frozen=True)
 class FastDropout(Dropout):
-    """Dropout by kernels: the same words, one for each value and step, and the same bytes."""
+    """Dropout by kernels, with the same words, one for each value and step, and the same bytes."""
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return what is left, of the shape of what goes in, and keep the words."""
+        """Return the remaining values, in the input's shape, and keep the words."""
         if not passing.training:
             return values, None
         networks, count = len(values) if values.ndim == 3 else 1, values.shape[-2] * values.shape[-1]
@@ -54,11 +54,11 @@ class FastDropout(Dropout):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradient by v."""
+        """Return the gradient with respect to the inputs."""
         return gradient if kept is None else self._left(gradient, kept), []
 
     def _left(self, values: Array, words: NDArray[np.uint32]) -> Array:
-        """Return values (P, I, N), or (I, N), where their words leave them."""
+        """Return values (P, I, N) or (I, N), dropped where their words say so."""
         flat = np.require(values, np.float32, ["C", "W"]).reshape(
             -1 if values.ndim == 3 else 1, math.prod(values.shape[-2:])
         )
@@ -68,7 +68,7 @@ class FastDropout(Dropout):
 
 
 def fast_stack(layers: Sequence[Layer]) -> Stack:
-    """Return layers with fast ones in place of those that kernels compute, within others too."""
+    """Return the layers with those that kernels can compute replaced by fast ones, nested layers included."""
     return Stack(_fast(layers))
 
 
@@ -95,7 +95,7 @@ def _fast(layers: Sequence[Layer]) -> tuple[Layer, ...]:
 
 
 def _convolution(queue: list[Layer]) -> Layer:
-    """Take a convolution and what goes into it from the front of a queue."""
+    """Take a convolution, and the layers fused into it, from the front of a queue."""
     layer, norm, leak, pool = queue.pop(0), None, 1.0, 1
     assert isinstance(layer, Convolution)
     if queue and isinstance(queue[0], BatchNorm):
@@ -115,9 +115,9 @@ def _convolution(queue: list[Layer]) -> Layer:
 
 
 def _pool_first(queue: list[Layer], at: int = 0) -> None:
-    """Have the largest values of windows activated, not the largest of activated ones found: the same, but fewer.
+    """Swap an activation and the max pooling after it: the result is the same, but fewer values are activated.
 
-    Only of functions that are dear, and that never fall.
+    Only for activations that are expensive and monotonic.
     """
     activation, pooling = (*queue[at : at + 2], None, None)[:2]
     if not isinstance(activation, Activation) or not isinstance(pooling, POOLINGS):
@@ -128,7 +128,7 @@ def _pool_first(queue: list[Layer], at: int = 0) -> None:
 
 
 def _tail(queue: list[Layer], before: Layer | None) -> FastTail | None:
-    """Take normalisation, activation and pooling from the front of a queue; None where none of them is there."""
+    """Take normalisation, activation and pooling from the front of a queue; None if there are none."""
     shape, taken = None, 0
     _pool_first(queue, 1 if isinstance(queue[0], PER_IMAGE) else 0)
     norm: InstanceNorm | GroupNorm | LayerNorm | None = None
@@ -158,5 +158,5 @@ def _tail(queue: list[Layer], before: Layer | None) -> FastTail | None:
 
 
 def _grid(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return a shape, channels first, as that of maps."""
+    """Return a shape, channels first, as a shape of maps (C, H, W)."""
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[0], 1, math.prod(shape[1:]))

@@ -1,4 +1,4 @@
-"""Gradient descent by the kernels of kernels/descent.py; the specification is gradients.py."""
+"""Gradient descent by the kernels of kernels/descent.py; backends/gradients.py is the specification."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ STEPS = {
     "adam": following.ADAM,
     "adamw": following.ADAM,
 }
-MOST_STEPS = 16  # that one network does at a time
-COLUMN_BYTES = 8 << 20  # of the batches gathered for them: they must stay near the cores
+MOST_STEPS = 16  # steps of one network at a time
+COLUMN_BYTES = 8 << 20  # of the batches gathered for these steps: they must stay in the cache
 
 
 def descend(
@@ -36,7 +36,7 @@ def descend(
     order: NDArray[np.int64],
     share_out: Callable[..., None],
 ) -> tuple[Float32, NDArray[np.float64]]:
-    """Do what GradientBackend.descend says. How many steps are done at a time changes no byte.
+    """Compute GradientBackend.descend; the bytes do not depend on how many steps are done at a time.
 
     `share_out(tiles, kernel, *arguments)` runs a kernel on all tiles.
     """
@@ -75,7 +75,7 @@ def _train(
     begin: int,
     end: int,
 ) -> None:
-    """Do some steps of networks begin .. end."""
+    """Take some steps with networks begin .. end - 1."""
     for p in range(begin, end):
         other = second[p] if len(second) else first[p]
         losses[p] = kernels.descend(genes[p], first[p], other, losses[p], *what)
@@ -91,7 +91,7 @@ def follow(
     clip: float,
     in_place: bool = False,
 ) -> tuple[Float32, Float32]:
-    """Do what layers.optimisers.follow says, to the byte."""
+    """Compute layers.optimisers.follow, with the same bytes."""
     gradient = np.require(clipped(gradient, clip) if clip else gradient, np.float32, ["C", "W"])
     kept, (rate, scale) = SQUARE_DECAY.get(optimiser.name, 0.0), (0.0, 0.0)
     if STEPS[optimiser.name] == following.ADAM:
@@ -118,7 +118,7 @@ def layer_table(network: Network) -> NDArray[np.int64]:
 
 
 def _rates(optimiser: Optimiser, number: int, steps: int) -> NDArray[np.float32]:
-    """Return what the kernel `change` needs in so many steps from `number` on, (S, 5)."""
+    """Return the arguments of the kernel `change` for `steps` steps from `number` on, (S, 5)."""
     how = np.zeros((steps, 5), np.float32)
     how[:] = CODES[optimiser.name], optimiser.learning_rate, optimiser.momentum, 0, 0
     if optimiser.name != "sgd":

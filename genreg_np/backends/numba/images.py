@@ -1,4 +1,4 @@
-"""Fixed layers of images by the kernels of kernels/detectors.py; the specification is images.py."""
+"""Fixed image layers by the kernels of kernels/detectors.py; backends/images.py is the specification."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def levels_of(layers: Sequence[FixedLayer], levels: UInt8, warps: Warps | None, 
     outputs = np.empty((len(levels), layers[-1].outputs if layers else levels.shape[1]), np.uint8)
     for start in range(0, len(levels), PIECE):
         piece = slice(start, start + PIECE)
-        writable = np.require(levels[piece], requirements=["C", "W"])  # kernels take read-only arrays for another type
+        writable = np.require(levels[piece], requirements=["C", "W"])  # to kernels, read-only arrays are another type
         outputs[piece] = _apply(layers, writable, UNMOVED if warps is None else warps[piece], share_out)
     return outputs
 
@@ -42,7 +42,7 @@ def moved(
     fields: Float32 | None,
     share_out: ShareOut,
 ) -> Float32:
-    """Return images (N, C, H, W) as backends/moving.py moves them, the same bytes."""
+    """Return images (N, C, H, W) moved as in backends/moving.py, with the same bytes."""
     found, parts = np.empty(images.shape, np.float32), affine_parts(images.shape[2:], moves, matrices)
     bent = np.empty((0, 2, *images.shape[2:]), np.float32) if fields is None else fields
     images, bent = (np.require(array, np.float32, ["C", "W"]) for array in (images, bent))

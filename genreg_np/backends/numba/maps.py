@@ -1,16 +1,16 @@
-"""Layers of maps by the kernels of kernels/maps.py: a convolution, and the normalisation, activation, pooling after it.
+"""Layers of maps by the kernels of kernels/maps.py: a convolution with normalisation, activation and pooling.
 
-One FastConvolution is in place of such a group of layers of a network (fast.py); it takes the networks of a population
+A FastConvolution replaces such a group of layers of a network (fast.py); it computes the networks of a population
 one after the other.
 
     z = w * v,    n = scale z + shift,    a = largest of K x K values of leaky(n)
 
-Without normalisation scale is 1 and shift the bias, and z never leaves a few rows. With it z is kept: the batch's mean
-and variance of z (to which a bias does nothing) are needed before n, and
+Without normalisation scale is 1 and shift is the bias, and only a few rows of z are held at a time. With normalisation
+z is kept: its mean and variance over the batch (without the bias, which cancels) are needed before n, and
 
     dz = scale (dn - mean of dn - x * mean of (dn x)),    x = (z - mean) / deviation          (layers/normalise.py)
 
-Shapes: C channels of H x W, F filters (a multiple of 8 inside), N images (a multiple of 16 inside).
+Shapes: C channels of H x W, F filters (a multiple of 8 internally), N images (a multiple of 16 internally).
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ from genreg_np.layers.normalise import EPSILON, MOMENTUM, BatchNorm
 
 @dataclass(frozen=True)
 class Normal:
-    """What a pass with batch normalisation found, of one network."""
+    """Results of a pass with batch normalisation, for one network."""
 
     z: Float32  # (F8 * rows * columns * N,) sums without bias
     mean: Float32  # (F,) of z
     inverse: Float32  # (F,) 1 / deviation
-    of_batch: bool  # whether both are the batch's
+    of_batch: bool  # whether mean and deviation are those of the batch
 
 
 @dataclass(frozen=True)
 class FastConvolution(FastLayer):
-    """A convolution, and where they follow it batch normalisation, relu or leaky-relu, and max pooling, or a tail."""
+    """A convolution and, if they follow it, batch normalisation, relu or leaky-relu, and max pooling, or a tail."""
 
-    kind = "fast-convolution"  # in no file
+    kind = "fast-convolution"  # never in a file
     convolution: Convolution
     norm: BatchNorm | None = None
-    leak: float = 1.0  # of the activation: 1 for none
+    leak: float = 1.0  # negative slope of the activation: 1 for none
     pool: int = 1  # K of the pooling: 1 for none
-    tail: FastTail | None = None  # in place of all these
+    tail: FastTail | None = None  # instead of all these
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """C, H, W of what goes in."""
+        """C, H, W of the input."""
         return self.convolution.shape
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -67,23 +67,23 @@ class FastConvolution(FastLayer):
         return (filters, *(extent // self.pool for extent in grid))
 
     def with_filters(self, count: int) -> FastConvolution:
-        """Return one of so many filters, with memory of its own; there is no normalisation."""
+        """Return a layer with `count` filters and its own memory; there must be no normalisation."""
         tail = self.tail.with_channels(count) if self.tail else None
         return replace(self, convolution=replace(self.convolution, filters=count), tail=tail, _memory={})
 
     @functools.cached_property
-    def parameters(self) -> tuple[Parameter, ...]:  # asked for in every pass
-        """Those of the convolution, and of what follows it."""
+    def parameters(self) -> tuple[Parameter, ...]:  # used in every pass
+        """Parameters of the convolution and of the layers after it."""
         after = self.norm or self.tail
         return self.convolution.parameters + (after.parameters if after else ())
 
     @functools.cached_property
     def statistics(self) -> tuple[Parameter, ...]:
-        """Those of the normalisation."""
+        """Statistics of the normalisation."""
         return self.norm.statistics if self.norm else ()
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return a (P, F * rows * columns, N), and what is seen, places and normalisation of each network."""
+        """Return a (P, F * rows * columns, N), and each network's padded maps, places and normalisation."""
         weights, images = parameters[0], values.shape[-1]
         slide = self._slide(up(images, LANES))
         if self.tail:
@@ -119,7 +119,7 @@ class FastConvolution(FastLayer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by the maps (P, I, N), and by each parameter."""
+        """Return the gradients with respect to the maps (P, I, N) and each parameter."""
         images = gradient.shape[-1]
         slide = self._slide(up(images, LANES))
         count = len(self.parameters)
@@ -143,7 +143,7 @@ class FastConvolution(FastLayer):
     def _forward_tail(
         self, tail: FastTail, slide: Slide, parameters: Sequence[Array], values: Array
     ) -> tuple[Array, Kept]:
-        """Return a, and what is seen and kept by the tail of each network."""
+        """Return a, and each network's padded maps and what its tail keeps."""
         weights, images, kept = parameters[0], values.shape[-1], []
         out = tail.room(len(weights), slide.images)
         shared = self._seen(slide, values, 0) if values.ndim == 2 else None
@@ -155,7 +155,7 @@ class FastConvolution(FastLayer):
         return (out if images == slide.images else np.ascontiguousarray(out[..., :images])), kept
 
     def _sums(self, slide: Slide, weights: Float32, seen: Float32, number: int) -> Float32:
-        """Return sums z without bias of one network, (F8 * rows * columns * N,)."""
+        """Return one network's sums z without bias, (F8 * rows * columns * N,)."""
         rows, columns = self.convolution.grid
         width = columns * slide.images
         z: Float32 = self._array(("z", number), (up(len(weights), FILTERS) * rows * width,))
@@ -164,7 +164,7 @@ class FastConvolution(FastLayer):
         return z
 
     def _scale_and_shift(self, own: list[Float32]) -> tuple[Float32, Float32]:
-        """Return what predictions do to z."""
+        """Return the scale and shift of z in predictions."""
         biases = own[1]
         if self.norm is None:
             return np.ones_like(biases), np.array(biases)
@@ -173,7 +173,7 @@ class FastConvolution(FastLayer):
         return scale, shift + (biases - mean) * scale
 
     def _normal(self, slide: Slide, own: list[Float32], seen: Float32, number: int, images: int) -> Normal:
-        """Return sums z, and the batch's mean and deviation; bring the running ones up to date."""
+        """Return sums z with the batch's mean and deviation; update the running ones."""
         weights, biases, _, _, running_mean, running_variance = own
         filters, (rows, columns) = len(biases), self.convolution.grid
         width = columns * slide.images
@@ -182,7 +182,7 @@ class FastConvolution(FastLayer):
         kernels.sums_of(totals, z, 0, width, apart, zero, z, apart, zero, shape)
         count = rows * columns * images
         mean = totals[:, 0] / np.float32(count)
-        z.reshape(-1, rows * columns, slide.images)[:filters, :, images:] = mean[:, None, None]  # no images: they add 0
+        z.reshape(-1, rows * columns, slide.images)[:filters, :, images:] = mean[:, None, None]  # padding: it adds 0
         kernels.sums_of(totals, z, 0, width, apart, mean, z, apart, mean, shape)
         variance = totals[:, 1] / np.float32(count)
         running_mean += np.float32(MOMENTUM) * (mean + biases - running_mean)
@@ -191,7 +191,7 @@ class FastConvolution(FastLayer):
         return Normal(z, mean, 1 / np.sqrt(variance + np.float32(EPSILON)), True)
 
     def _unfinish(self, slide: Slide, kept: Kept, by_out: Float32, found: list[Float32], wanted: bool) -> Float32:
-        """Fill the gradients by weights (F, C, K, K) and biases; return that by z, flat, where it is wanted."""
+        """Fill the gradients of weights (F, C, K, K) and biases; return that of z, flat, if it is wanted."""
         seen, places, _ = kept
         grid, margin, width = self.convolution.grid, slide.back_margin, slide.back_width
         what = (grid[0], margin, width) if wanted else (self.pool, 0, grid[1])
@@ -203,9 +203,9 @@ class FastConvolution(FastLayer):
     def _give_back(
         self, slide: Slide, places: Float32, by_out: Float32, seen: Float32 | None, height: int, margin: int, width: int
     ) -> tuple[Float32, Float32, Float32]:
-        """Return the gradient by n, and what it sums up to for weights and shifts.
+        """Return the gradient of n, and its sums for weights and shifts.
 
-        Only `height` of its rows are kept, each of so many columns, of which the first `margin` are 0.
+        Only `height` of its rows are kept, with `width` columns each, of which the first `margin` are 0.
         """
         filters, (_, columns), images = self.convolution.filters, self.convolution.grid, slide.images
         line, blocks = width * images, up(filters, FILTERS) // FILTERS
@@ -213,7 +213,7 @@ class FastConvolution(FastLayer):
         dz = self._array(("dz", height, margin), (blocks * FILTERS * height * line,), zero=True)
         sums, totals = self._array("g", (self._sums_of(slide),)), self._array("db", (filters, LANES))
         if self.norm and any(extent % self.pool for extent in self.convolution.grid):
-            dz[...] = 0  # what no window sees has a gradient once it was normalised
+            dz[...] = 0  # values outside all windows still get a gradient through the normalisation
         out_rows = self.convolution.grid[0] // self.pool
         each = len(slide.offsets) // self.convolution.size
         shape = out_rows, columns // self.pool, images, self.pool, columns * images, each
@@ -226,13 +226,13 @@ class FastConvolution(FastLayer):
     def _unfinish_normal(
         self, slide: Slide, kept: Kept, own: list[Float32], by_out: Float32, found: list[Float32], images: int
     ) -> Float32:
-        """Fill the gradients by weights, biases, scale and shift; return that by z, flat."""
+        """Fill the gradients of weights, biases, scale and shift; return that of z, flat."""
         seen, places, normal = kept
         (rows, columns), margin = self.convolution.grid, slide.back_margin
         dz, _, _ = self._give_back(slide, places, by_out, None, rows, margin, slide.back_width)
         line, width, scale = slide.back_width * slide.images, columns * slide.images, own[2]
         where, zero = (margin * slide.images, line, rows * line), np.zeros_like(scale)
-        if normal is None:  # of a prediction: what training kept count of
+        if normal is None:  # for a prediction: the running statistics
             z = self._sums(slide, own[0], seen, 0)
             normal = Normal(z, own[4] - own[1], 1 / np.sqrt(own[5] + np.float32(EPSILON)), False)
         summed = self._array("totals", (len(scale), 2))
@@ -254,7 +254,7 @@ class FastConvolution(FastLayer):
     def _unfinish_tail(
         self, tail: FastTail, slide: Slide, kept: Kept, own: list[Float32], by_out: Float32, found: list[Float32]
     ) -> Float32:
-        """Fill the gradients by weights, biases, and what the tail has; return that by z, flat."""
+        """Fill the gradients of weights, biases and the tail's parameters; return that of z, flat."""
         rows, line, filters = self.convolution.grid[0], slide.back_width * slide.images, self.convolution.filters
         dz: Float32 = self._array("dz", (up(filters, FILTERS) * rows * line,), zero=True)
         biases, where = np.require(own[1], np.float32, "C"), (rows * line, line, slide.back_margin * slide.images)
@@ -265,7 +265,7 @@ class FastConvolution(FastLayer):
         return dz
 
     def _weigh(self, slide: Slide, dz: Float32, seen: Float32, found: list[Float32]) -> None:
-        """Fill the gradient by weights (F, C, K, K), given that by all sums."""
+        """Fill the gradient of weights (F, C, K, K), given that of all sums."""
         (rows, columns), line = self.convolution.grid, slide.back_width * slide.images
         sums, each = self._array("g", (self._sums_of(slide),)), len(slide.offsets) // self.convolution.size
         where, tables = (rows * line, slide.back_margin * slide.images), (slide.offsets, self._rows(slide, rows, line))
@@ -273,7 +273,7 @@ class FastConvolution(FastLayer):
         kernels.lane_sums(found[0], found[1], sums, self._array("db", (self.convolution.filters, LANES)))
 
     def _rows(self, slide: Slide, height: int, line: int) -> Any:
-        """Return the rows of sums, of which `height` are kept, each so many floats after the other."""
+        """Return the table of rows of sums, of which `height` are kept, `line` floats apart."""
         found = self._memory.get(("rows of", slide.images, height, line))
         if found is None:
             found = self._memory["rows of", slide.images, height, line] = slide.rows.copy()
@@ -281,18 +281,18 @@ class FastConvolution(FastLayer):
         return found
 
     def _sums_of(self, slide: Slide) -> int:
-        """Return how many floats the sums of a gradient by weights take: a vector each."""
+        """Return how many floats the sums of a weight gradient take: one vector per weight."""
         return up(self.convolution.filters, FILTERS) * len(slide.offsets) * LANES
 
     def _correlate_back(self, slide: Slide, dz: Float32, weights: Float32, back: Float32) -> None:
-        """Fill the gradient by the maps (C, H, W, N)."""
+        """Fill the gradient of the maps (C, H, W, N)."""
         channels, stride, images = len(back), self.convolution.stride, slide.images
-        if stride > self.convolution.size:  # some rows and columns no filter sees
+        if stride > self.convolution.size:  # no filter sees some rows and columns
             back[...] = 0
         for number, phase in enumerate(slide.phases):
             packed = self._packed(weights, ("w", number), phase.begin, stride)
             count, width = len(phase.rows) * phase.columns * images, phase.columns * images
-            whole = stride == 1 and channels % FILTERS == 0  # what comes out lies as it is wanted
+            whole = stride == 1 and channels % FILTERS == 0  # the result already has the wanted layout
             found = back.reshape(-1) if whole else self._array(("dv", number), (up(channels, FILTERS) * count,))
             kernels.correlate(found, count, dz, phase.offsets, packed, phase.rows, phase.tiles, width)
             if not whole:
@@ -300,7 +300,7 @@ class FastConvolution(FastLayer):
                 back[:, phase.lines, phase.first :: stride] = maps
 
     def _windows(self, slide: Slide, columns: int) -> Any:
-        """Return where values of a window of pooling lie among rows of so many columns, (K K,)."""
+        """Return the offsets of a pooling window's values among rows of `columns` columns, (K K,)."""
         key = "windows", slide.images, columns
         if key not in self._memory:
             self._memory[key] = slide.windows(self.pool, columns)
@@ -311,7 +311,7 @@ class FastConvolution(FastLayer):
         return found
 
     def _packed(self, weights: Float32, name: Any, begin: tuple[int, int] | None = None, stride: int = 1) -> Float32:
-        """Return weights (F, C, K, K) in blocks of 8 filters, flat; in blocks of 8 channels where a phase begins."""
+        """Return weights (F, C, K, K), flat, in blocks of 8 filters; in blocks of 8 channels if `begin` is given."""
         filters, channels, size, _ = weights.shape
         back, (row, column) = begin is not None, begin or (0, 0)
         units, depth = (channels, filters) if back else (filters, channels)
@@ -322,7 +322,7 @@ class FastConvolution(FastLayer):
         return flat
 
     def _seen(self, slide: Slide, values: Float32, number: int) -> Float32:
-        """Return maps as filters see them, flat."""
+        """Return maps as filters see them, with padding, flat."""
         channels, height, width = self.convolution.shape
         maps = self._whole(values, slide.images).reshape(channels, height, width, slide.images)
         if slide.plain:

@@ -1,8 +1,8 @@
-"""Folders in which nobody but the user, or root, can have put anything.
+"""Folders in which only the user, or root, can have put anything.
 
-A cache of compiled code is code. It is trusted as ssh trusts its keys: every folder and every symbolic link on the way
-belongs to the user or to root, and no folder can be written by others, or only so that they cannot touch what is not
-theirs (a sticky folder, as /tmp). Windows, whose folders have no such owners, is taken at its word.
+A cache of compiled code is code. It is trusted under the same rules as ssh keys: every folder and symbolic link on the
+path must belong to the user or to root, and no folder may be writable by others, unless it is sticky (like /tmp), so
+that they cannot touch files of other owners. On Windows, whose folders have no such owners, nothing is checked.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ Status = Callable[[str], os.stat_result]
 
 
 def distrust(folder: Path, user: int, status: Status = os.lstat, target: Callable[[str], str] = os.readlink) -> str:
-    """Return why others may have put something into a folder, or into what there is of the way; "" if they cannot.
+    """Return why others may have put something into a folder, or into the existing part of its path; "" if they cannot.
 
     Parameters
     ----------
     folder : Path
         Absolute.
     user : int
-        The number of the user whose folder it must be, or root's.
+        Number of the user who must own the folder, unless root does.
     status, target : callable
-        os.lstat and os.readlink, or what stands for them.
+        os.lstat and os.readlink, or substitutes.
 
     Raises
     ------
     OSError
-        If the way cannot be looked at.
+        If the path cannot be examined.
     """
     place, rest, links = os.sep, list(folder.parts[:0:-1]), 0
     while True:
@@ -52,7 +52,7 @@ def distrust(folder: Path, user: int, status: Status = os.lstat, target: Callabl
         elif not stat.S_ISDIR(found.st_mode):
             return f"{place} is not a folder"
         elif found.st_mode & OTHERS_WRITE and not (found.st_mode & stat.S_ISVTX and rest):
-            return f"{place} can be written by others (chmod go-w would end that)"
+            return f"{place} can be written by others (run chmod go-w on it)"
         if not rest:
             return ""
         step = rest.pop()
@@ -60,14 +60,14 @@ def distrust(folder: Path, user: int, status: Status = os.lstat, target: Callabl
 
 
 def make_private(folder: Path) -> str:
-    """Make a folder, and what is missing on the way, closed to others; return why it cannot be trusted, "" if it can.
+    """Create a folder, and its missing parents, closed to others; return why it cannot be trusted, "" if it can.
 
-    Nothing is made where the way is not to be trusted.
+    Nothing is created if the path cannot be trusted.
 
     Raises
     ------
     OSError
-        If it cannot be made.
+        If it cannot be created.
     """
     user = os.geteuid() if hasattr(os, "geteuid") else None
     if user is not None and (problem := distrust(folder, user)):
@@ -78,12 +78,12 @@ def make_private(folder: Path) -> str:
     if user is None:
         return ""
     if folder.stat().st_mode & OTHERS:
-        return f"{folder} is open to others (chmod 700 would end that)"
+        return f"{folder} is open to others (run chmod 700 on it)"
     return distrust(folder, user) or distrust_content(folder, user)
 
 
 def distrust_content(folder: Path, user: int) -> str:
-    """Return what in a closed folder others have put there before it was closed; "" if there is nothing."""
+    """Return what others put into a folder before it was closed to them; "" if there is nothing."""
     for entry in os.scandir(folder):
         found = entry.stat(follow_symlinks=False)
         if found.st_uid not in (0, user) or entry.is_symlink():

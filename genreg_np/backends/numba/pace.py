@@ -1,14 +1,14 @@
-"""How long compiling still takes, from how long it has taken, and telling it while it lasts.
+"""Estimates how long compiling still takes, from how long it has taken so far, and reports it meanwhile.
 
-Kernels are compiled by processes side by side, each going through a queue. With w the seconds that a kernel takes on
-the machine where that was measured (SECONDS), this machine's
+Kernels are compiled by processes side by side, each working through a queue. With w the seconds that a kernel takes on
+the machine where it was measured (SECONDS), this machine's
 
-    pace = (seconds taken by what is finished) / (their w), at first 1;
-           at least the same with what is under way counted in, which is more where that takes longer than foreseen
-    seconds left = the most, over the queues, of  max(0, w pace - seconds since it was begun) of what is under way
-                                                  + w pace of each that waits
+    pace = (seconds taken by finished kernels) / (their w), initially 1;
+           at least the same ratio with kernels in progress included, which is larger if they take longer than expected
+    seconds left = maximum over the queues of  max(0, w pace - seconds since its start) of the kernel in progress
+                                               + w pace of each waiting kernel
 
-So it is never negative, and grows where a machine turns out to be slower or busier.
+So it is never negative, and grows if a machine turns out to be slower or busier.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from genreg_np.backends.base import Told
 
-EVERY_SECONDS = 0.5  # between two tellings
+EVERY_SECONDS = 0.5  # between two reports
 SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/kernel_seconds.py
     "descend": 4.8,
     "detect": 2.8,
@@ -69,40 +69,40 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "standardise": 0.1,
 }
 GIGAHERTZ = 2.5  # of that core
-STARTING = 0.7  # the same for a process that starts and imports what it needs
-USUAL = 1.0  # of a kernel that was not measured
+STARTING = 0.7  # seconds for a process to start and import what it needs
+USUAL = 1.0  # seconds of a kernel that was not measured
 
 
 @dataclass
 class _Queue:
-    """What one process compiles; the first of those that wait is under way."""
+    """What one process compiles; the first of the waiting kernels is in progress."""
 
     waiting: list[str]
     starting: float  # seconds, at pace 1, before the first is begun
     begun: float  # by the clock
 
     def seconds(self) -> list[float]:
-        """Return what each that waits takes at pace 1."""
+        """Return the seconds of each waiting kernel at pace 1."""
         found = [SECONDS.get(name, USUAL) for name in self.waiting]
         return [found[0] + self.starting, *found[1:]] if found else []
 
 
 class Pace:
-    """Keeps account of what is compiled; called from several threads.
+    """Keeps track of what is compiled; safe to call from several threads.
 
     Parameters
     ----------
     here : sequence of str
         What this process compiles, in this order.
     elsewhere : sequence of str
-        What another process compiles, which has yet to start.
+        What another process, not started yet, compiles.
     clock : callable
-        The time in seconds, from any start.
+        Returns the time in seconds, from any origin.
 
     Attributes
     ----------
     done, of : int
-        How many are compiled, and how many there are.
+        Number of kernels compiled, and of all kernels.
     """
 
     def __init__(
@@ -111,10 +111,10 @@ class Pace:
         self.done, self.of = 0, len(here) + len(elsewhere)
         self._clock, self._lock = clock, threading.Lock()
         self._queues = [_Queue(list(here), 0.0, clock()), _Queue(list(elsewhere), STARTING, clock())]
-        self._taken, self._foreseen = 0.0, 0.0  # seconds of all that are finished: by the clock, and at pace 1
+        self._taken, self._foreseen = 0.0, 0.0  # seconds of all finished kernels: by the clock, and at pace 1
 
     def finish(self, name: str) -> None:
-        """Take note that one is compiled; a name that is not waited for, or not any more, is none."""
+        """Record that a kernel is compiled; a name that is not in a queue, or no longer, is ignored."""
         with self._lock:
             for queue in self._queues:
                 if name in queue.waiting:
@@ -126,13 +126,13 @@ class Pace:
                     self.done += 1
 
     def alone(self) -> None:
-        """Take note that the other process has ended: what it left is this one's."""
+        """Record that the other process has ended: this process compiles what it left."""
         with self._lock:
             left = [name for queue in self._queues for name in queue.waiting]
             self._queues = [_Queue(left, 0.0, self._clock())]
 
     def seconds_left(self) -> float:
-        """Return the seconds it still takes, as far as can be told; at least 0."""
+        """Return the estimated seconds left, at least 0."""
         with self._lock:
             now = self._clock()
             queues = [(queue.seconds(), now - queue.begun) for queue in self._queues if queue.waiting]
@@ -146,9 +146,9 @@ class Pace:
 
 @contextlib.contextmanager
 def telling(pace: Pace, told: Told | None) -> Iterator[None]:
-    """Tell how far it is at the beginning, now and then from a thread while the block runs, and when it has ended.
+    """Report progress at the beginning, regularly from a thread while the block runs, and at its end.
 
-    What `told` raises in that thread is raised when the block has ended, and nothing more is told.
+    An exception that `told` raises in that thread is raised when the block has ended; reporting stops.
     """
     if told is None:
         yield
@@ -159,7 +159,7 @@ def telling(pace: Pace, told: Told | None) -> Iterator[None]:
         try:
             while not over.wait(EVERY_SECONDS):
                 told(pace.done, pace.of, pace.seconds_left())
-        except BaseException as failure:  # the caller's, KeyboardInterrupt too: not this thread's to judge
+        except BaseException as failure:  # of any kind, KeyboardInterrupt too: for the caller to handle
             failures.append(failure)
 
     told(pace.done, pace.of, pace.seconds_left())

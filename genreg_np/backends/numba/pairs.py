@@ -1,7 +1,7 @@
-"""Node perturbation by the kernels of kernels/perturb.py; the specification is numpy_.estimate.
+"""Node perturbation by the kernels of kernels/perturb.py; numpy_.estimate is the specification.
 
-A tile is opened (its mutants drawn), its pairs are compared, and their differences folded into a change of the genes:
-a few kernels each, called from here, so that each is small, compiled once, and only if a run needs it.
+A tile is opened (its mutants are drawn), its pairs are compared, and their differences folded into a change of the
+genes. Each step calls a few kernels, so that each kernel is small, and compiled once and only if a run needs it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from genreg_np.backends.numba.kernels.network import PREDICTION, multiply, multi
 from genreg_np.fitness import Score, check_image_scores, explained
 from genreg_np.model import Float32, Network
 
-TILE = 128  # images whose mutants one thread judges at a time: a fixed shape, as IMAGE_TILE
+TILE = 128  # images whose mutants one thread scores at a time: a fixed shape, like IMAGE_TILE
 NO_DRAWS, NO_WEIGHTS = np.empty(0, np.uint32), np.empty((0, 0), np.float32)
 FIRST = np.zeros(1, np.int64)  # all images' draws are of genome 0
 
 Share = Callable[[int, Callable[[int, int], None]], None]  # runs do(first, last) for ranges of all tiles
-# A tile's first image, its images (T, I), and of all units (U, T) activations, m, delta and signs (mutants.py).
+# A tile's first image, its images (T, I), and for all units (U, T) activations, m, delta and signs (mutants.py).
 Tile = tuple[int, Float32, Float32, Float32, Float32, Float32]
 
 
 class PairTiles:
-    """A batch's tiles, what was found of each, and the kernels that find it."""
+    """The tiles of a batch, their results, and the calls of the kernels that compute them."""
 
     def __init__(self, network: Network, genes: Float32, batch: Batch, how: Perturbation) -> None:
         images = len(batch)
@@ -69,13 +69,13 @@ class PairTiles:
         return start, images, values, middle, delta, signs
 
     def spread(self, tile: Tile, layer: int) -> tuple[Float32, Float32]:
-        """Return what all mutants of a layer make of the next one's pre-activations, or of its own if it is the last.
+        """Return the next layer's pre-activations for all mutants of a layer, or its own if it is the last.
 
         Returns
         -------
         base : (N, T) float32
         spreads : (M, N, T) float32
-            Pair k's twins give base + spread and base - spread.
+            The two mutants of pair k have base + spread and base - spread.
         """
         own, last = self._units[layer], layer + 1 == self._depth
         base, delta = tile[3][own], tile[4][own]
@@ -104,17 +104,17 @@ class PairTiles:
         return differences
 
     def _by_log(self, layer: int) -> bool:
-        """Tell whether mutants of a layer have logits base +- spread, and log-probability is what counts."""
+        """Return whether a layer's mutants have logits base +- spread and the score is log-probability."""
         plain = self._codes[layer + 1 :] in ([], [ACTIVATION_CODES["linear"]])
         return self._batch.score is Score.LOG_PROBABILITY and plain
 
     def answer(self, answers: Float32, tile: Tile) -> None:
-        """Fill a tile's part of answers (L, K, 2, N, C), the logits of its mutants."""
+        """Fill a tile's part of `answers` (L, K, 2, N, C) with its mutants' logits."""
         for layer, found in enumerate(answers):
             mutants.answer_pairs(found, tile[0], *self.spread(tile, layer), self._net, layer)
 
     def fold(self, number: int, tile: Tile, differences: Float32) -> None:
-        """Turn the differences of a tile's pairs (L, M, T), which are overwritten, into its change: not yet a mean."""
+        """Turn the differences of a tile's pairs (L, M, T), overwriting them, into its change, a sum over images."""
         start, images, values, _, _, signs = tile
         weights, how = self._batch.weights[start : start + TILE], self._how
         credits, changes, layers = np.empty_like(signs), self._changes[number], self._net[1]
@@ -127,7 +127,7 @@ class PairTiles:
                 multiply(credits[None, own], images[None], change[None, number])
 
     def score(self, number: int, tile: Tile) -> None:
-        """Add up what a tile's images earn without mutation, and how many are right."""
+        """Add up the scores of a tile's images without mutation, and how many are right."""
         own = slice(tile[0], tile[0] + TILE)
         what = self.totals[number], tile[2][-self._classes :], self._batch.labels[own], self._batch.weights[own]
         if self._batch.of_numbers:
@@ -138,11 +138,11 @@ class PairTiles:
             mutants.total_by_score(*what, self._draws(tile), self._task)
 
     def add(self, first: int, last: int) -> None:
-        """Add up the tiles' changes, for blocks of genes."""
+        """Add up the changes of all tiles, for blocks of genes first .. last - 1."""
         kernels.add_tiles(self.change, self._changes, self._images, first, last)
 
     def _draws(self, tile: Tile) -> NDArray[np.uint32]:
-        """Return the words by which classes of images are drawn, where they are: at least (T,)."""
+        """Return the words that draw the images' classes, at least (T,), or none if classes are not drawn."""
         if self._batch.score is not Score.REWARD_SAMPLED:
             return NO_DRAWS
         draws = np.empty((1, -(-len(tile[1]) // 4) * 4), np.uint32)
@@ -152,7 +152,7 @@ class PairTiles:
 
 
 def estimate(network: Network, genes: Float32, batch: Batch, how: Perturbation, share_out: Share) -> Estimate:
-    """Do what Backend.perturb says."""
+    """Compute Backend.perturb."""
     tiles = PairTiles(network, genes, batch, how)
     if batch.score is Score.CUSTOM:
         _by_own_fitness(tiles, network, batch, how, share_out)
@@ -171,7 +171,7 @@ def estimate(network: Network, genes: Float32, batch: Batch, how: Perturbation, 
 
 
 def _by_own_fitness(tiles: PairTiles, network: Network, batch: Batch, how: Perturbation, share_out: Share) -> None:
-    """Have all mutants judged by the user's function, between two rounds of tiles."""
+    """Score all mutants by the user's function, between two rounds of tiles."""
     answers = np.empty((len(network.dense), how.pairs, 2, len(batch), network.outputs), np.float32)
     logits = np.empty((len(batch), network.outputs), np.float32)
 
@@ -195,7 +195,7 @@ def _by_own_fitness(tiles: PairTiles, network: Network, batch: Batch, how: Pertu
 def _judge_pairs(
     answers: Float32, logits: Float32, batch: Batch, how: Perturbation
 ) -> tuple[Float32, tuple[float, float]]:
-    """Return the pairs' differences (L, M, N), summed scores and right predictions, by the user's fitness."""
+    """Return differences of pairs (L, M, N), summed scores and right predictions, by the user's fitness function."""
     depth, pairs, classes = len(answers), answers.shape[1], answers.shape[-1]
     labels = np.concatenate([batch.labels] * (depth * pairs * 2))
     scores = check_image_scores(batch.function, answers.reshape(-1, classes), labels).reshape(answers.shape[:-1])

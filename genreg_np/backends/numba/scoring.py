@@ -1,4 +1,4 @@
-"""Scores and answers of a brood: tiles of genomes, shared out among threads; nothing depends on who takes which."""
+"""Scores and outputs of a brood, computed by threads that share its tiles; which thread takes which does not matter."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from genreg_np.model import Float32
 def score(
     brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None, share_out: Share, stack: Callable[[], Stack]
 ) -> Judgement:
-    """Do what Backend.score says; `stack` makes what a thread applies the layers by, where they are not all dense."""
+    """Compute Backend.score; `stack` creates the layers of one thread for networks that are not all dense."""
     return _computed(brood, batch, chosen, share_out, stack).judgement.of(chosen)
 
 
 def outputs(
     brood: Brood, features: Float32, chosen: NDArray[np.integer] | None, share_out: Share, stack: Callable[[], Stack]
 ) -> Float32:
-    """Do what Backend.outputs says."""
+    """Compute Backend.outputs."""
     count = len(features)
     batch = Batch(features, np.zeros(count, np.int64), np.ones(count), Score.LOG_PROBABILITY)
     numbers = numbers_of(brood.size, chosen)
@@ -43,7 +43,7 @@ def _computed(
     stack: Callable[[], Stack],
     answers: Float32 | None = None,
 ) -> Judging:
-    """Compute all tiles that hold chosen genomes, and keep their answers where there is an array for them."""
+    """Compute all tiles that hold chosen genomes; store their outputs in `answers` if it is given."""
     tiles = BroodTiles(brood, batch) if brood.network.is_dense else StackedTiles(brood, batch, stack)
     one, size = tiles.plan(share_out)
     if answers is not None:

@@ -1,7 +1,7 @@
-"""How filters slide over maps, as tables for kernels/maps.py: where each tap looks, which taps a row of sums has.
+"""How filters slide over maps, as tables for kernels/maps.py: where each tap reads, which taps a row of sums has.
 
-Shapes: C channels of H x W, F filters of K x K, N images. Taps are numbered (i, j, c): rows and then columns of filters
-outermost, so that those that look at no row and no column of zeros are neighbours.
+Shapes: C channels of H x W, F filters of K x K, N images. Taps are numbered (i, j, c), with the rows and then the
+columns of filters outermost, so that the taps that read no row or column of zeros are adjacent.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Int = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Slide:
-    """How filters slide over maps, forward and back: what follows from a convolution and N alone."""
+    """How filters slide over maps, forward and backward; it depends only on a convolution and N."""
 
     layer: Convolution
     images: int  # N
 
     @functools.cached_property
     def plain(self) -> bool:
-        """Whether maps are seen as they lie."""
+        """Whether filters read the maps as they are, without padding or stride."""
         return self.layer.stride == 1 and not any(sum(self.layer.margins, ()))
 
     @functools.cached_property
@@ -38,7 +38,7 @@ class Slide:
 
     @functools.cached_property
     def offsets(self) -> Int:
-        """Where each tap (i, j, c) looks, from where the first one does, (K K C,)."""
+        """Where each tap (i, j, c) reads, relative to the first one, (K K C,)."""
         (channels, height, _), size, stride = self.layer.shape, self.layer.size, self.layer.stride
         i, j, c = np.ogrid[:size, :size, :channels]
         row = stride * self.width * self.images
@@ -47,7 +47,7 @@ class Slide:
 
     @functools.cached_property
     def rows(self) -> Int:
-        """For each row of sums its place among rows, its place in the maps, first and last row of taps: (rows, 4)."""
+        """For each row of sums: its place among rows, its place in the maps, first and last row of taps, (rows, 4)."""
         _, height, _ = self.layer.shape
         rows, columns = self.layer.grid
         top = np.arange(rows) * self.layer.stride - self.layer.margins[0][0]
@@ -64,23 +64,23 @@ class Slide:
 
     @functools.cached_property
     def back_margin(self) -> int:
-        """How many columns of zeros a row of gradients has on either side."""
+        """Number of columns of zeros on either side of a row of gradients."""
         return -(-self.layer.size // self.layer.stride) - 1
 
     @functools.cached_property
     def back_width(self) -> int:
-        """Columns of a row of gradients with its zeros; more after it where a stride leaves columns of maps over."""
+        """Columns of a row of gradients with its zeros; more zeros follow if the stride leaves columns of maps over."""
         last = (self.layer.shape[2] - 1 + self.layer.margins[1][0]) // self.layer.stride
         return self.back_margin + max(self.layer.grid[1] + self.back_margin, last + 1)
 
     def windows(self, size: int, columns: int) -> Int:
-        """Return where values of a window of pooling lie among rows of so many columns, from the first: (K K,)."""
+        """Return the offsets of a pooling window's values among rows of `columns` columns, (K K,)."""
         i, j = np.ogrid[:size, :size]
         return np.ascontiguousarray(((i * columns + j) * self.images).ravel(), np.int64)
 
     @functools.cached_property
     def phases(self) -> list[Phase]:
-        """How gradients by the maps are sums over taps: for a stride s of one in s rows and columns at a time."""
+        """The gradient of the maps as sums over taps: with stride s, every s-th row and column at a time."""
         steps = range(self.layer.stride)
         found = (Phase.of(self, row, column) for row in steps for column in steps)
         return [phase for phase in found if len(phase.offsets) and len(phase.rows) and phase.columns]
@@ -88,19 +88,19 @@ class Slide:
 
 @dataclass(frozen=True)
 class Phase:
-    """Gradients by every s-th row and column of the maps."""
+    """The gradient of every s-th row and column of the maps."""
 
-    begin: tuple[int, int]  # the first row and column of filters that see these
-    offsets: Int  # where each tap (i, j, f) looks
+    begin: tuple[int, int]  # the first row and column of filters that see them
+    offsets: Int  # where each tap (i, j, f) reads
     rows: Int  # (R, 4)
     tiles: Int  # (T, 4)
-    lines: Int  # (R,) which rows of the maps they are
-    first: int  # column of the maps
-    columns: int  # how many
+    lines: Int  # (R,) their rows in the maps
+    first: int  # first column in the maps
+    columns: int  # number of columns
 
     @classmethod
     def of(cls, slide: Slide, row: int, column: int) -> Phase:
-        """Return that of the rows y with (y + top) mod s = row, and columns likewise."""
+        """Return the phase of the rows y with (y + top) mod s = row, and the columns likewise."""
         layer, stride, images = slide.layer, slide.layer.stride, slide.images
         (_, height, width), (out_rows, out_columns) = layer.shape, layer.grid
         (top, _), (left, _) = layer.margins
@@ -112,7 +112,7 @@ class Phase:
             np.arange((row - top) % stride, height, stride),
             np.arange((column - left) % stride, width, stride),
         )
-        down, across = (lines + top) // stride, (places + left) // stride  # what their first taps belong to
+        down, across = (lines + top) // stride, (places + left) // stride  # the sums that their first taps belong to
         first, last = np.clip(down - out_rows + 1, 0, high), np.clip(down + 1, 0, high)
         seen = down * line + (int(across[0]) + slide.back_margin if len(places) else 0) * images
         rows = np.stack([np.arange(len(lines)) * len(places) * images, seen, first, last], axis=1).astype(np.int64)
@@ -122,18 +122,18 @@ class Phase:
 
 
 def tiles_of(first: Int, last: Int, size: int, depth: int, images: int) -> Int:
-    """Return the tiles of a row of columns, (T, 4): place, which part of a row of taps counts, taps of a row.
+    """Return the tiles of a row of columns, (T, 4): place, begin and end of the taps that matter, taps of a row.
 
     Parameters
     ----------
     first, last : (columns,) int
-        Which taps of a row each column is seen by, or sees: the others look at zeros.
+        The taps of a row that see each column, or that it sees: the others read zeros.
     size, depth : int
         Taps of a row, and channels of each.
     """
     width = len(first) * images
     step = PLACES if width >= PLACES else WIDTH
-    begin = np.minimum(np.arange(0, width, step), max(0, width - step))  # places that are computed twice do not matter
+    begin = np.minimum(np.arange(0, width, step), max(0, width - step))  # computing some places twice does no harm
     left, right = begin // images, (begin + step - 1) // images
     parts = np.array([(first[a : b + 1].min(), last[a : b + 1].max()) for a, b in zip(left, right, strict=True)])
     return np.column_stack([begin, parts * depth, np.full(len(begin), size * depth)]).astype(np.int64)

@@ -1,13 +1,13 @@
-"""A brood of networks that are not all dense: genomes built whole go through their layers, some images at a time.
+"""A brood of networks that are not all dense: genomes are built in full and applied to some images at a time.
 
     whole       every genome by itself
-    inherited   where filters are inherited whole and few of them mutate: what the first convolution (with activation
-                and pooling) makes of the batch is computed once for each survivor; of a child's filters only those that
-                differ from both parents' are computed, those of several children together
+    inherited   if filters are inherited as a whole and few of them mutate: the output of the first convolution (with
+                activation and pooling) on the batch is computed once for each survivor; of a child's filters, only
+                those that differ from both parents' are computed, those of several children together
 
-A filter's map depends on nothing but the filter and the images, so it is the same to the bit either way.
+A filter's map depends only on the filter and the images, so it is the same to the bit either way.
 
-Shapes: G genomes of a tile, S survivors, F filters of the first convolution, N images, B of a piece.
+Shapes: G genomes of a tile, S survivors, F filters of the first convolution, N images, B images of a piece.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from genreg_np.layers.dense import Dense
 from genreg_np.layers.groups import Gene
 from genreg_np.model import Float32
 
-PIECE = 64  # images at a time: maps of more would not stay near a core
-MOST_INHERITING = 64  # genomes of a tile that inherit: the more, the fewer blocks of filters are computed half empty
-MOST_MAP_BYTES = 256 << 20  # of survivors
-INHERITING_BYTES = 128 << 20  # what the genomes of a tile that inherit and their values may take
+PIECE = 64  # images at a time: maps of more would not stay in a core's cache
+MOST_INHERITING = 64  # genomes per inheriting tile: the more, the fewer blocks of filters are partly empty
+MOST_MAP_BYTES = 256 << 20  # of the survivors' maps
+INHERITING_BYTES = 128 << 20  # memory limit of an inheriting tile's genomes and their values
 
 
 class OnePerThread:
-    """What each thread makes for itself, the first time that it asks."""
+    """An object that each thread creates for itself on its first call."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make, self._local = make, threading.local()
 
     def __call__(self) -> Any:
-        """Return this thread's."""
+        """Return this thread's object."""
         if not hasattr(self._local, "own"):
             self._local.own = self._make()
         return self._local.own
 
 
 class StackedTiles(Judging):
-    """A brood on a batch, whose genomes are built whole."""
+    """Computes the tiles of a brood whose genomes are built in full."""
 
     def __init__(self, brood: Brood, batch: Batch, stack: Callable[[], Stack]) -> None:
         super().__init__(brood, batch)
@@ -67,7 +67,7 @@ class StackedTiles(Judging):
         self._stack = OnePerThread(stack)
 
     def plan(self, share_out: Share) -> tuple[Tiles, int]:
-        """Return what judges tiles, and how many genomes each has, once what all need is computed."""
+        """Compute what all tiles share; return a function that scores tiles, and the genomes per tile."""
         layers = self._stack().layers
         if not layers or not inherits(self._brood, layers[0], len(self.batch)):
             return self.whole, self.genomes
@@ -78,14 +78,14 @@ class StackedTiles(Judging):
         return self.inherited, self.genomes
 
     def whole(self, first: int, last: int) -> None:
-        """Judge tiles of `self.genomes` genomes."""
+        """Score tiles of `self.genomes` genomes."""
         for tile in range(first, last):
             genomes, arrays = self._built(tile)
             logits = [self._stack().outputs(arrays, piece).copy() for piece in self._pieces]
             self.judge(np.concatenate(logits, axis=-1), genomes)
 
     def survivor_maps(self, first: int, last: int) -> None:
-        """Compute what survivors' first layer makes of pieces of the images, (S F, places, B) each."""
+        """Compute the survivors' first-layer maps of pieces of the images, (S F, places, B) each."""
         front, arrays = self._stack().layers[0], separate(self._brood.network, self._brood.survivors)
         own = arrays[: len(front.parameters)]
         for number in range(first, last):
@@ -94,7 +94,7 @@ class StackedTiles(Judging):
             self._maps[number] = maps.reshape(len(maps) * front.convolution.filters, -1, piece.shape[1]).copy()
 
     def inherited(self, first: int, last: int) -> None:
-        """Judge tiles of `self.genomes` genomes by the survivors' maps."""
+        """Score tiles of `self.genomes` genomes, reusing the survivors' maps."""
         front, *rest = self._stack().layers
         count = len(front.parameters)
         for tile in range(first, last):
@@ -111,14 +111,14 @@ class StackedTiles(Judging):
             self.judge(np.concatenate(logits, axis=-1), genomes)
 
     def _built(self, tile: int) -> tuple[Numbers, list[Float32]]:
-        """Return a tile's genomes, and their parameters (G, *shape)."""
+        """Return a tile's genomes and their parameters (G, *shape)."""
         genomes = self._numbers[tile * self.genomes : (tile + 1) * self.genomes]
         genes = np.empty((len(genomes), self._brood.network.gene_count), np.float32)
         self.genes.rebuild(genes, genomes)
         return genomes, separate(self._brood.network, genes)
 
     def _sources(self, genomes: Numbers, own: list[Float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return for each filter (G, F) which of all survivors' it equals, or -1; and the numbers of all these."""
+        """Return the survivors' filter that each filter (G, F) equals, or -1, and the flat indices of those with -1."""
         survivors = separate(self._brood.network, self._brood.survivors)[: len(own)]
         filters = own[0].shape[1]
         source = np.full(own[0].shape[:2], -1)
@@ -132,19 +132,19 @@ class StackedTiles(Judging):
         return source, np.flatnonzero(source.ravel() < 0)
 
     def _front_of(self, front: FastConvolution, filters: list[Float32], piece: Float32, places: int) -> Float32:
-        """Return the maps (n, places, B) of so many filters of children."""
+        """Return the maps (n, places, B) of the children's own n filters."""
         fronts, count = self._fronts(), len(filters[1])
         if not count:
             return np.empty((0, places, piece.shape[1]), np.float32)
         if count not in fronts:
-            fronts.clear()  # the next tile has another number of them: memory of all would add up
+            fronts.clear()  # tiles differ in their number of filters: keeping memory for each would add up
             fronts[count] = front.with_filters(count)
         maps: Float32 = fronts[count].forward([array[None] for array in filters], piece)[0]
         return maps.reshape(count, places, -1)
 
 
 class Joined:
-    """All other layers of genomes whose maps are put together: each of a survivor, or its own."""
+    """The other layers of genomes, applied to maps that are joined: survivors' maps and their own."""
 
     def __init__(self, rest: Sequence[Layer], arrays: Sequence[Float32], source: Numbers) -> None:
         self._stack, self._arrays, self._source = Stack(tuple(rest)), arrays, source
@@ -160,16 +160,16 @@ class Joined:
 
 
 class Summed:
-    """The same where a dense layer follows: its sums are taken map by map, those of one survivor's map in one product.
+    """The same if a dense layer follows: it is summed map by map, with one product for all genomes that share a map.
 
-    So maps are not copied, and weights are laid out once for all images.
+    So maps are not copied, and weights are rearranged once for all images.
     """
 
     def __init__(self, dense: Dense, rest: Sequence[Layer], arrays: Sequence[Float32], source: Numbers) -> None:
         weights, self._biases, *self._arrays = arrays
         genomes, filters = source.shape
         by_filter = weights.reshape(genomes, dense.outputs, filters, -1).transpose(2, 0, 1, 3)
-        self._shared = []  # of each survivor's map: its number, the genomes that have it, their weights to it
+        self._shared = []  # for each survivor's map: its number, the genomes that have it, their weights for it
         for f in range(filters):
             for number in np.unique(source[:, f][source[:, f] >= 0]):
                 own = np.flatnonzero(source[:, f] == number)
@@ -195,7 +195,7 @@ Behind = Joined | Summed
 
 
 def plan(brood: Brood, images: int, threads: int, layers: Sequence[Layer]) -> Plan:
-    """Say how a brood is scored by such layers, and what memory that takes."""
+    """Return how a brood is scored by such layers, and the memory that takes."""
     if layers and inherits(brood, layers[0], images):
         at_once, maps = inheriting_at_once(brood, layers), map_bytes(brood, layers[0])
         sums = 4 * len(brood.survivors) * sums_of(layers[0])
@@ -212,17 +212,17 @@ def plan(brood: Brood, images: int, threads: int, layers: Sequence[Layer]) -> Pl
 
 
 def map_bytes(brood: Brood, front: Layer) -> int:
-    """Return what the maps of all survivors take, of one image."""
+    """Return the bytes of all survivors' maps of one image."""
     return 4 * len(brood.survivors) * math.prod(front.output_shape(brood.network.feature_shape))
 
 
 def sums_of(layer: Layer) -> int:
-    """Return how many sums a layer keeps of an image, beside what comes out of it."""
+    """Return how many sums a layer keeps per image besides its outputs."""
     return math.prod(layer.tail.shape) if isinstance(layer, FastConvolution) and layer.tail else 0
 
 
 def inheriting_bytes(brood: Brood, layers: Sequence[Layer]) -> int:
-    """Return what a genome that inherits takes: its genes, and what layers give and keep of a piece of the images."""
+    """Return the bytes of a genome that inherits: its genes, and what its layers output and keep for a piece."""
     values, shape = 0, brood.network.feature_shape
     for layer in layers:
         shape = layer.output_shape(shape)
@@ -231,13 +231,13 @@ def inheriting_bytes(brood: Brood, layers: Sequence[Layer]) -> int:
 
 
 def inheriting_at_once(brood: Brood, layers: Sequence[Layer]) -> int:
-    """Return how many genomes a tile has that inherit: tiles are of one size as nearly as can be."""
+    """Return the number of genomes in an inheriting tile, chosen so that tiles are nearly equal in size."""
     most = max(1, min(MOST_INHERITING, INHERITING_BYTES // inheriting_bytes(brood, layers)))
     return -(-brood.size // -(-brood.size // most))
 
 
 def inherits(brood: Brood, front: Any, images: int) -> bool:
-    """Whether maps of the first layer are worth inheriting: few filters change, and survivors' maps fit in memory."""
+    """Whether inheriting the first layer's maps pays: few filters change, and the survivors' maps fit in memory."""
     if brood.gene in (Gene.WEIGHT, Gene.BLOCK) or not len(brood.survivors):
         return False
     if not isinstance(front, FastConvolution) or front.norm or (front.tail and front.tail.norm):

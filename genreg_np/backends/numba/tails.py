@@ -1,8 +1,8 @@
-"""What comes after sums of maps, by the kernels of kernels/tails.py: normalisation of each image, activation, pooling.
+"""Layers after sums of maps, by the kernels of kernels/tails.py: per-image normalisation, activation, pooling.
 
-One FastTail is in place of such a group of layers of a network, by itself or at the end of a FastConvolution (fast.py).
+A FastTail replaces such a group of layers of a network, by itself or at the end of a FastConvolution (fast.py).
 
-Shapes: C channels of H x W, R x S of what is pooled, G groups of channels, N images (a multiple of 16 inside).
+Shapes: C channels of H x W, R x S after pooling, G groups of channels, N images (a multiple of 16 internally).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from genreg_np.layers.base import PREDICTING, Array, Float32, Kept, Parameter, P
 from genreg_np.layers.normalise import GroupNorm, InstanceNorm, LayerNorm
 from genreg_np.layers.pooling import AdaptivePooling, Pooling
 
-CURVES = {  # the code of an activation, and its numbers p, q, r
+CURVES = {  # the code of an activation, and its constants p, q, r
     "": (LINEAR, (0.0, 0.0, 0.0)),
     "relu": (RELU, (0.0, 0.0, 0.0)),
     "leaky-relu": (LEAKY, (0.01, 0.0, 0.0)),
@@ -40,9 +40,9 @@ METHODS = {"": kernels.NONE, "max": kernels.LARGEST, "avg": kernels.MEAN}
 
 @dataclass(frozen=True)
 class FastTail(FastLayer):
-    """Normalisation of each image, an activation, pooling, each where it is there, by kernels."""
+    """Per-image normalisation, an activation and pooling, each of them optional, by kernels."""
 
-    kind = "fast-tail"  # in no file
+    kind = "fast-tail"  # never in a file
     shape: tuple[int, int, int]  # C, H, W
     norm: InstanceNorm | GroupNorm | LayerNorm | None = None
     activation: str | Prelu = ""  # a key of CURVES
@@ -53,7 +53,7 @@ class FastTail(FastLayer):
         return self.pooling.output_shape(self.shape) if self.pooling else self.shape
 
     def with_channels(self, count: int) -> FastTail:
-        """Return one of so many channels, with memory of its own; there is no normalisation."""
+        """Return a layer with `count` channels and its own memory; there must be no normalisation."""
         shape, activation, pooling = (count, *self.shape[1:]), self.activation, self.pooling
         if isinstance(activation, Prelu):
             activation = replace(activation, shape=shape)
@@ -61,13 +61,13 @@ class FastTail(FastLayer):
         return FastTail(shape, None, activation, pooling)
 
     @functools.cached_property
-    def parameters(self) -> tuple[Parameter, ...]:  # asked for in every pass
-        """Those of the normalisation, and of a prelu."""
+    def parameters(self) -> tuple[Parameter, ...]:  # used in every pass
+        """Parameters of the normalisation and of a prelu."""
         prelu = self.activation.parameters if isinstance(self.activation, Prelu) else ()
         return (self.norm.parameters if self.norm else ()) + prelu
 
     def forward(self, parameters: Sequence[Array], values: Array, passing: Passing = PREDICTING) -> tuple[Array, Kept]:
-        """Return a (P, C R S, N), and what the way back needs of each network."""
+        """Return a (P, C R S, N), and what the backward pass needs of each network."""
         shared, images = values.ndim == 2, values.shape[-1]
         networks = len(parameters[0]) if parameters else 1 if shared else len(values)
         kept, out = [], self.room(networks, up(images, LANES))
@@ -80,7 +80,7 @@ class FastTail(FastLayer):
     def backward(
         self, parameters: Sequence[Array], kept: Kept, gradient: Array, *, wanted: bool = True, learning: bool = True
     ) -> tuple[Array | None, list[Array]]:
-        """Return the gradients by the maps (P, I, N), and by each parameter (P, C)."""
+        """Return the gradients with respect to the maps (P, I, N) and each parameter (P, C)."""
         learning = learning and bool(self.parameters)
         if not wanted and not learning:
             return None, []
@@ -97,12 +97,12 @@ class FastTail(FastLayer):
         return (back if images == back.shape[-1] else np.ascontiguousarray(back[..., :images])), gradients
 
     def room(self, networks: int, images: int) -> Float32:
-        """Return memory for what comes out (P, C R S, N)."""
+        """Return memory for the outputs (P, C R S, N)."""
         found: Float32 = self._array("a", (networks, math.prod(self.output_shape(self.shape)), images))
         return found
 
     def finish(self, out: Float32, own: list[Float32], z: Float32, biases: Float32, number: int) -> Kept:
-        """Fill what comes out of one network (C R S, N), given sums z, flat; return what the way back needs."""
+        """Fill one network's outputs (C R S, N), given sums z, flat; return what the backward pass needs."""
         images, parts = out.shape[-1], self.norm.parts if self.norm else 0
         pooled = len(out) if self.pooling else 0
         places = self._array(("places", number), (0 if self._apart else pooled * images,), np.int32)
@@ -122,10 +122,10 @@ class FastTail(FastLayer):
         found: list[Float32] | None,
         where: tuple[int, int, int],
     ) -> Float32:
-        """Fill the gradient by z of one network, flat, and those by parameters (C,); None where nothing is learned.
+        """Fill one network's gradients of z, flat, and of parameters (C,) into `found`, unless it is None.
 
-        `where` says how far filters and rows of dz are apart, and where the first row begins. Returns the gradient by
-        biases (C,).
+        `where` gives the distances between filters and between rows of dz, and the start of the first row. Returns the
+        gradient of biases (C,).
         """
         z, taps, places, moments = kept
         images = len(z) // math.prod(self.shape)
@@ -144,9 +144,9 @@ class FastTail(FastLayer):
         return biased
 
     def _how(self, own: list[Float32], images: int, columns: int) -> tuple[Any, ...]:
-        """Return what kernels need, for one network: of its parameters, of layers, and of extents.
+        """Return the kernels' arguments for one network: from its parameters, its layers, and the extents.
 
-        `columns` are those of a row of gradients.
+        `columns` is the number of columns in a row of gradients.
         """
         (channels, height, width), nothing, leak = self.shape, self._nothing, 1.0
         scales, shifts = (np.require(array, np.float32, "C") for array in own[:2]) if self.norm else (nothing, nothing)
@@ -170,7 +170,7 @@ class FastTail(FastLayer):
 
     @functools.cached_property
     def _apart(self) -> bool:
-        """Whether the largest values are of windows that lie apart."""
+        """Whether there is max pooling of windows that do not overlap."""
         return self.pooling is not None and is_apart(self.pooling)
 
     @functools.cached_property
@@ -179,7 +179,7 @@ class FastTail(FastLayer):
 
     @functools.cached_property
     def _spans(self) -> tuple[Any, Any, Any]:
-        """Return begin and end of windows in rows (R, 2) and columns (S, 2), and which windows see a row (H, 2)."""
+        """Return begin and end of windows in rows (R, 2) and columns (S, 2), and of the windows over a row (H, 2)."""
         rows, columns = (spans_of(self, axis) for axis in (0, 1))
         every = np.arange(self.shape[1])
         seen = (rows[:, 1] <= every[:, None]).sum(axis=1), (rows[:, 0] <= every[:, None]).sum(axis=1)
@@ -187,7 +187,7 @@ class FastTail(FastLayer):
 
 
 def spans_of(tail: FastTail, axis: int) -> NDArray[np.int64]:
-    """Return where windows begin and end along rows, axis 0, or columns, 1; each is one where none are pooled."""
+    """Return where windows begin and end along rows, axis 0, or columns, 1; without pooling each place is a window."""
     if tail.pooling is None:
         places = np.arange(tail.shape[1 + axis])
         return np.stack([places, places + 1], axis=1).astype(np.int64)
@@ -196,6 +196,6 @@ def spans_of(tail: FastTail, axis: int) -> NDArray[np.int64]:
 
 
 def is_apart(layer: Pooling | AdaptivePooling) -> bool:
-    """Whether it takes the largest of windows that do not overlap, few enough to be counted in a byte."""
+    """Whether it is max pooling of windows that do not overlap and are small enough to be indexed by a byte."""
     apart = isinstance(layer, Pooling) and layer.stride == layer.size
     return apart and layer.method == "max" and layer.size**2 <= MOST_TAPS

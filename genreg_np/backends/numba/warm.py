@@ -1,7 +1,7 @@
-"""What compiles the kernels: for each work the smallest examples that call one each, by two processes at once.
+"""Compiles the kernels that each work needs, by calling each with the smallest example, in two processes at once.
 
-Compiling is single-threaded and takes seconds; a second process compiles every other example into the cache
-meanwhile, from which this one then loads. Where there is no cache, or no second processor, one does it all. The second
+Compiling is single-threaded and takes seconds; meanwhile a second process compiles every other example into the
+cache, from which this process then loads it. Without a cache or a second processor, one process does it all. The second
 process ends with the first, however that ends: its stdin is a pipe that only the first holds.
 """
 
@@ -164,7 +164,7 @@ def _move_images(backend: Backend) -> None:
     moving.move_images(image, image.copy(), pair, pair, pair, np.zeros((0, 2, 1, 1), np.float32), 0, 1)
 
 
-# Kernels with a run's types, none twice, the dearest first by pace.SECONDS: every other one is the second process's.
+# Kernels with the types of a run, none twice, the slowest first (pace.SECONDS): the second process takes every other.
 EXAMPLES: dict[str, Callable[[Backend], object]] = {
     "descend": _descend,
     "detect": _detect,
@@ -240,9 +240,9 @@ NEEDED = {
 
 
 def warm_up(backend: Backend, works: Sequence[Work], compiled: bool, told: Told | None = None) -> None:
-    """Call every kernel that some works need once; `compiled` says that all of them are in the cache, else it is told.
+    """Call every kernel that these works need once; report progress unless they are in the cache (`compiled`).
 
-    What is told counts examples: the kernels they call are compiled together.
+    Progress counts examples: the kernels of one example are compiled together.
     """
     wanted = {name for work in works for name in NEEDED[work]}
     names = [name for name in EXAMPLES if name in wanted]
@@ -264,12 +264,12 @@ def warm_up(backend: Backend, works: Sequence[Work], compiled: bool, told: Told 
 
 @contextlib.contextmanager
 def _elsewhere(names: Sequence[str], finished: Callable[[str], None]) -> Iterator[None]:
-    """Have examples compiled by another process while the block runs, and wait for it; a failure there is none here.
+    """Compile examples in another process while the block runs, and wait for it; a failure there is ignored here.
 
-    `finished` is called from a thread with the name of each that is compiled.
+    `finished` is called from a thread with the name of each example that is compiled.
     """
-    # Found as this process finds its modules, and nothing of the folder it happens to stand in. A thread waits for the
-    # end of stdin, which comes when this process is no more.
+    # It finds modules as this process does, and none in the current folder. A thread waits for the end of stdin, which
+    # comes when this process is gone.
     code = (
         "import json, os, sys, threading; sys.path[:] = json.loads(sys.argv[1]); "
         f"threading.Thread(target=lambda: os.read(0, 1) or os._exit(1), daemon=True).start(); {START}"
@@ -293,21 +293,21 @@ def _elsewhere(names: Sequence[str], finished: Callable[[str], None]) -> Iterato
     finally:
         other.kill()
         other.wait()
-        reader.join()  # what it wrote is read to its end
+        reader.join()  # read its output to the end
         for pipe in (other.stdin, other.stdout):
             assert pipe is not None
             pipe.close()
 
 
 def _read(other: subprocess.Popen[str], finished: Callable[[str], None]) -> None:
-    """Take what compile_here writes, a name a line; anything else there is nobody's name."""
+    """Read what compile_here writes, one name per line; `finished` ignores any other line."""
     assert other.stdout is not None
     for line in other.stdout:
         finished(line.rstrip("\n"))
 
 
 def compile_here(backend: Backend, names: Sequence[str]) -> None:
-    """Compile examples into the cache, and write the name of each to stdout when that is done."""
+    """Compile examples into the cache; write the name of each to stdout when it is done."""
     for name in names:
         EXAMPLES[name](backend)
         os.write(1, f"{name}\n".encode())

@@ -1,5 +1,5 @@
-/* q = table[t - low], t each sum rescaled and cut to low .. low + entries - 1: by two choices of a number, not three of
- * an entry, for which compilers branch. */
+/* q = table[t - low], where t is each sum rescaled and cut to low .. low + entries - 1. The index is selected in two
+ * steps, because compilers branch for a selection among three entries. */
 static void activate_int8(const int32_t *restrict sums, int count, const int32_t *restrict multiplier, int shift,
                           const int8_t *restrict table, int low, int entries, int8_t *restrict q)
 {

@@ -1,4 +1,4 @@
-/* f = own q + other f, rescaled and cut to low .. 127. */
+/* f = (own q + other f), rescaled and cut to low .. 127. */
 static void add_int8(int8_t *restrict f, const int8_t *restrict q, int count, int32_t own, int32_t other,
                      int shift, int low)
 {

@@ -1,4 +1,4 @@
-/* Each channel's values below 0 become slope v. */
+/* Replace each channel's values v below 0 by slope * v. */
 static void bend(float *restrict values, int channels, int area, const float *restrict slope)
 {
     for (int c = 0; c < channels; c++, values += area)

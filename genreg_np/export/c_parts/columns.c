@@ -1,5 +1,5 @@
-/* What each number is made of: a value of x or what stands for a missing one, whether it is missing, or whether it
- * equals something. Missing values are NAN. */
+/* Write for each number, depending on its mode: a value of x or the replacement for a missing one, whether the value
+ * is missing, or whether it equals a constant. Missing values are NAN. */
 static void columns(const float *x, const int32_t *source, const int32_t *mode, const float *value, const float *fill,
                     int count, float *y)
 {

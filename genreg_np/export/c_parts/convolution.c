@@ -1,8 +1,8 @@
 typedef struct {
-    int channels, extent; /* of the maps, and numbers from one to the next */
-    int filters;          /* whose weights lie as they are read: a group, channel by channel, row by row of taps */
+    int channels, extent; /* of the maps, and numbers from one map to the next */
+    int filters;          /* weights are stored in the order of use: by group, channel and row of taps */
     const float *weights, *bias;
-    const int32_t *taps;      /* how far into a map each tap sees */
-    int rows, columns, pitch; /* of the answers, and numbers from a row of maps to the next */
-    int spread;               /* places from the first to the last, those between rows too */
+    const int32_t *taps;      /* the offset of each tap in a map */
+    int rows, columns, pitch; /* of the outputs, and numbers from one row of the maps to the next */
+    int spread;               /* places from the first to the last, including those between rows */
 } Convolution;

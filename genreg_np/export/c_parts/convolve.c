@@ -1,4 +1,4 @@
-/* Add what the SIZE taps of a row of FILTERS filters see at so many places side by side. */
+/* Add the products of the SIZE taps in a row of FILTERS filters, at `count` adjacent places. */
 static void see_FILTERS_SIZE(const float *restrict maps, const int32_t *restrict taps, const float *restrict w, int count,
                              SUMS)
 {
@@ -9,14 +9,14 @@ static void see_FILTERS_SIZE(const float *restrict maps, const int32_t *restrict
     }
 }
 
-/* z = b + sum of w v, for FILTERS filters at a time. Rows of maps run on into the next, so that places between rows are
- * computed too: z has room for them, and is closed up after each group. */
+/* z = b + sum of w v, for FILTERS filters at a time. Rows of maps are treated as contiguous, so places between rows are
+ * computed too: z has space for them, and is compacted after each group. */
 static void convolve_FILTERS_SIZE(const float *restrict maps, const Convolution *layer, float *restrict z)
 {
     const int32_t *const end = layer->taps + SIZE * SIZE;
     const float *weights = layer->weights;
     for (int f = 0; f < layer->filters; f += FILTERS) {
-        for (int first = 0; first < layer->spread; first += 512) { /* so many at a time that they stay in the cache */
+        for (int first = 0; first < layer->spread; first += 512) { /* few enough to stay in the cache */
             const int count = layer->spread - first < 512 ? layer->spread - first : 512;
             const float *w = weights;
             for (int k = 0; k < FILTERS; k++)

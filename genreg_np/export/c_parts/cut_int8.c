@@ -1,4 +1,4 @@
-/* q = t, each sum rescaled and cut to low .. 127. */
+/* q = each sum, rescaled and cut to low .. 127. */
 static void cut_int8(const int32_t *restrict sums, int count, const int32_t *restrict multiplier, int shift, int low,
                      int8_t *restrict q)
 {

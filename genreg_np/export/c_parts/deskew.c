@@ -1,11 +1,11 @@
-/* Beyond its border, an image is dark. */
+/* Return the level of a pixel; outside its border, an image is dark. */
 static int level_at(const uint8_t *image, int height, int width, int row, int column)
 {
     return row < 0 || row >= height || column < 0 || column >= width ? 0 : image[row * width + column];
 }
 
-/* A place in 1/256 pixel, rounded, 512 added so that it is positive: it is cut to -2 .. extent, beyond which all is
- * dark. */
+/* Return a place in units of 1/256 pixel, rounded, plus 512 to make it positive. It is cut to -2 .. extent, beyond
+ * which everything is dark. */
 static int steps_to(double place, int extent)
 {
     const double cut = place < -2.0 ? -2.0 : place < (double)extent ? place : (double)extent;
@@ -14,9 +14,9 @@ static int steps_to(double place, int extent)
     return ((double)steps > rounded ? steps - 1 : steps) + 512;
 }
 
-/* Shear an image upright by slant = mu11 / mu02, the moments of its brightness, cut to -1 .. 1, and move the centre of
- * brightness to the middle if asked. Bilinear, in 1/256 pixel. Products stand in statements of their own, so that none
- * is fused with an addition: every language then gives the same levels. */
+/* Shear an image upright by slant = mu11 / mu02, moments of its brightness, cut to -1 .. 1, and move the centre of
+ * brightness to the middle if `centred`. Bilinear, in steps of 1/256 pixel. Products are in separate statements, so
+ * that none is fused with an addition: every language then gives the same levels. */
 static void deskew(const uint8_t *restrict image, int height, int width, int centred, uint8_t *restrict upright)
 {
     double mass = 0.0, x = 0.0, y = 0.0, xy = 0.0, yy = 0.0, slant = 0.0;

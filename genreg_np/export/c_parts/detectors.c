@@ -1,24 +1,24 @@
 typedef struct {
-    int channels, height, width; /* of what arrives: images of `depth` channels, and every filter sees every image */
+    int channels, height, width; /* of the input: images of `depth` channels each; every filter sees every image */
     int depth;
     const int8_t *filters; /* count filters of depth x size x size taps */
     int count, size;
-    int margin;         /* dark pixels put around each image */
-    int window, stride; /* pixels of a pool each way, and from one pool to the next */
-    int is_signed;      /* r and -r rectified and pooled apart; else |r| */
-    const int32_t *least; /* the least sum of a pool that gives each level from 1 on */
+    int margin;         /* dark pixels around each image */
+    int window, stride; /* side of a pool, and distance to the next, in pixels */
+    int is_signed;      /* r and -r are rectified and pooled separately; else |r| */
+    const int32_t *least; /* the smallest sum of a pool for each level from 1 on */
 } Detectors;
 
 static uint8_t level_of(int32_t sum, const int32_t *least)
 {
-    int level = 0; /* as many as `least` has that are no more than the sum, a half, a quarter of them at a time */
+    int level = 0; /* the number of entries of `least` up to the sum, found by bisection */
     for (int step = 128; step > 0; step /= 2)
         level += sum >= least[level + step - 1] ? step : 0;
     return (uint8_t)level;
 }
 
-/* response(y, x) = sum of filter(d, i, j) * image(d, y + i - margin, x + j - margin): whole numbers that 16 bits hold.
- * This adds one channel's share. */
+/* response(y, x) = sum of filter(d, i, j) * image(d, y + i - margin, x + j - margin): whole numbers that fit 16 bits.
+ * This adds the part of one channel. */
 static void respond(const uint8_t *restrict image, const Detectors *bank, const int8_t *restrict filter, int tall,
                     int wide, int16_t *restrict response)
 {
@@ -34,9 +34,9 @@ static void respond(const uint8_t *restrict image, const Detectors *bank, const 
     }
 }
 
-/* level = gain times the square root of the sum over a window of max(r, 0), rounded down, 255 at most, and the same of
- * max(-r, 0) if signed: looked up, which spares the root. They lie image by image, filter by filter, sign by sign.
- * `response` has room for the places of one filter. */
+/* level = gain times the square root of the sum over a window of max(r, 0), rounded down, at most 255, and the same for
+ * max(-r, 0) if signed; looked up to avoid the root. Levels are ordered by image, filter and sign. `response` has space
+ * for the places of one filter. */
 static void detectors(const uint8_t *images, const Detectors *bank, int16_t *response, uint8_t *levels)
 {
     const int tall = bank->height + 2 * bank->margin - bank->size + 1;
@@ -52,7 +52,7 @@ static void detectors(const uint8_t *images, const Detectors *bank, int16_t *res
             respond(image + d * pixels, bank, filter + d * area, tall, wide, response);
         for (int pool = 0; pool < pools; pool++) {
             const int16_t *corner = response + (pool / columns * wide + pool % columns) * bank->stride;
-            int32_t above = 0, sum = 0; /* of r > 0, and of all */
+            int32_t above = 0, sum = 0; /* sums of r > 0, and of all r */
             for (int y = 0; y < bank->window; y++)
                 for (int x = 0; x < bank->window; x++) {
                     const int16_t r = corner[y * wide + x];

@@ -1,4 +1,4 @@
-/* What arrives, and after it how far each is from its middle. */
+/* Write the levels, followed by the distance of each from its middle. */
 static void deviations(const uint8_t *levels, const uint8_t *middle, int width, uint8_t *both)
 {
     for (int i = 0; i < width; i++) {

@@ -1,4 +1,4 @@
-/* e**x for x <= 0, right to twelve digits: 2**-halvings times a series. It spares microcontrollers the maths library. */
+/* e**x for x <= 0, accurate to twelve digits: 2**-halvings times a series. Microcontrollers need no maths library. */
 static double exponential(double x)
 {
     if (x < -104.0)

@@ -1,21 +1,21 @@
 #if defined __GNUC__ && !defined __clang__ && defined __AVX512F__
-#pragma GCC target("prefer-vector-width=256") /* filters are short: longer vectors leave most taps to no vector at all */
+#pragma GCC target("prefer-vector-width=256") /* filters are short: longer vectors would leave most taps unvectorised */
 #endif
 
 typedef struct {
     int channels, height, width; /* of the maps */
-    int filters, tall, wide;     /* and rows and columns of taps */
-    int taps;                    /* of a filter: channel by channel, row by row, and zeros up to whole vectors */
+    int filters, tall, wide;     /* and the rows and columns of their taps */
+    int taps;                    /* of a filter: channel by channel, row by row, zero-padded to whole vectors */
     const int8_t *weights;
     const int32_t *bias;
-    int top, left;                 /* zeros above and before the maps */
-    int stride;                    /* from a place to the next */
-    int pool;                      /* places from a window of 2 x 2 to the next, the largest is given; 0: all are */
-    int rows, columns;             /* of what is given */
-    int first, across, down, area; /* where the first goes, and how far away its neighbours and the next filter's */
+    int top, left;                 /* zeros above and to the left of the maps */
+    int stride;                    /* from one place to the next */
+    int pool;                      /* places from one window of 2 x 2 to the next for max pooling; 0: no pooling */
+    int rows, columns;             /* of the output */
+    int first, across, down, area; /* index of the first output, and steps to its neighbours and the next filter's */
 } Filters;
 
-/* Copy what filters see from a place on, tap by tap, 0 outside of maps. */
+/* Copy the patch that filters see at a place, tap by tap, with 0 outside of maps. */
 static void see(const int8_t *restrict maps, const Filters *layer, int y, int x, int16_t *restrict seen)
 {
     const int tall = layer->tall, wide = layer->wide, height = layer->height, width = layer->width;
@@ -34,13 +34,13 @@ static void see(const int8_t *restrict maps, const Filters *layer, int y, int x,
             }
 }
 
-/* What a filter answers at four places. */
+/* Compute a filter's products at four places. */
 static void answers(const int16_t *restrict seen, const int8_t *restrict weights, int taps, int32_t *restrict sums)
 {
     const int16_t *a = seen, *b = a + taps, *c = b + taps, *d = c + taps;
     int32_t sum_a = 0, sum_b = 0, sum_c = 0, sum_d = 0;
 #if defined __GNUC__ && !defined __clang__
-#pragma GCC unroll 1 /* a few taps, unrolled, would be left to no vector */
+#pragma GCC unroll 1 /* unrolled loops of few taps are not vectorised */
 #endif
     for (int k = 0; k < taps; k++) {
         const int16_t w = weights[k];

@@ -1,8 +1,8 @@
 typedef struct {
     const int32_t *multiplier;
     int shift;
-    int32_t low, high;   /* what a rescaled sum, t, is cut to */
-    const int8_t *table; /* has an entry for each from low to high; without one, t itself is given */
+    int32_t low, high;   /* limits to which a rescaled sum t is cut */
+    const int8_t *table; /* has an entry for each t from low to high; without a table, the output is t */
 } Finish;
 
 static int32_t finished(int32_t sum, int32_t multiplier, const Finish *finish)

@@ -1,4 +1,4 @@
-/* The sums of windows, finished, which divides them too. */
+/* Sum up windows; `finished` includes the division. */
 static void mean_TYPE(const int8_t *restrict maps, const Windows *layer, const Finish *finish, TYPE *restrict q)
 {
     for (int c = 0; c < layer->channels; c++, maps += layer->height * layer->width)

@@ -1,5 +1,5 @@
-/* y = W x. Weights lie input by input, so that the loop over outputs runs through memory and vectorises. Inputs of 0,
- * most of an image, add nothing and are skipped. */
+/* y = W x. Weights are stored input by input, so that the loop over outputs is contiguous and vectorises. Inputs of 0,
+ * which are most of an image, are skipped. */
 static void multiply(const float *restrict x, int inputs, const float *restrict weight, int outputs, float *restrict y)
 {
     for (int o = 0; o < outputs; o++)

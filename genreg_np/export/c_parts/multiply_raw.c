@@ -1,12 +1,12 @@
-/* sums = W q + bias of raw values, q[i] = table[PLACE], exact in any order. Most of an image is a q of 0, which adds
- * nothing: where others are is listed without a branch, which nobody could predict, for some inputs at a time. They are
- * taken two by two, as two products fit 16 bits together: 2 * 128 * 127 < 2**15. Weights lie input by input, so that
- * the loop over outputs runs through memory and vectorises. */
+/* sums = W q + bias for raw values, q[i] = table[PLACE], exact in any order. In most of an image q is 0, which adds
+ * nothing: positions of the others are listed, some inputs at a time, without a branch, which would be unpredictable.
+ * They are used in pairs, since two products fit in 16 bits together: 2 * 128 * 127 < 2**15. Weights are stored input
+ * by input, so that the loop over outputs is contiguous and vectorises. */
 static void multiply_raw(const RAW *restrict values, int inputs, const int8_t *restrict table,
                          const int8_t *restrict weight, const int32_t *restrict bias, int outputs,
                          int32_t *restrict sums)
 {
-    enum { LISTED = 128 }; /* and what ends a list: the place after all others */
+    enum { LISTED = 128 }; /* also the end of a list, beyond all positions */
     uint8_t places[LISTED + 2];
     for (int o = 0; o < outputs; o++)
         sums[o] = bias[o];

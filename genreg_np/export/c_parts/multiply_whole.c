@@ -1,4 +1,4 @@
-/* sums = W q + bias, exact in any order. Weights lie output by output: compilers add up products in vectors. */
+/* sums = W q + bias, exact in any order. Weights are stored output by output: compilers vectorise sums of products. */
 static void multiply_whole_TYPE(const TYPE *restrict q, int inputs, const int8_t *restrict weight,
                                 const int32_t *restrict bias, int outputs, int32_t *restrict sums)
 {

@@ -1,4 +1,4 @@
-/* Of each of `parts` equal parts, values become (v - mean) / sqrt(variance + 1e-5). */
+/* Replace the values v in each of `parts` equal parts by (v - mean) / sqrt(variance + 1e-5). */
 static void normalise(float *restrict values, int parts, int count)
 {
     for (int part = 0; part < parts; part++, values += count) {

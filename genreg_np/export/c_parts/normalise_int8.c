@@ -1,7 +1,7 @@
 typedef struct {
-    int groups, channels, area; /* channels of each group, and places of a channel */
+    int groups, channels, area; /* groups, channels per group, and places per channel */
     int64_t near_zero;
-    const float *a, *b; /* of each channel */
+    const float *a, *b; /* for each channel */
     int low;
 } Groups;
 

@@ -1,4 +1,4 @@
-/* Read numbers as text, blanks between them. Returns whether they are as many as the model takes. */
+/* Read numbers as text, separated by blanks. Return whether their count is that of the model's inputs. */
 static int read_input(FILE *file, float *features)
 {
     char word[64], *end;

@@ -1,7 +1,7 @@
-/* Read an image: raw bytes, or a FORMAT of the same size. Returns whether it is one. */
+/* Read an image: raw bytes, or a FORMAT of the same size. Return whether it is valid. */
 static int read_input(FILE *file, uint8_t *INPUT_NAME)
 {
-    static unsigned char data[MODEL_INPUTS + 4096]; /* such a file begins with a header */
+    static unsigned char data[MODEL_INPUTS + 4096]; /* image files begin with a header */
     const size_t size = fread(data, 1, sizeof data, file);
     unsigned long header[3] = {0, 0, 0}; /* width, height, largest value */
     size_t at = 2;

@@ -1,4 +1,4 @@
-/* Read whole numbers as text, blanks between them. Returns whether they are as many as the model takes, in its range. */
+/* Read whole numbers as text, separated by blanks. Return whether their count and range are those of the model. */
 static int read_input(FILE *file, INPUT_TYPE *values)
 {
     char word[64], *end;

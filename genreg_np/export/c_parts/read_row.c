@@ -1,5 +1,5 @@
-/* Read a row: a field for each input in their order, commas between them; nothing where a value is missing. Words are
- * written as they are, yes and no too. Returns whether the fields are as many as the model takes. */
+/* Read a row: a field for each input in order, separated by commas; empty if a value is missing. Words, yes and no are
+ * written as they are. Return whether the number of fields is that of the model's inputs. */
 static int read_input(FILE *file, float *features)
 {
     char line[4096], *field = line;
@@ -13,7 +13,7 @@ static int read_input(FILE *file, float *features)
             return 0;
         *next = '\0';
         features[i] = MODEL_NAME_field(i, field);
-        if (features[i] != features[i] && !MODEL_NAME_is_missing(field)) /* no number */
+        if (features[i] != features[i] && !MODEL_NAME_is_missing(field)) /* not a number */
             return 0;
         field = next + 1;
     }

@@ -1,5 +1,5 @@
-/* Read the next row: as many numbers as the model takes, blanks or commas between them; empty lines are skipped.
- * Returns 1; 0 where no row is left; -1 where one is another, or longer than there is room for. */
+/* Read the next row: a number for each input, separated by blanks or commas; empty lines are skipped. Return 1, 0 if no
+ * row is left, or -1 if a row is invalid or too long. */
 static int read_row(FILE *file, INPUT_TYPE *INPUT_NAME)
 {
     static char line[32 * MODEL_INPUTS + 64];

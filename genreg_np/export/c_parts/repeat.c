@@ -1,4 +1,4 @@
-/* Each value `factor` times along both axes. */
+/* Repeat each value `factor` times along both axes. */
 static void repeat_TYPE(const TYPE *restrict maps, int rows, int width, int factor, TYPE *restrict larger)
 {
     for (int row = 0; row < rows * factor; row++)

@@ -1,5 +1,5 @@
-/* floor((value + half) / 2**shift), half = 2**(shift - 1), or 0 for a shift of 0. Values stay below 2**53. What is
- * shifted is made positive first, by a multiple of 2**shift: C leaves shifts of negatives open. */
+/* floor((value + half) / 2**shift) with half = 2**(shift - 1), or 0 for a shift of 0. Values stay below 2**53. They are
+ * made positive first by adding a multiple of 2**shift, since C does not define right shifts of negative numbers. */
 static int64_t shifted(int64_t value, int shift)
 {
     const int64_t half = shift > 0 ? INT64_C(1) << (shift - 1) : 0;

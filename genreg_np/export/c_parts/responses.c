@@ -9,8 +9,8 @@ typedef struct {
     int grid_count;
 } Responses;
 
-/* The mean of a function of every filter's answers, f(filter . patch), in the cells of each grid. Pixels count as
- * level / 255. `answers` has room for the places of one filter. */
+/* Compute the means of f(filter . patch), with a function f for every filter, in the cells of each grid. Pixels are
+ * level / 255. `answers` has space for the places of one filter. */
 static void responses(const uint8_t *restrict image, const Responses *bank, float *restrict answers,
                       float *restrict means)
 {

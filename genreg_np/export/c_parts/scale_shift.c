@@ -1,4 +1,4 @@
-/* Each channel's values become scale v + shift. */
+/* Replace each channel's values v by scale * v + shift. */
 static void scale_shift(float *restrict values, int channels, int area, const float *restrict scale,
                         const float *restrict shift)
 {

@@ -1,5 +1,5 @@
-/* Sums of w q and bias, of four places at a time, finished: each of them, or the largest of a window, which finished is
- * the largest still. `seen` has room for what is seen at four places. */
+/* Compute sums of w q plus bias at four places at a time, and finish each of them, or the largest of a window, which is
+ * still the largest when finished. `seen` has space for the patches of four places. */
 static void slide_TYPE(const int8_t *restrict maps, const Filters *layer, const Finish *finish,
                        int16_t *restrict seen, TYPE *restrict q)
 {

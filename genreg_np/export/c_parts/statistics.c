@@ -1,4 +1,4 @@
-/* The mean of `rows` x `columns` levels from a place on, as 0 .. 1. */
+/* Return the mean of `rows` x `columns` levels from a pixel on, mapped to 0 .. 1. */
 static float mean_of(const uint8_t *first, int width, int rows, int columns)
 {
     int32_t sum = 0;
@@ -8,8 +8,8 @@ static float mean_of(const uint8_t *first, int width, int rows, int columns)
     return (float)sum / (255.0F * (float)(rows * columns));
 }
 
-/* Which eighth of a turn a slope lies in, from -pi (left) by -pi / 2 (up the image) to pi; an edge between two belongs
- * to the upper one. No slope at all counts as one to the right. */
+/* Return the eighth of a turn of a gradient's direction, from -pi (left) through -pi / 2 (up in the image) to pi; a
+ * boundary belongs to the upper eighth. A zero gradient counts as pointing right. */
 static int direction_of(int across, int down)
 {
     if (down < 0)
@@ -19,7 +19,7 @@ static int direction_of(int across, int down)
     return across == 0 && down == 0 ? 4 : down > -across ? 6 : 7;
 }
 
-/* Histograms of the direction of slopes in parts x parts cells, weighted by steepness and divided by their sum. */
+/* Compute histograms of gradient directions in parts x parts cells, weighted by magnitude and divided by their sum. */
 static void directions(const uint8_t *levels, int height, int width, int parts, float *histograms)
 {
     const int high = height / parts, broad = width / parts, count = 8 * parts * parts;
@@ -40,7 +40,7 @@ static void directions(const uint8_t *levels, int height, int width, int parts, 
         histograms[i] /= sum;
 }
 
-/* Means of 4 x 4 and of 7 x 7 cells, of pairs of rows and of pairs of columns; directions of slopes in the same cells. */
+/* Compute means of 4 x 4 and 7 x 7 cells, of pairs of rows and columns; and gradient directions in the same cells. */
 static void statistics(const uint8_t *levels, int height, int width, float *found)
 {
     for (int parts = 4; parts <= 7; parts += 3) {

@@ -1,12 +1,12 @@
 typedef struct {
     int channels, height, width; /* of the maps */
-    int top, left;               /* zeros above and before them */
-    int stride, kept;            /* each is taken apart into kept x kept maps: */
-    int tall, pitch;             /* their rows, and columns */
+    int top, left;               /* zeros above and to the left */
+    int stride, kept;            /* each map is split into kept x kept maps */
+    int tall, pitch;             /* rows and columns of these */
 } Surroundings;
 
-/* Copy maps with zeros around, taken apart: map (i, j) of kept x kept has every stride-th row from i on, and of those
- * every stride-th column from j on. So whatever a tap of a filter sees at neighbouring places lies side by side. */
+/* Copy maps, zero-padded and split: map (i, j) of kept x kept has every stride-th row from i on, and of those every
+ * stride-th column from j on. The values that a tap sees at neighbouring places are then adjacent. */
 static void surround(const float *restrict maps, const Surroundings *around, float *restrict apart)
 {
     const int kept = around->kept, stride = around->stride, height = around->height, width = around->width;

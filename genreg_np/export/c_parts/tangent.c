@@ -1,7 +1,7 @@
-/* tanh v, right to six digits: a quotient of polynomials, which compilers make of several numbers at once. */
+/* tanh v, accurate to six digits: a quotient of polynomials, which compilers can vectorise. */
 static float tangent(float v)
 {
-    const float x = v < -7.9F ? -7.9F : v > 7.9F ? 7.9F : v; /* beyond, it is 1 to the last digits */
+    const float x = v < -7.9F ? -7.9F : v > 7.9F ? 7.9F : v; /* beyond this, it is +-1 to the last digits */
     const float u = x * x;
     float above = 2.410595e-11F * u - 1.4906563e-08F;
     above = above * u + 9.939302e-06F;

@@ -1,12 +1,12 @@
 typedef struct {
     int channels, height, width; /* of the maps */
     int filters, size, stride;
-    int before;                  /* rows above and columns before the answers that are left out */
-    int rows, columns;           /* of the answers */
+    int before;                  /* rows above and columns to the left of the output that are cut off */
+    int rows, columns;           /* of the output */
     const float *weights, *bias; /* filter by filter, channel by channel, tap by tap */
 } Transposed;
 
-/* Add w v to the sum whose place is stride times that of v and further by the tap's; sums begin with a filter's b. */
+/* Add w v to the sum at stride times the place of v plus that of the tap; sums start from the filter's b. */
 static void transpose(const float *restrict maps, const Transposed *layer, float *restrict z)
 {
     const float *w = layer->weights;

@@ -1,17 +1,17 @@
-// What the network answers: the classes' probabilities as bars, or values as numbers.
+// The network's answer: the classes' probabilities as bars, or values as numbers.
 
-const MOST_CLASSES = 10; // rows of classes; where there are more, the most probable are shown
+const MOST_CLASSES = 10; // rows of classes: if there are more, the most probable are shown
 const MOST_VALUES = 100;
-const SETTLED_MS = 700; // an answer that stands so long is announced and timed
-const TIMING_MS = 20; // of all batches,
-const BATCH_MS = 5; // and of one: a browser's clock is coarse
+const SETTLED_MS = 700; // after which an unchanged answer is announced and timed
+const TIMING_MS = 20; // for all batches
+const BATCH_MS = 5; // for one batch, as a browser's clock is coarse
 
 class Answer {
   constructor(network, names, valueNames, outputCount, reject) {
     this.network = network;
-    this.names = names; // of the classes; none where outputs are values
-    this.valueNames = valueNames; // of these, where they have any
-    this.reject = reject; // a probability below it is unsure
+    this.names = names; // of the classes; empty if outputs are values
+    this.valueNames = valueNames; // of the values, if they have any
+    this.reject = reject; // answers of lower probability are unsure
     this.settling = 0;
     element("outputs-caption").textContent = names.length ? "Probability of each class" : "Values";
     const count = Math.min(outputCount, names.length ? MOST_CLASSES : MOST_VALUES);
@@ -36,7 +36,7 @@ class Answer {
     return { row, name, bar, amount };
   }
 
-  /** Show that nothing was asked. */
+  /** Show an empty answer. */
   clear() {
     clearTimeout(this.settling);
     element("announcement").textContent = "";
@@ -44,7 +44,7 @@ class Answer {
     this.headline("–", "");
   }
 
-  /** Answer raw input values from `range`; return the milliseconds it took. */
+  /** Answer raw input values in `range`; return the milliseconds it took. */
   show(raw, range) {
     const started = performance.now();
     const outputs = this.network.outputs(this.network.prepare(raw, range));
@@ -56,7 +56,7 @@ class Answer {
   }
 
   showClasses(probabilities) {
-    // A stable sort: of equals, the lowest class is first.
+    // A stable sort: of ties, the lowest class is first.
     const order = Array.from(probabilities.keys()).sort((a, b) => probabilities[b] - probabilities[a]);
     const best = order[0];
     this.rows.forEach((row, place) => {
@@ -75,12 +75,12 @@ class Answer {
     return Array.from(values.subarray(0, this.rows.length), number).join(", ");
   }
 
-  /** Fill a row with an output, or with none (null). */
+  /** Fill a row with an output, or with a dash for null. */
   fill({ row, name, bar, amount }, index, value, isBest) {
     const form = this.names.length ? percent : number;
     row.classList.toggle("best", isBest);
     name.textContent = this.names[index] ?? this.valueNames[index] ?? `Output ${index + 1}`;
-    name.title = name.textContent; // whole, where the row cuts it
+    name.title = name.textContent; // in full, as the row may cut it
     bar.style.transform = `scaleX(${value ?? 0})`;
     amount.textContent = value === null ? "–" : form(value);
   }
@@ -92,14 +92,14 @@ class Answer {
     element("certainty").textContent = certainty;
   }
 
-  /** Announce an answer that stands, and say how long the network takes for it. */
+  /** Announce an answer that has settled, and show how long the network takes for it. */
   settle(said, raw, range) {
     element("announcement").textContent = said;
     const each = Number(this.timed(raw, range).toPrecision(2));
     element("time").textContent = `${each} ms per prediction, in JavaScript on this device`;
   }
 
-  /** Return the milliseconds of a prediction: the least of several batches, which leaves out what else the device does. */
+  /** Return the milliseconds per prediction: the least of several batches, to exclude other work of the device. */
   timed(raw, range) {
     const began = performance.now();
     let least = Infinity;

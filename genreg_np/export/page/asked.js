@@ -1,3 +1,3 @@
-// Every change of a field is a question.
+// Every change of a field is answered at once.
 
 new Fields(model, answer);

@@ -1,6 +1,6 @@
-// From many pixels to few.
+// Averaging many pixels to few.
 
-/** Return how much of which pixel lies in which of `count` intervals from `start`, each `step` long. */
+/** Return which parts of which pixels lie in each of `count` intervals from `start`, each `step` long. */
 function overlaps(start, step, count, extent) {
   const found = [];
   for (let interval = 0; interval < count; interval += 1) {
@@ -13,7 +13,7 @@ function overlaps(start, step, count, extent) {
   return found;
 }
 
-/** Return the grey of the colour at data[at], as Pillow computes it. */
+/** Return the grey level of the colour at data[at], as Pillow computes it. */
 function grey(data, at) {
   return Math.floor((19595 * data[at] + 38470 * data[at + 1] + 7471 * data[at + 2] + 32768) / 65536);
 }

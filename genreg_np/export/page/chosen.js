@@ -2,15 +2,15 @@
 
 /** Call `take` with each picture and its name, wherever on the page it is dropped. */
 function onPicture(take) {
-  let newest = 0; // of the files: one that takes long to read must not replace a later one
+  let newest = 0; // number of the last file: one that is slow to read must not replace a later one
   const read = async (file) => {
     newest += 1;
     const number = newest;
-    // Upright, by default. Colours are not converted: the network gets the file's numbers.
+    // Upright by default. Colours are not converted: the network gets the numbers in the file.
     const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" }).catch(() => null);
     if (number !== newest) return;
     if (bitmap) take(bitmap, file.name);
-    else element("notice").textContent = `${file.name}: no image that this browser can read`;
+    else element("notice").textContent = `${file.name}: not an image that this browser can read`;
   };
   const chooser = element("file");
   element("choose").addEventListener("click", () => chooser.click());

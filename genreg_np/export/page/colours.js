@@ -1,11 +1,11 @@
-// A photograph's colours, averaged over areas. Every pixel counts: however large the photograph, nothing fine in it
-// becomes a pattern, as it would where pixels are passed over.
+// A photograph's colours, averaged over areas. Every pixel counts, so that fine details of large photographs do not
+// become patterns, as they would if pixels were skipped.
 
-const TILE = 512; // pixels each way that are looked at together: little memory, whatever the photograph's size
+const TILE = 512; // side of a tile in pixels: photographs of any size are read tile by tile, to save memory
 
 /**
- * Return the mean level of each of rows x columns areas of a bitmap, of red, then green, then blue, or of grey where
- * `channels` is 1, as whole numbers; and whether the bitmap is transparent anywhere there. That is put on a ground.
+ * Return the mean levels of rows x columns areas of a bitmap as whole numbers: red, then green, then blue, or grey if
+ * `channels` is 1; and whether the bitmap is transparent anywhere there. Transparent parts are put on a background.
  *
  * The first area has its corner at (left, top), each is `wide` x `tall` pixels; outside the bitmap is black.
  */
@@ -30,7 +30,7 @@ function meanColours(bitmap, channels, { left, top, wide, tall, rows, columns },
   return { levels, transparent };
 }
 
-/** Return overlaps with pixels by the tile that these are in: its first pixel, and the overlaps. */
+/** Return overlaps with pixels grouped by tile: the tile's first pixel, and the overlaps. */
 function tiled(found) {
   const tiles = new Map();
   for (const overlap of found) {
@@ -41,7 +41,7 @@ function tiled(found) {
   return tiles;
 }
 
-/** Return the pixels of the tile with its corner at (x, y), on a ground, in grey where `channels` is 1. */
+/** Return the pixels of the tile with its corner at (x, y), on a background, in grey if `channels` is 1. */
 function pixelsOf(bitmap, x, y, channels, ground) {
   const { data, width, height } = tileOf(bitmap, x, y);
   const transparent = putOn(ground, data);
@@ -59,7 +59,7 @@ function tileOf(bitmap, x, y) {
   return scratch.getImageData(0, 0, scratch.canvas.width, scratch.canvas.height);
 }
 
-/** Put colours that are transparent on a ground of one level; return whether there are any. */
+/** Put transparent colours on a background of one level; return whether there are any. */
 function putOn(ground, data) {
   let any = false;
   for (let at = 0; at < data.length; at += 4) {

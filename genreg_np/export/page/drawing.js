@@ -1,12 +1,12 @@
-// The page of a model that takes grey images: what is on the pad becomes the network's input.
+// The page of a model that takes grey images: the content of the pad becomes the network's input.
 
 class Drawing {
   constructor(model, answer) {
     this.answer = answer;
     this.settings = model.drawing;
     this.pad = new Pad(model.input_shape, this.settings.light, () => this.drawn());
-    this.picture = null; // what is on the pad, while nothing is drawn over it: { bitmap, name, reversed }
-    this.centring = element("mnist"); // a switch, where the model is of MNIST's kind
+    this.picture = null; // the picture on the pad, until something is drawn over it: { bitmap, name, reversed }
+    this.centring = element("mnist"); // a switch, for models of MNIST's kind
     this.sees = element("sees");
     [this.sees.height, this.sees.width] = model.input_shape;
     this.timer = null;
@@ -21,7 +21,7 @@ class Drawing {
     this.ask();
   }
 
-  /** Answer soon, but at most half of the time is the network's: drawing stays fluent where it is slow. */
+  /** Answer soon, but let the network take at most half of the time, so that drawing stays fluent. */
   drawn() {
     this.forget();
     this.timer ??= setTimeout(() => {
@@ -68,12 +68,12 @@ class Drawing {
     element("notice").textContent = notes.filter(Boolean).join(", ");
   }
 
-  /** Whether ink is centred and scaled. A picture of the input's own size is: it is taken as it is. */
+  /** Whether ink is centred and scaled; a picture of the input's own size is used as it is. */
   isCentred() {
     return Boolean(this.centring?.checked) && !(this.picture && this.pad.matches(this.picture.bitmap));
   }
 
-  /** Show the input that the pad makes, and the network's answer. */
+  /** Show the input made from the pad, and the network's answer. */
   ask() {
     const { pad } = this;
     const levels = pad.levels();

@@ -1,9 +1,9 @@
 // How unfamiliar an input is to the network, as genreg-np's infer_familiarity.py computes it.
 //
-//     z = scale * (projection x) - shift          x: what arrives at a layer
-//     unfamiliarity = distance of z to the nearest prototype, as a share of the limit
+//     z = scale * (projection x) - shift          x: the inputs of a layer
+//     unfamiliarity = distance of z to the nearest prototype, divided by the limit
 
-/** Return a function of the network's input: above 1 is like nothing the network was trained on. */
+/** Return a function of the network's input, above 1 for inputs like nothing the network was trained on. */
 function unfamiliarityOf({ familiarity: { layer, limit }, layers, arrays }) {
   const before = new Network({ layers: layers.slice(0, layer), arrays });
   const [projection, scale, shift, prototypes] = ["projection", "scale", "shift", "prototypes"].map((name) =>
@@ -23,14 +23,14 @@ function unfamiliarityOf({ familiarity: { layer, limit }, layers, arrays }) {
 const unfamiliarity = unfamiliarityOf(model);
 const prepare = network.prepare.bind(network);
 const showClasses = answer.showClasses.bind(answer);
-let asked; // the input that is answered
+let asked; // the current input
 
 network.prepare = (...raw) => {
   asked = prepare(...raw);
   return asked;
 };
 
-/** Show probabilities; instead of a class, that the input is like nothing the network was trained on. */
+/** Show probabilities, and "Unsure" instead of a class if the input is like nothing the network was trained on. */
 answer.showClasses = (probabilities) => {
   const said = showClasses(probabilities);
   if (unfamiliarity(asked) <= 1) return said;

@@ -1,4 +1,4 @@
-// The page of a model that takes numbers: a field for each, or one for all where they are many.
+// The page of a model that takes numbers: a field for each, or one for all if there are many.
 
 const MOST_FIELDS = 40;
 
@@ -38,7 +38,7 @@ class Fields {
     form.append(label);
   }
 
-  /** Return what a feature is called; a name may be empty. */
+  /** Return the name of a feature, or a default if it is empty. */
   name(index) {
     return this.names[index] || `Feature ${index + 1}`;
   }
@@ -47,14 +47,14 @@ class Fields {
     return this.range ? `, ${this.range[0]} to ${this.range[1]}` : "";
   }
 
-  /** Answer what is in the fields. */
+  /** Answer the values in the fields. */
   ask() {
     const values = this.values();
     if (values === null) this.answer.clear();
     else this.answer.show(values, this.range);
   }
 
-  /** Return what is in the fields; null where something is wrong with it, which is said. */
+  /** Return the values in the fields, or null with a notice if any is invalid. */
   values() {
     const texts = this.inputs.flatMap((field) => field.value.trim().split(/[\s,;]+/));
     const values = texts.map((text) => (text === "" ? NaN : Number(text)));
@@ -69,13 +69,13 @@ class Fields {
   }
 
   fault(texts, wrong) {
-    if (texts.length !== this.count) return `${this.count} numbers are needed, ${texts.length} are here`;
+    if (texts.length !== this.count) return `${this.count} numbers are needed, but there are ${texts.length}`;
     if (wrong < 0) return "";
-    const what = texts[wrong] === "" ? "is empty" : `is no number that fits: ${texts[wrong]}`;
+    const what = texts[wrong] === "" ? "is empty" : `is not a valid number: ${texts[wrong]}`;
     return `${this.name(wrong)} ${what}${this.bounds()}`;
   }
 
-  /** Whether the network takes a value: finite in float32, and within the range. */
+  /** Whether a value is valid: finite in float32, and within the range. */
   fits(value) {
     if (!Number.isFinite(Math.fround(value))) return false;
     return !this.range || (value >= this.range[0] && value <= this.range[1]);

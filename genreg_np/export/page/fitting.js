@@ -1,6 +1,6 @@
-// From a picture of any size to the network's input, as training took pictures: see genreg_np/data/fitting.py.
+// Fitting a picture of any size to the network's input, as in training: see genreg_np/data/fitting.py.
 
-/** Return the areas that become pixels: squares that fit into the picture's middle or cover it, or parts of all. */
+/** Return the areas that become pixels: squares that fill the picture's middle or cover it, or stretched areas. */
 function areasOf({ width, height }, rows, columns, fit) {
   const all = [width / columns, height / rows];
   const step = (fit === "pad" ? Math.max : Math.min)(...all);
@@ -9,8 +9,8 @@ function areasOf({ width, height }, rows, columns, fit) {
 }
 
 /**
- * Return a bitmap's levels, channel by channel, and the level of the ground that its transparent parts lie on, null
- * where there are none; null for a bitmap in which nothing can be seen.
+ * Return a bitmap's levels, channel by channel, and the level of the background behind transparent parts, null if there
+ * are none; return null for a bitmap in which nothing can be seen.
  */
 function fittedLevels(bitmap, [channels, rows, columns], fit) {
   const on = (ground) =>
@@ -24,12 +24,12 @@ function fittedLevels(bitmap, [channels, rows, columns], fit) {
   return { levels: ground === WHITE ? first.levels : on(ground).levels, ground };
 }
 
-/** Say what transparent parts lie on. */
+/** Return a note on the background of transparent parts. */
 function groundNote(ground) {
-  return ground === null ? "" : `what is transparent is on ${ground === WHITE ? "white" : "black"}`;
+  return ground === null ? "" : `transparent parts on ${ground === WHITE ? "white" : "black"}`;
 }
 
-/** Say that a picture shows nothing. */
+/** Return a note on a picture that shows nothing. */
 function emptyNote(name) {
-  return `${name}: an empty picture: transparent, with nothing to be seen in it`;
+  return `${name}: an empty picture: transparent, with nothing visible in it`;
 }

@@ -1,11 +1,11 @@
-// What a transparent picture lies on, as `infer` has it: white, or black where hardly anything is seen on white.
+// The background of a transparent picture, as in `infer`: white, or black if hardly anything can be seen on white.
 
 const WHITE = 255;
 const NIGHT = 0;
-const CONTRAST = 32; // grey levels from the ground: what is nearer can hardly be seen
-const SEEN = 0.1; // of all opacity: where less is seen on white, black is tried
+const CONTRAST = 32; // grey levels from the background, below which strokes can hardly be seen
+const SEEN = 0.1; // of all opacity: if less is visible on white, black is tried
 
-/** Return the level of the ground that a transparent bitmap lies on; null where nothing is seen on either. */
+/** Return the level of a transparent bitmap's background; null if nothing can be seen on either. */
 function groundOf(bitmap) {
   const found = [WHITE, NIGHT].map((ground) => ({ ground, darkest: 255, lightest: 0, visible: 0 }));
   let all = 0;
@@ -26,7 +26,7 @@ function groundOf(bitmap) {
   return black.contrast > white.contrast ? NIGHT : WHITE;
 }
 
-/** Add to what is known of a picture on one ground what some of its pixels show there. */
+/** Update the statistics of a picture on one background with some of its pixels. */
 function look(data, one) {
   const laid = new Uint8ClampedArray(4);
   for (let at = 0; at < data.length; at += 4) {

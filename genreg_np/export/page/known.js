@@ -1,8 +1,8 @@
-// What every page begins with: its parts by name, and what is known of the model.
+// What every page begins with: its elements by name, and the facts about the model.
 
 const element = (id) => document.getElementById(id);
 
-/** Return a new element with text, whatever the text is. */
+/** Return a new element with any text. */
 function made(tag, text = "", className = "") {
   const node = document.createElement(tag);
   node.textContent = text;

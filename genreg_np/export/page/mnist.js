@@ -1,9 +1,9 @@
-// MNIST's own way from ink to 28 x 28 pixels: the ink's frame is scaled to 20 pixels on its longer side, then moved by
-// whole pixels until its centre of brightness is that of the image's pixel (14, 14).
+// MNIST's way from ink to 28 x 28 pixels: the ink's frame is scaled to 20 pixels on its longer side, then shifted by
+// whole pixels so that its centre of brightness lies in the image's pixel (14, 14).
 
-const INK = 25; // levels above this are ink: what is fainter comes from smoothing and compression
+const INK = 25; // levels above this are ink: fainter ones come from smoothing and compression
 
-/** Return the squares of a picture, bright on dark, that MNIST would make pixels of; null where there is no ink. */
+/** Return the squares of a picture, bright on dark, that become MNIST's pixels; null if there is no ink. */
 function mnistSquares(levels, width) {
   const height = levels.length / width;
   let [left, top, right, bottom, mass, x, y] = [width, height, -1, -1, 0, 0, 0];
@@ -20,7 +20,7 @@ function mnistSquares(levels, width) {
   }
   if (mass === 0) return null;
   const step = Math.max(right - left + 1, bottom - top + 1) / 20;
-  // A pixel's middle is half a step from its corner: that of pixel 14 is 14.5 steps from the image's.
+  // The middle of a pixel is half a step from its corner: that of pixel 14 is 14.5 steps from the image's corner.
   const before = (centre, edge) => Math.round(14.5 - (centre - edge) / step);
   return {
     left: left - step * before(x / mass, left),

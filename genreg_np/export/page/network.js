@@ -1,15 +1,15 @@
-// The network, in plain JavaScript: each layer computes what genreg-np's infer.py computes, rounding where it rounds.
+// The network in plain JavaScript: each layer computes the same as genreg-np's infer.py, with the same rounding.
 //
-// Values go from layer to layer as Float32Arrays: storing a number in one rounds it to float32, and Math.fround does so
-// in between. Sums of products are added in doubles and rounded once. Levels (whole numbers 0 .. 255) and 8-bit
-// integers are exact in doubles, so those layers give the same numbers as infer.py, to the bit.
+// Layers exchange Float32Arrays, which round stored numbers to float32; Math.fround does so in between. Sums of
+// products are added in doubles and rounded once. Levels (whole numbers 0 .. 255) and 8-bit integers are exact in
+// doubles, so those layers give the same numbers as infer.py, to the bit.
 
 const NUMBERS = { float32: Float32Array, int8: Int8Array, int32: Int32Array };
 
-// kind of layer: (its header, arrays by name, what its arrays' names begin with) => function of a Float32Array
+// kind of layer: (its header, arrays by name, prefix of its arrays' names) => function of a Float32Array
 const LAYERS = {};
 
-/** Return the numbers that base64 text holds, little-endian as the machines are that browsers run on. */
+/** Return the numbers in base64 text, little-endian like all machines that run browsers. */
 function decode([type, base64]) {
   const text = atob(base64);
   const bytes = new Uint8Array(text.length);
@@ -28,7 +28,7 @@ function products(matrix, x) {
   return sums;
 }
 
-/** Return layers, one after another, as one function of a Float32Array. */
+/** Return a sequence of layers as one function of a Float32Array. */
 function stack(layers, arrays, where) {
   const steps = layers.map((layer, index) => LAYERS[layer.kind](layer, arrays, `${where}.${index}`));
   return (input, states) => steps.reduce((values, step) => step(values, states), input);
@@ -42,7 +42,7 @@ class Network {
     this.outputs = stack(layers, decoded, "layers"); // logits of the classes, or values
   }
 
-  /** Return raw values as the first layer takes them: mapped from their range to 0 .. 1, or as they are. */
+  /** Return raw values as inputs of the first layer: mapped from their range to 0 .. 1, or unchanged. */
   prepare(raw, range = this.range) {
     if (!range) return Float32Array.from(raw);
     const low = Math.fround(range[0]);

@@ -1,10 +1,10 @@
-// The page of a generator: sliders for the noise it is fed with, the image that comes of it, and others to choose from.
+// The page of a generator: sliders for its input noise, the resulting image, and other images to choose from.
 
 const OTHERS = 24;
-const SETTLED_MS = 700; // an image that stands so long is announced
-const WIDEST = 2.5; // deviations to each side that a slider of normal noise reaches
+const SETTLED_MS = 700; // after which an unchanged image is announced
+const WIDEST = 2.5; // range of a slider for normal noise, in standard deviations
 
-/** Return a random number of the kind of noise that the generator was trained with. */
+/** Return a random number of the kind of noise that the generator was trained on. */
 function noisy({ kind, spread }) {
   if (kind === "uniform") return 2 * Math.random() - 1;
   const normal = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
@@ -46,14 +46,14 @@ class Noise {
     return this.sliders.map(() => noisy(this.noise));
   }
 
-  /** Move the sliders to some noise, and show what comes of it. */
+  /** Move the sliders to some noise, and show its image. */
   set(noise) {
     this.sliders.forEach((slider, index) => (slider.value = noise[index]));
     this.exact = noise; // a slider has steps and ends
     this.show(noise);
   }
 
-  /** Show the image of some noise: that of the sliders, if none is given. */
+  /** Show the image of some noise, by default that of the sliders. */
   show(noise = this.sliders.map((slider) => Number(slider.value))) {
     const started = performance.now();
     this.draw(element("image"), noise, this.chosen ? this.chosen.selectedIndex : 0);
@@ -62,7 +62,7 @@ class Noise {
     this.settling = setTimeout(() => (element("announcement").textContent = "A new image is shown."), SETTLED_MS);
   }
 
-  /** Show other images, the classes in turn; one that is chosen becomes the large one. */
+  /** Show other images, with classes in turn; a chosen one becomes the large image. */
   others() {
     const buttons = Array.from({ length: OTHERS }, (_, index) => {
       const noise = this.drawn();

@@ -1,9 +1,9 @@
-// The pad: a canvas drawn on with mouse, finger, pen or keys. Each pixel of the network's input is scale x scale of its.
+// The pad: a canvas to draw on with mouse, finger, pen or keys. Each input pixel is scale x scale pixels of the pad.
 
-const FINENESS = 448; // pixels of the pad's longer side, about
-const BRUSH = 1 / 11; // of the longer side: MNIST's pens
-const WIPE = 1.5; // brushes wide: what the brush made is gone with its soft edge
-const KEY_STEPS = 28; // moves of the cursor along the longer side, about
+const FINENESS = 448; // approximate pixels of the pad's longer side
+const BRUSH = 1 / 11; // of the longer side, like MNIST's pens
+const WIPE = 1.5; // width of the eraser in brushes, to remove soft edges too
+const KEY_STEPS = 28; // approximate moves of the cursor along the longer side
 const ERASER = 32; // the bit of a pen's eraser in PointerEvent.buttons
 
 class Pad {
@@ -17,7 +17,7 @@ class Pad {
     this.rows = rows;
     this.columns = columns;
     this.scale = Math.max(1, Math.ceil(FINENESS / longer));
-    this.stride = Math.max(1, Math.round(longer / KEY_STEPS)); // pixels of the input that a key moves
+    this.stride = Math.max(1, Math.round(longer / KEY_STEPS)); // input pixels per key press
     this.brush = BRUSH * longer * this.scale;
     this.colours = light ? { ink: "#000", paper: "#fff" } : { ink: "#fff", paper: "#000" };
     this.changed = changed;
@@ -41,7 +41,7 @@ class Pad {
     canvas.addEventListener("blur", () => this.showCursor(false));
   }
 
-  /** Make the pad empty. */
+  /** Clear the pad. */
   clear() {
     this.fill(this.colours.paper, 0, 0, this.canvas.width, this.canvas.height);
   }
@@ -62,7 +62,7 @@ class Pad {
 
   move(event) {
     if (!this.last || !event.isPrimary) return;
-    // A browser puts several movements into one event: all are drawn, so that fast curves stay round.
+    // Browsers combine several movements in one event: all are drawn, so that fast curves stay round.
     const between = event.getCoalescedEvents?.() ?? [];
     for (const point of between.length ? between : [event]) {
       const place = this.place(point);
@@ -76,7 +76,7 @@ class Pad {
     if (event.isPrimary) this.last = null;
   }
 
-  /** Return where on the canvas an event is. */
+  /** Return the place of an event on the canvas. */
   place(event) {
     const frame = this.canvas.getBoundingClientRect();
     return {
@@ -85,7 +85,7 @@ class Pad {
     };
   }
 
-  /** Draw a line with round ends; a dot where both are the same. */
+  /** Draw a line with round ends, or a dot if both ends are the same. */
   line(from, to, erasing) {
     const { context } = this;
     const width = this.brush * (erasing ? WIPE : 1);
@@ -95,7 +95,7 @@ class Pad {
     context.beginPath();
     context.moveTo(from.x, from.y);
     context.lineTo(to.x, to.y);
-    context.stroke(); // leaves a line without length out
+    context.stroke(); // draws nothing for a line of length 0
     context.beginPath();
     context.arc(to.x, to.y, width / 2, 0, 2 * Math.PI);
     context.fill();
@@ -134,7 +134,7 @@ class Pad {
     mark.style.top = `${(100 * (this.cursor.row + 0.5)) / this.rows}%`;
   }
 
-  /** Return the brightness of each of the canvas' pixels, 0 .. 255. */
+  /** Return the brightness of each pixel of the canvas, 0 .. 255. */
   levels() {
     const { data } = this.context.getImageData(0, 0, this.canvas.width, this.canvas.height);
     const levels = new Float64Array(data.length / 4);
@@ -142,32 +142,32 @@ class Pad {
     return levels;
   }
 
-  /** Set the brightness of each of the canvas' pixels. */
+  /** Set the brightness of each pixel of the canvas. */
   put(levels) {
     const image = this.context.createImageData(this.canvas.width, this.canvas.height);
     paint(image, levels);
     this.context.putImageData(image, 0, 0);
   }
 
-  /** Return the levels of the input that the whole of the pad makes. */
+  /** Return the input levels made from the whole pad. */
   whole(levels = this.levels()) {
     const squares = { left: 0, top: 0, step: this.scale, rows: this.rows, columns: this.columns };
     return squareMeans(levels, this.canvas.width, squares);
   }
 
-  /** Whether a picture is of the input's own size, so that each of its pixels is one of the input's. */
+  /** Whether a picture has the size of the input, so that its pixels are input pixels. */
   matches(bitmap) {
     return bitmap.width === this.columns && bitmap.height === this.rows;
   }
 
-  /** Draw a picture over all of the pad, or in its shape, as large as it fits; on white where it is transparent. */
+  /** Draw a picture over the whole pad, or as large as it fits in its own shape; transparent parts become white. */
   picture(bitmap, inShape) {
     const { width, height } = this.canvas;
     const ratio = Math.min(width / bitmap.width, height / bitmap.height);
     const [wide, tall] = inShape ? [bitmap.width * ratio, bitmap.height * ratio] : [width, height];
     const area = [(width - wide) / 2, (height - tall) / 2, wide, tall];
     this.fill("#fff", ...area);
-    // Enlarged pixels stay squares, so that the means of the input's squares are those of the picture itself.
+    // Enlarged pixels stay squares, so that averaging over the input's squares gives the picture's own pixels.
     this.context.imageSmoothingEnabled = bitmap.width > wide || bitmap.height > tall;
     this.context.imageSmoothingQuality = "high";
     this.context.drawImage(bitmap, ...area);

@@ -1,6 +1,6 @@
-// The page of a model that takes colour images, or grey ones of one channel: photographs become the network's input.
+// The page of a model that takes images in colour, or in grey with one channel: photographs become the network's input.
 
-const PREVIEW = 800; // pixels of a preview's longer side, at most
+const PREVIEW = 800; // largest size of a preview's longer side in pixels
 
 class Photograph {
   constructor({ input_shape: [channels, rows, columns], fit }, answer) {
@@ -24,7 +24,7 @@ class Photograph {
     });
   }
 
-  /** Show what the network sees of the photograph, and its answer. */
+  /** Show the network's view of the photograph, and its answer. */
   ask() {
     const { bitmap, rows, columns } = this;
     const areas = areasOf(bitmap, rows, columns, this.fit.value);
@@ -40,13 +40,13 @@ class Photograph {
     element("notice").textContent = fitted ? this.notes(areas, fitted.ground) : emptyNote(this.name);
   }
 
-  /** Say what became of the photograph. */
+  /** Return a note on how the photograph was used. */
   notes(areas, ground) {
     const size = `${this.name}: ${this.bitmap.height} × ${this.bitmap.width} pixels (height × width)`;
     return [size, this.taken(areas), groundNote(ground)].filter(Boolean).join(", ");
   }
 
-  /** Say how much of the photograph is taken. */
+  /** Return a note on which part of the photograph was used. */
   taken({ left, top, wide, tall }) {
     if (left < 0 || top < 0) return "all of it, with black beside it";
     const [width, height] = [wide * this.columns, tall * this.rows].map(Math.round);
@@ -55,7 +55,7 @@ class Photograph {
     return wide === 1 ? "taken pixel by pixel" : "all of it";
   }
 
-  /** Show the photograph, what is left out of it pale. */
+  /** Show the photograph, with parts that are not used in pale colours. */
   preview({ left, top, wide, tall }) {
     const { width, height } = this.bitmap;
     const canvas = element("photograph");

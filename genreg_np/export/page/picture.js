@@ -1,20 +1,20 @@
-// Pictures from files, brought to what the training images were like.
+// Pictures from files, made similar to the training images.
 
-const DARK = 0.4; // brightness of a border, 0 .. 1: a picture below is on a dark background,
-const LIGHT = 0.6; // one above on a light one, as `genreg-np infer` has it
-const BLACK = 0.03; // a background below needs no cleaning
+const DARK = 0.4; // a picture has a dark background if its border's brightness, 0 .. 1, is below this,
+const LIGHT = 0.6; // and a light one if it is above this, as in `genreg-np infer`
+const BLACK = 0.03; // a background darker than this needs no cleaning
 
-/** Whether a picture's background is light where that of training was dark, or the reverse. */
+/** Whether a picture's background is light and that of training was dark, or the reverse. */
 function isUnlike(border, background) {
-  if (background === null) return false; // any may be right
+  if (background === null) return false; // unknown
   return (background < DARK && border > LIGHT) || (background > LIGHT && border < DARK);
 }
 
 /**
  * Put a picture on the pad; return whether black and white were swapped.
  *
- * That is done where the picture's background is light and that of training was dark, or the reverse, and undone where
- * `reversed`. A picture that will be centred keeps its shape, and its paper becomes black.
+ * They are swapped if the picture's background is light and that of training was dark, or the reverse; `reversed`
+ * inverts the choice. A picture that will be centred keeps its shape, and its paper becomes black.
  */
 function placePicture(pad, { bitmap, reversed }, background, centred) {
   pad.picture(bitmap, false);
@@ -31,7 +31,7 @@ function placePicture(pad, { bitmap, reversed }, background, centred) {
   return swapped;
 }
 
-/** Return levels with black where they are nearer to the paper's than to the brightest, for paper that is not black. */
+/** Return levels that are black where they are nearer to the paper's than to the brightest, for paper not yet black. */
 function withoutPaper(levels, paper) {
   const brightest = levels.reduce((a, b) => Math.max(a, b));
   const low = paper + (brightest - paper) / 4;

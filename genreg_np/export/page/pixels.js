@@ -1,10 +1,10 @@
-// From a picture of many pixels to the few that the network takes. Levels are brightness, 0 .. 255, row by row.
+// Reducing a picture of many pixels to the few of the network's input. Levels are brightness, 0 .. 255, row by row.
 
 /**
- * Return the mean level of each of rows x columns squares, whole numbers.
+ * Return the mean levels of rows x columns squares as whole numbers.
  *
- * The first square has its corner at (left, top), each is `step` pixels wide; parts of pixels count in part, what lies
- * outside is dark.
+ * The first square has its corner at (left, top), each is `step` pixels wide; parts of pixels count in part, pixels
+ * outside the picture are dark.
  */
 function squareMeans(levels, width, { left, top, step, rows, columns }) {
   const height = levels.length / width;

@@ -1,6 +1,6 @@
-// Pictures on the pad of a model that remembers how training fitted them.
+// Pictures on the pad of a model that stores how pictures were fitted in training.
 
-/** Put a picture on the pad as training took it; return what became of it, or null if nothing is seen in it. */
+/** Put a picture on the pad, fitted as in training; return what was changed, or null if nothing can be seen in it. */
 function placeFitted(pad, { bitmap, reversed }, { background, fit }) {
   const fitted = fittedLevels(bitmap, [1, pad.rows, pad.columns], fit);
   if (!fitted) return null;

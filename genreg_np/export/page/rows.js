@@ -1,7 +1,7 @@
-// The page of a model that takes a row of a table: a field for each column, empty where a value is missing.
+// The page of a model that takes a row of a table: a field for each column, empty for a missing value.
 
-const MISSING = ""; // the choice that says so
-const OTHER = "other"; // and the one for any other word
+const MISSING = ""; // the choice for a missing value
+const OTHER = "other"; // the choice for any other word
 
 class Rows {
   constructor(model, answer) {
@@ -20,7 +20,7 @@ class Rows {
     this.ask();
   }
 
-  /** Return the field of a column, with what stands for a missing value in it. */
+  /** Return the field of a column, initialised with a typical value. */
   field(column) {
     if (column.kind === "words") {
       const places = column.words.map((word, place) => [word, place]);
@@ -50,17 +50,17 @@ class Rows {
     return field;
   }
 
-  /** Answer what is in the fields, or say what is wrong with it. */
+  /** Answer the values in the fields, or show which one is invalid. */
   ask() {
     const numbers = this.columns.map((column, index) => this.numbers(column, this.fields[index]));
     const wrong = this.fields.findIndex((field, index) => field.validity.badInput || numbers[index] === null);
     this.fields.forEach((field, index) => field.setAttribute("aria-invalid", String(index === wrong)));
-    element("notice").textContent = wrong < 0 ? "" : `${this.columns[wrong].name} is no number that fits`;
+    element("notice").textContent = wrong < 0 ? "" : `${this.columns[wrong].name} is not a valid number`;
     if (wrong < 0) this.answer.show(numbers.flat(), null);
     else this.answer.clear();
   }
 
-  /** Return what a field becomes: one number, or those of a date's parts; null for one that is too large. */
+  /** Return the numbers of a field: one, or those of a date's parts; null for one that is too large. */
   numbers(column, field) {
     if (column.kind !== "dates") {
       if (field.value === MISSING) return [NaN];
@@ -75,7 +75,7 @@ class Rows {
       weekday: (date.getUTCDay() + 6) % 7,
       hour: date.getUTCHours() + date.getUTCMinutes() / 60 + date.getUTCSeconds() / 3600,
     };
-    return column.parts.map((part) => parts[part]); // NaN all of them where there is no date
+    return column.parts.map((part) => parts[part]); // all NaN if there is no date
   }
 }
 

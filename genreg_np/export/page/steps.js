@@ -1,4 +1,4 @@
-// The page of a model that remembers: what is in the fields is asked when a step is made, and steps follow each other.
+// The page of a recurrent model: the values in the fields are answered step by step.
 
 class Steps extends Fields {
   constructor(model, answer, network) {
@@ -9,19 +9,19 @@ class Steps extends Fields {
     this.startAgain();
   }
 
-  /** Say whether a step can be made with what is in the fields. */
+  /** Enable the button if a step can be made with the values in the fields. */
   ask() {
     element("step").disabled = this.values() === null;
   }
 
-  /** Make a step: answer what is in the fields, after all that came before. */
+  /** Make a step: answer the values in the fields, given all steps before. */
   step() {
     const values = this.values();
     if (values === null) return;
     const before = this.state;
     this.answer.network = {
       prepare: (raw, range) => this.network.prepare(raw, range),
-      outputs: (input) => { // as often as it is timed, each time from the same state
+      outputs: (input) => { // called repeatedly for timing, always from the same state
         const [after, outputs] = this.network.step(before, input);
         this.state = after;
         return outputs;
@@ -32,7 +32,7 @@ class Steps extends Fields {
     element("count").textContent = `Steps so far: ${this.made}`;
   }
 
-  /** Forget all that was seen. */
+  /** Reset the state. */
   startAgain() {
     this.state = this.network.start();
     this.made = 0;

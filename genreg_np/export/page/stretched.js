@@ -1,7 +1,7 @@
-// A picture stretched as `infer` does it by Pillow's BILINEAR: each result is the mean of the pixels around it, weighted
-// by a triangle that is as wide as two results, but at least two pixels.
+// Stretching a picture like `infer`, with Pillow's BILINEAR: each result is the mean of the pixels around it, weighted
+// by a triangle as wide as two results, but at least two pixels.
 //
-//     weight = max(0, 1 - |pixel - centre| / max(1, scale))       over the sum of all, in whole parts of 2^22
+//     weight = max(0, 1 - |pixel - centre| / max(1, scale))       divided by the sum of all, in whole parts of 2^22
 //
 // First across, then down, each rounded to whole levels. (Pillow's handbook, "Concepts", Filters.)
 
@@ -25,7 +25,7 @@ function triangles(count, extent) {
   return found;
 }
 
-/** Return a bitmap's levels on a ground, stretched to rows x columns, as `meanColours` returns them. */
+/** Return a bitmap's levels on a background, stretched to rows x columns, as `meanColours` returns them. */
 function stretchedColours(bitmap, channels, rows, columns, ground) {
   const { height, width } = bitmap;
   const narrow = Array.from({ length: channels }, () => new Float64Array(height * columns));
@@ -59,7 +59,7 @@ function stretchedColours(bitmap, channels, rows, columns, ground) {
   return { levels, transparent };
 }
 
-/** Return the level that a sum of weighted levels is. */
+/** Return the level for a sum of weighted levels. */
 function wholeLevel(sum) {
   return Math.min(255, Math.floor(sum / ONE + 0.5));
 }

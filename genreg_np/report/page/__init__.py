@@ -1,4 +1,4 @@
-"""The page: sections of one subject, or of several side by side, as one file that needs no other and no network."""
+"""The page: sections on one subject, or on several side by side, as one file that needs no other and no network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FOLDER = Path(__file__).parent
 Shows = Subject | PipelineSubject
 
 
-@np.errstate(all="ignore")  # of weights that are too large for float32, which is said where it matters
+@np.errstate(all="ignore")  # weights may be too large for float32, which is reported where it matters
 @plain_style()
 def page_of(subjects: Sequence[Shows]) -> tuple[str, dict[str, bytes]]:
     """Make a page.
@@ -34,19 +34,19 @@ def page_of(subjects: Sequence[Shows]) -> tuple[str, dict[str, bytes]]:
     Parameters
     ----------
     subjects : sequence of Subject
-        One, or several to be put side by side.
+        One, or several to show side by side.
 
     Returns
     -------
     tuple of str and dict
-        The page, and its pictures by the names of their files, PNG; of several subjects each has its number before it.
+        The page, and its PNG pictures by file name, preceded by the subject's number if there are several.
 
     Raises
     ------
     MissingExtraError
         Without matplotlib.
     UsageError
-        For several, of which one is a search for pipelines, or of which some are on a score of one's own.
+        For several subjects that include a search for pipelines, or only some runs on a custom score.
     """
     several = len(subjects) > 1
     subjects = [subject.with_answers() for subject in subjects]
@@ -56,7 +56,7 @@ def page_of(subjects: Sequence[Shows]) -> tuple[str, dict[str, bytes]]:
             raise UsageError("a search for pipelines has a page of its own: leave it out of --compare")
         if len({subject.is_own for subject in models}) > 1:
             raise UsageError(
-                "a run on a dataset and one on a score of one's own have no number in common: compare runs of one kind"
+                "a run on a dataset and one on a custom score have no common measure: compare runs of one kind"
             )
         common = beside(models)
         models = [dataclasses.replace(subject, beside=common) for subject in models]
@@ -90,13 +90,13 @@ def page_of(subjects: Sequence[Shows]) -> tuple[str, dict[str, bytes]]:
 
 
 def figures_of(page: str) -> list[str]:
-    """Return the names of the files that a page has its pictures in; of what is no page of ours, none."""
+    """Return the names of a page's picture files; empty for any other page."""
     found = re.search('<meta name="figures" content="([^"]*)">', page)
     return [name for name in found[1].split() if re.fullmatch(r"[0-9a-z-]+\.png", name)] if found else []
 
 
 def _ends(subjects: Sequence[Shows], shown: Sequence[dict[str, Shown]]) -> Iterator[str]:
-    """Yield the lines that a page ends with: remarks, and what is not shown."""
+    """Yield the lines at the end of a page: remarks, and what is not shown."""
     for subject, one in zip(subjects, shown, strict=True):
         for line in (*subject.remarks, *absent_of(subject, one)):
             whose = f"{subject.name}: " if len(subjects) > 1 else ""
@@ -104,7 +104,7 @@ def _ends(subjects: Sequence[Shows], shown: Sequence[dict[str, Shown]]) -> Itera
 
 
 def _section(name: str, title: str, subjects: Sequence[Shows], shown: Sequence[dict[str, Shown]]) -> str:
-    """Return a section of all subjects."""
+    """Return a section on all subjects."""
     if len(subjects) == 1:
         inner = "\n".join(_body(shown[0][name]))
     else:
@@ -132,7 +132,7 @@ def _body(shown: Shown) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Return text for a page; a number, its per cent and how far it may be off stay on one line."""
+    """Return text for a page; a number, its per cent sign and its error stay on one line."""
     return html.escape(text).replace(" %", "&nbsp;%").replace(" ± ", "&nbsp;±&nbsp;")
 
 

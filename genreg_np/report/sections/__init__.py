@@ -1,8 +1,8 @@
-"""The sections of a page, in their order. A section is a file with a function `section(subject) -> Shown | None`.
+"""The sections of a page, in order. A section is a file with a function `section(subject) -> Shown | None`.
 
-Add a file, and a line here with what it is of. A section that has nothing to show of a subject returns None, and is
-absent. Where it could have been there, `lacks(subject) -> str` of that file says in a few words why it is not, and
-TITLE is what it is called.
+To add one, add a file, and a line here with the pages it is for. A section with nothing to show for a subject returns
+None and is left out. If it could have been there, `lacks(subject) -> str` of its file says in a few words why it is
+not, and TITLE names it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from genreg_np.report.shown import Shown
     from genreg_np.report.subject import Subject
 
-MODELS, PIPELINES = "models", "pipelines"  # of which there is a page: networks, or what was found for a table
+MODELS, PIPELINES = "models", "pipelines"  # kinds of pages: for networks, or for pipelines found for a table
 REGISTRY = {
     "judged": (PIPELINES,),
     "attained": (MODELS,),
@@ -48,13 +48,13 @@ REGISTRY = {
 
 
 def sections_of(subject: Subject | PipelineSubject) -> tuple[str, ...]:
-    """Return the names of sections that there can be of a subject, in order."""
+    """Return the names of the sections that a subject may have, in order."""
     kind = PIPELINES if isinstance(subject, PipelineSubject) else MODELS
     return tuple(name for name, kinds in REGISTRY.items() if kind in kinds)
 
 
 def shown_of(subject: Subject | PipelineSubject) -> Iterator[tuple[str, Shown]]:
-    """Yield name and content of each section that has something to show, in order."""
+    """Yield the name and content of each section that has something to show, in order."""
     for name in sections_of(subject):
         shown = importlib.import_module(f"{__name__}.{name}").section(subject)
         if shown is not None:
@@ -62,7 +62,7 @@ def shown_of(subject: Subject | PipelineSubject) -> Iterator[tuple[str, Shown]]:
 
 
 def absent_of(subject: Subject | PipelineSubject, shown: Container[str]) -> Iterator[str]:
-    """Yield a sentence for each reason for which sections are absent that could be there."""
+    """Yield a sentence for each reason why possible sections are absent."""
     reasons: dict[str, list[str]] = {}
     for name in sections_of(subject):
         module = importlib.import_module(f"{__name__}.{name}")

@@ -1,4 +1,4 @@
-"""Answers: what the winner of a search for pipelines says of the rows that were held out, beside what is so."""
+"""Answers: predictions of the winner of a search for pipelines for the rows held out, against their labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TITLE = "Rows held out"
 
 
 def section(subject: PipelineSubject) -> Shown | None:
-    """Show who is taken for whom, or numbers beside what is so; nothing where that was not measured."""
+    """Show the confusion of classes, or numbers against their targets; None if that was not measured."""
     names, measured = subject.class_names, subject.measured
     if counts := measured.get(CONFUSION):
         confusion = np.zeros((len(names), len(names)), np.int64)
@@ -29,10 +29,10 @@ def section(subject: PipelineSubject) -> Shown | None:
     found = NumberEvaluation.of(said, so, (subject.label,), so.mean(axis=0))
     few = f"{len(so):,} of the " if len(so) < subject.found.held_rows else ""
     return Shown(
-        TITLE, f"Of {few}{subject.found.held_rows:,} rows R2 is {found.score:.4f}.", [scatter(said, so, found)]
+        TITLE, f"On {few}{subject.found.held_rows:,} rows R2 is {found.score:.4f}.", [scatter(said, so, found)]
     )
 
 
 def lacks(subject: PipelineSubject) -> str:
-    """Return why it is absent though it could be there, or ""."""
-    return "" if {CONFUSION, WANTED} & set(subject.measured) else "what the winner answers was not measured"
+    """Return why the section is absent although it is possible, or ""."""
+    return "" if {CONFUSION, WANTED} & set(subject.measured) else "the winner's predictions were not measured"

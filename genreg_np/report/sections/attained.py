@@ -1,4 +1,4 @@
-"""Attained: the best ever of a run on a score of one's own, when it last got better, and how quickly scores came."""
+"""Attained: the best ever of a run on a custom score, when it last improved, and the rate of scoring."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from genreg_np.report.subject import Subject
 from genreg_np.runs.stored import Record
 
 TITLE = "Best ever"
-MOST_COUNTED = 1_000_000  # scores, or processes, of a generation that are believed
+MOST_COUNTED = 1_000_000  # plausible number of scores, or processes, of a generation
 
 
 def section(subject: Subject) -> Shown | None:
-    """Tell the three; nothing of what was judged by a dataset."""
+    """Show these three facts; None for runs judged by a dataset."""
     if not subject.is_own:
         return None
     score, records = OwnScore.of(subject), subject.run.records if subject.run is not None else []
@@ -34,9 +34,9 @@ def section(subject: Subject) -> Shown | None:
 
 
 def _reached(score: OwnScore) -> str:
-    """Return what the best ever reached, and how much that score is worth."""
+    """Return the score of the best ever, and how reliable it is."""
     if score.best is None:
-        return "not known: the model does not say it."
+        return "not known: the model does not say."
     when = "" if score.generation is None else f", at generation {score.generation:,}"
     said = f"{shown(score.best)}{' (perfect)' if score.best == math.inf else ''}{when}"
     if score.rescore:
@@ -44,11 +44,11 @@ def _reached(score: OwnScore) -> str:
     if score.best == math.inf or score.generations == 1:
         return f"{said}."
     of = f"the highest of {score.count:,}" if score.count else "the highest of all"
-    return f"{said}: {of}, not taken again. Where scores are noisy, that is the luckiest one."
+    return f"{said}: {of}, not taken again. If scores are noisy, it is the luckiest one."
 
 
 def _improved(score: OwnScore, records: Sequence[Record]) -> str:
-    """Return how often, and when last, there was a new best ever."""
+    """Return how often, and when last, a new best ever was found."""
     times, idle = improvements(records), score.idle
     often = f"{counted(times, 'time')}, last" if times > 1 else "last"
     if score.generations == 1 or idle is None:
@@ -63,14 +63,14 @@ def _improved(score: OwnScore, records: Sequence[Record]) -> str:
 
 
 def _counted(score: OwnScore) -> list[str]:
-    """Return in a sentence how many scores there were, and how many a second."""
+    """Return a sentence on the number of scores, and the rate per second."""
     if not score.count:
         return []
-    again = ", those taken again not counted" if score.rescore else ""
+    again = ", not counting those taken again" if score.rescore else ""
     if score.seconds is None:
         return [f"{score.count:,}{again}."]
     rate = score.count / score.seconds
-    return [f"{score.count:,} in {duration(score.seconds)}{again}: {_rate(rate)} a second, selection and all."]
+    return [f"{score.count:,} in {duration(score.seconds)}{again}: {_rate(rate)} a second, including selection."]
 
 
 def _rate(value: float) -> str:
@@ -78,7 +78,7 @@ def _rate(value: float) -> str:
 
 
 def _not_finite(records: Sequence[Record]) -> list[str]:
-    """Return in a sentence how many scores were infinite or no numbers."""
+    """Return sentences on scores that were infinite or NaN."""
     said = []
     for name, what in (("fitness_infinite", "+inf"), ("fitness_invalid", "NaN or -inf")):
         found = [number for record in records if (number := _number(record.get(name)))]
@@ -89,7 +89,7 @@ def _not_finite(records: Sequence[Record]) -> list[str]:
 
 
 def _where(records: Sequence[Record]) -> list[str]:
-    """Return in a sentence how many generations were scored in how many processes, where records say it."""
+    """Return a sentence on the number of processes that scored generations, if records say it."""
     found = [workers for record in records if (workers := _number(record.get("workers"))) is not None]
     if not found:
         return []

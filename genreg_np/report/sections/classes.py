@@ -1,4 +1,4 @@
-"""Classes: how often each is predicted right, over the run and in the end; which are worst, which were learned last."""
+"""Classes: the accuracy of each over the run and at the end; which are worst, and which were learned last."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_fi
 from genreg_np.report.subject import Subject
 
 TITLE = "Classes"
-MOST_PANELS = 24  # classes that have a panel each; of more there is one map
+MOST_PANELS = 24  # classes with a panel each; more are drawn as one map
 MOST_ROWS = 40  # of a map, a bar chart and a table: the worst
-WORST = 3  # that words name
-NOTHING = "-"  # of a class that the split has none of
+WORST = 3  # classes named in words
+NOTHING = "-"  # for a class that does not occur in the split
 LEARNED = 0.9  # of its best accuracy, at which a class counts as learned
-BEHIND = 0.5  # of the mean of all classes, below which one counts as not learned yet
+BEHIND = 0.5  # of the mean of all classes, below which one counts as not yet learned
 
-Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K), NaN of a class without images
+Looks = tuple[list[int], NDArray[np.float64]]  # L generations; accuracies (L, K), NaN for a class without images
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show each class; nothing of what tells no classes, or without data and looks that tell of them."""
+    """Show each class; None for other models than classifiers, or without data and recorded class accuracies."""
     names, labels = written(subject.model.class_names), drawn(subject.model.class_names)
     looks = class_looks(subject)
     saved = saved_look(looks[0], subject.model.training.get("generation"))
@@ -52,18 +52,18 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return subject.lacks_classes
 
 
 def class_looks(subject: Subject) -> Looks:
-    """Return when the classes of a subject were looked at, and what was right of each."""
+    """Return the generations at which a subject's classes were evaluated, and their accuracies."""
     records = subject.run.records if subject.run else ()
     return looks_of(records, len(subject.model.class_names), subject.recorded_as("class_accuracy"))
 
 
 def looks_of(records: Sequence[dict[str, Any]], classes: int, measure: str = "class_accuracy") -> Looks:
-    """Return when the classes were looked at, and what was right of each; records without K fractions are passed over.
+    """Return the generations at which classes were evaluated, and their accuracies; invalid records are skipped.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ def looks_of(records: Sequence[dict[str, Any]], classes: int, measure: str = "cl
     classes : int
         K.
     measure : str
-        What records call the accuracies of the genome that is saved.
+        The key, in records, of the saved genome's accuracies.
 
     Returns
     -------
     tuple of list of int and (L, K) float64
-        NaN where a class had no images.
+        NaN for a class without images.
     """
     generations, rows = [], []
     for record in records:
@@ -88,14 +88,14 @@ def looks_of(records: Sequence[dict[str, Any]], classes: int, measure: str = "cl
 
 
 def saved_look(generations: Sequence[int], saved: Any) -> int:
-    """Return which look is that at the generation that is saved: the last, where it is none of them."""
+    """Return the index of the saved generation; that of the last if it is not among them."""
     return generations.index(saved) if saved in generations else len(generations) - 1
 
 
 def worst_in_words(
     final: NDArray[np.float64], counts: NDArray[np.int64] | None, names: Sequence[str], order: Sequence[int], where: str
 ) -> str:
-    """Return which classes are predicted right least often, and which is best; "" where nothing is known of any."""
+    """Return which classes have the lowest accuracy, and which the highest; "" if none is known."""
     if not order:
         return ""
     best, missing = order[-1], len(names) - len(order)
@@ -109,14 +109,14 @@ def worst_in_words(
         if worst
         else f"All classes are equally often right on {where}: {100 * final[best]:.1f} %."
     )
-    gone = f" Nothing is known of {missing} of {len(names)} classes: the split has none of them." if missing else ""
+    gone = f" {missing} of {len(names)} classes do not occur in the split." if missing else ""
     return said + gone
 
 
 def learned_in_words(looks: Looks, saved: int, names: Sequence[str]) -> str:
-    """Return which classes are not learned yet, and which of the others came last to nine tenths of its best accuracy.
+    """Return which classes are not yet learned, and which of the others reached nine tenths of their best last.
 
-    "" where there is no second look.
+    "" if there is no second evaluation.
     """
     generations, accuracies = looks
     if len(generations) < 2:
@@ -151,14 +151,14 @@ def learned_in_words(looks: Looks, saved: int, names: Sequence[str]) -> str:
 
 
 def _named(what: str, places: NDArray[np.intp], names: Sequence[str], accuracies: NDArray[np.float64]) -> str:
-    """Return classes, the worst first, with their accuracies."""
+    """Return classes with their accuracies, the worst first."""
     order = sorted(places.tolist(), key=lambda place: float(accuracies[place]))
     some = ", ".join(f"{names[place]} ({100 * accuracies[place]:.0f} %)" for place in order[:WORST])
     return f"{what}: {some}{f' and {len(order) - WORST} more' if len(order) > WORST else ''}."
 
 
 def learned_at(accuracies: NDArray[np.float64]) -> int:
-    """Return the first look (L,) at which a class has nine tenths of its best accuracy; 0 if it never had any."""
+    """Return the first of L evaluations at which a class has nine tenths of its best accuracy; 0 if it has none."""
     known = np.nan_to_num(accuracies)
     return int(np.argmax(known >= LEARNED * known.max()))
 
@@ -209,14 +209,14 @@ def _panels(subject: Subject, looks: Looks, saved: int, names: Sequence[str], la
 
 
 def _when(generations: Sequence[int], saved: int) -> str:
-    """Return a look in words."""
+    """Return an evaluation in words."""
     if saved == len(generations) - 1:
         return "the last look"
     return f"generation {generations[saved]:,}, which is saved (dotted line)"
 
 
 def _map(subject: Subject, looks: Looks, saved: int, names: Sequence[str], labels: Sequence[str]) -> Picture:
-    """Draw a row for each class, at most the worst, and a column for each look."""
+    """Draw a row for each class, the worst if there are many, and a column for each evaluation."""
     generations, accuracies = looks
     last = np.where(np.isnan(accuracies[saved]), math.inf, accuracies[saved])
     ranked = (subject.beside.classes if subject.beside else ()) or np.argsort(last, kind="stable")
@@ -242,15 +242,15 @@ def _map(subject: Subject, looks: Looks, saved: int, names: Sequence[str], label
     return Picture(
         "classes", png_of(figure, 64),
         f"Accuracy of {some}{len(names)} classes on the validation split by generation. Worst at {when}: {ends}.",
-        f"A row for each class ({some}all {len(names)}), worst at the top: the darker, the more of it is right; "
-        f"the number is that at {when}.",
+        f"A row for each class ({some}all {len(names)}), worst at the top: darker means more accurate; "
+        f"numbers are those at {when}.",
     )  # fmt: skip
 
 
 def _bars(
     final: NDArray[np.float64], names: Sequence[str], labels: Sequence[str], order: Sequence[int], split: str
 ) -> Picture:
-    """Draw a bar for each class, at most the worst."""
+    """Draw a bar for each class, the worst if there are many."""
     shown = order[:MOST_ROWS]
     figure = new_figure(height=0.8 + 0.2 * len(shown))
     panel = figure.subplots()
@@ -264,12 +264,12 @@ def _bars(
     values = ", ".join(f"{names[place]} {100 * final[place]:.1f} %" for place in shown)
     return Picture(
         "classes", png_of(figure, 64), f"Accuracy of {some}, worst first: {values}.",
-        "A bar for each class, worst at the top: how much of it is predicted right.",
+        "A bar for each class, worst at the top: how often it is predicted right.",
     )  # fmt: skip
 
 
 def _table(subject: Subject, names: Sequence[str], order: Sequence[int]) -> Table:
-    """Return counts of each class, worst first, and what it is most often taken for; classes without images last."""
+    """Return counts by class, worst first, and what it is most often taken for; classes without images come last."""
     confusion = subject.evaluation.confusion
     places = [*order, *(place for place in range(len(names)) if place not in set(order))]
     rows = []
@@ -285,6 +285,6 @@ def _table(subject: Subject, names: Sequence[str], order: Sequence[int]) -> Tabl
     return Table(
         ("class", "count", "right", "accuracy", "else mostly", "predicted"),
         rows,
-        f"The {subject.split_name} split by class, {some}; else mostly: what it is taken for most often if not right; "
-        "predicted: how often the model answers so.",
+        f"The {subject.split_name} split by class, {some}; else mostly: what it is most often taken for; predicted: "
+        "how often the model predicts it.",
     )

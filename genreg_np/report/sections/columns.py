@@ -1,4 +1,4 @@
-"""Columns: what the winner goes by, by how much worse it is where a column's values are dealt out anew."""
+"""Columns: which columns the winner uses, by how much worse it is when a column's values are shuffled."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Important = tuple[str, float, float]  # a column, the loss of score, its standar
 
 
 def section(subject: PipelineSubject) -> Shown | None:
-    """Show the columns by their importance; nothing where it was not measured."""
+    """Show the columns by importance; None if it was not measured."""
     means, spreads = (subject.measured.get(name, {}) for name in (IMPORTANCE, SPREAD))
     found = sorted(((name, mean, spreads[name]) for name, mean in means.items()), key=lambda one: -one[1])
     if not found:
         return None
     names = written([name for name, *_ in found[:NAMED]])
     told = ", ".join(f"{name} ({mean:.4f})" for name, (_, mean, _) in zip(names, found, strict=False) if mean > 0)
-    words = f"Without what it says, the score falls most for {told}." if told else "No column alone is missed."
+    words = f"When a column is shuffled, the score falls most for {told}." if told else "No single column is missed."
     idle = sum(mean <= spread for _, mean, spread in found)
     if idle:
         some = f"{idle} of {len(found)} columns are" if idle > 1 else f"One of {len(found)} columns is"
@@ -31,7 +31,7 @@ def section(subject: PipelineSubject) -> Shown | None:
 
 
 def lacks(subject: PipelineSubject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return "" if IMPORTANCE in subject.measured else "the importance of columns was not measured"
 
 
@@ -50,6 +50,6 @@ def _picture(found: Sequence[Important], metric: str) -> Picture:
     told = ", ".join(f"{name} {mean:.4f}" for name, (_, mean, _) in zip(names, found, strict=True))
     return Picture(
         "columns", png_of(figure), f"How much worse the winner is without each column: {told}.",
-        "A bar for each column: how much the score by rows held out falls when its values are dealt out anew among "
-        "them. Where two columns say the same, each looks less important than it is.",
+        "A bar for each column: how much the score on the rows held out falls when its values are shuffled among them. "
+        "If two columns say the same, each looks less important than it is.",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Confusion: which class is taken for which, as a matrix, or of many classes as the most frequent pairs."""
+"""Confusion: which class is taken for which, as a matrix, or for many classes as the most frequent pairs."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from genreg_np.report.shown import SMALL, Picture, Shown, Table, new_figure, png
 from genreg_np.report.subject import Subject
 
 TITLE = "Confusion"
-MOST_CLASSES = 20  # whose numbers a matrix has room for
-FEW = 12  # that have room for a tenth of a per cent
+MOST_CLASSES = 20  # in a matrix
+FEW = 12  # classes up to which there is room for tenths of a per cent
 MOST_PAIRS = 20  # of a table
-NAMED = 3  # that words name
-DARK = 0.5  # of the shades: beyond it numbers are white
+NAMED = 3  # in words
+DARK = 0.5  # shade beyond which numbers are white
 
 Pair = tuple[int, int, int]  # true class, predicted class, how often
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show who is taken for whom; nothing without classes or data."""
+    """Show which class is taken for which; None without classes or data."""
     if not subject.is_counted:
         return None
     return shown_of(subject.evaluation.confusion, subject.model.class_names)
 
 
 def shown_of(confusion: NDArray[np.int64], class_names: Sequence[str], title: str = TITLE) -> Shown:
-    """Show how often each class is taken for each, (K, K)."""
+    """Show a confusion matrix (K, K)."""
     names, pairs = written(class_names), pairs_of(confusion)
     if len(names) <= MOST_CLASSES:
         drawing = _matrix(confusion, names, drawn(class_names), pairs)
@@ -38,12 +38,12 @@ def shown_of(confusion: NDArray[np.int64], class_names: Sequence[str], title: st
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return subject.lacks_classes
 
 
 def pairs_of(confusion: NDArray[np.int64]) -> list[Pair]:
-    """Return which pairs of classes are confused (K, K), the most frequent first, of equal ones the largest share."""
+    """Return the confused pairs of classes, the most frequent first, of ties those with the largest share."""
     wrong = confusion - np.diag(confusion.diagonal())
     totals = confusion.sum(axis=1)
     found = [(int(true), int(other), int(wrong[true, other])) for true, other in np.argwhere(wrong)]
@@ -51,7 +51,7 @@ def pairs_of(confusion: NDArray[np.int64]) -> list[Pair]:
 
 
 def in_words(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence[Pair]) -> str:
-    """Return the largest confusions, with their counts and shares of the class and of all errors."""
+    """Return the largest confusions, with their counts, and their shares of the class and of all errors."""
     count, errors = int(confusion.sum()), sum(times for *_, times in pairs)
     if not pairs:
         return f"No class is taken for another: all {count:,} are right."
@@ -73,7 +73,7 @@ def _times(count: int) -> str:
 def _matrix(
     confusion: NDArray[np.int64], names: Sequence[str], labels: Sequence[str], pairs: Sequence[Pair]
 ) -> Picture:
-    """Draw the matrix, each row as shares of its class, shades by their square root so that small ones are seen."""
+    """Draw the matrix with rows as shares of the class; shades show square roots, so that small ones are visible."""
     classes, totals = len(names), confusion.sum(axis=1)
     shares = confusion / np.maximum(1, totals)[:, None]
     figure = new_figure(height=min(6.4, 1.6 + 0.42 * classes))
@@ -93,18 +93,18 @@ def _matrix(
     panel.grid(which="minor", color="#d7dde5", linewidth=0.6)
     panel.tick_params(which="minor", length=0)
     panel.set_xlabel("predicted", fontsize=SMALL)
-    panel.set_ylabel("true (how many)", fontsize=SMALL)
+    panel.set_ylabel("true (count)", fontsize=SMALL)
     right = ", ".join(f"{name} {100 * shares[place, place]:.1f} %" for place, name in enumerate(names) if totals[place])
     most = "; ".join(f"{names[true]} as {names[other]}: {_times(times)}" for true, other, times in pairs[:10])
     return Picture(
         "confusion", png_of(figure, 64),
         f"Matrix of true and predicted classes. Right: {right}. Confused: {most or 'none'}.",
-        "A row for each true class: how much of it, in per cent, is predicted as which; the diagonal is right.",
+        "A row for each true class: the percentages predicted as each class; the diagonal is right.",
     )  # fmt: skip
 
 
 def _share(count: int, total: int, is_roomy: bool) -> str:
-    """Return a share in per cent, to a tenth where there is room and so much is counted."""
+    """Return a share in per cent, with tenths if there is room and enough inputs."""
     if is_roomy and total >= 100:
         text = f"{100 * count / total:.1f}"
         return ">99.9" if text == "100.0" and count < total else "<0.1" if text == "0.0" else text
@@ -122,5 +122,5 @@ def _table(confusion: NDArray[np.int64], names: Sequence[str], pairs: Sequence[P
     some = f", {len(rows)} of {len(pairs):,}" if len(rows) < len(pairs) else ""
     return Table(
         ("true", "predicted", "times", "of the class", "in the split"), rows,
-        f"Who is taken for whom most often{some}.",
+        f"The most frequent confusions{some}.",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Copies: pictures of the split, and below each what an autoencoder gives back."""
+"""Copies: pictures of the split, and below each the reconstruction by an autoencoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS, ROWS = 6, 2
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show pictures over their copies; nothing of a model that gives no picture back."""
+    """Show pictures above their copies; None for a model that does not reconstruct pictures."""
     model = subject.model
     if model.class_names or not len(subject.labels) or model.output_count != math.prod(model.input_shape):
         return None
@@ -37,12 +37,12 @@ def section(subject: Subject) -> Shown | None:
     listed = ", ".join(f"{value:.1f}" for value in ratios)
     return Shown(
         "Copies",
-        f"Of {len(chosen)} pictures of the {subject.split_name} split the copy is {np.median(ratios):.1f} decibels "
-        "like the original, by the median (peak signal-to-noise ratio: higher is more alike).",
+        f"For {len(chosen)} pictures of the {subject.split_name} split, the peak signal-to-noise ratio of the copy is "
+        f"{np.median(ratios):.1f} decibels by the median (higher is more alike).",
         [
             Picture(
                 "copies", draw_tiles(tiles, words, COLUMNS),
-                f"{len(chosen)} pictures and their copies, which are like them by {listed} decibels.",
+                f"{len(chosen)} pictures and their copies, with peak signal-to-noise ratios of {listed} decibels.",
                 "Each picture, and below it its copy.",
             )
         ],

@@ -1,6 +1,6 @@
-"""Curves: what the population earned and got right, generation by generation, beside validation.
+"""Curves: the population's trust and accuracy, generation by generation, and accuracy on validation.
 
-What they come to is told in sections/verdict.py.
+sections/verdict.py interprets them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from genreg_np.strategies import strategy_class
 
 TITLE = "Training"
 NO_RECORDS = "the run has no records (metrics.jsonl)"
-MOST = 1e300  # a record's whole number may have any number of digits
+MOST = 1e300  # limit, as whole numbers in records may have any number of digits
 MOST_POINTS = 400  # of a line: more are averaged
 
 Line = tuple[list[int], list[float]]
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show the curves of a run; nothing of a model alone, or of a run that has no record yet."""
+    """Show the curves of a run; None for a model alone, or a run without records."""
     if subject.run is None or not subject.run.records:
         return None
     trust = None if _is_trust_told(subject) else _trust(subject.run.records)
@@ -34,30 +34,30 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return NO_RECORDS if subject.run is not None and not subject.run.records and not subject.is_own else ""
 
 
 def _is_trust_told(subject: Subject) -> bool:
-    """Whether trust is nothing but the user's own scores, which scores.py draws, or only that of one generation."""
+    """Return whether trust equals a custom score, which scores.py draws, or is known for only one generation."""
     assert subject.run is not None
     best = line_of(subject.run.records, "best_trust")
     return subject.is_own and (len(best[1]) < 2 or best == line_of(subject.run.records, "fitness_maximum"))
 
 
 def training_of(run: StoredRun) -> Line:
-    """Return accuracy on what is learned from, by generation; none of a strategy that records that of another split."""
+    """Return accuracy in training by generation; empty for strategies that record that of another split."""
     return ([], []) if run.config.strategy == "mixed" else line_of(run.records, "mean_accuracy")
 
 
 def line_of(records: Sequence[dict[str, Any]], name: str) -> Line:
-    """Return generations and values of a measure, where it is a finite number."""
+    """Return generations and values of a measure, skipping values that are not finite numbers."""
     found = [(record["generation"], record[name]) for record in records if is_number(record.get(name))]
     return [generation for generation, _ in found], [float(value) for _, value in found]
 
 
 def thinned(line: Line, of: Callable[[list[float]], Any] = np.mean) -> Line:
-    """Return a line of at most so many points: means of as many neighbours each, or what else is taken of them."""
+    """Return a line of at most MOST_POINTS points, as means of neighbours or another function `of` them."""
     generations, values = line
     if len(values) <= MOST_POINTS:
         return line
@@ -69,44 +69,44 @@ def thinned(line: Line, of: Callable[[list[float]], Any] = np.mean) -> Line:
 
 
 def _words(subject: Subject) -> str:
-    """Return how to read the curves, in a sentence."""
+    """Return a sentence on how to read the curves."""
     assert subject.run is not None
     kinds = ("validation_accuracy", "validation_score")
     looks = max(len(line_of(subject.run.records, kind)[0]) for kind in kinds)
     if not looks and subject.is_own:
-        return "Selection goes by what genomes and their parents have gathered over generations, not by the last score."
+        return "Selection uses what genomes and their parents have accumulated over generations, not the last score."
     if not looks:
         return "There was no look at the validation split."
     count = 0 if subject.dataset is None else len(subject.dataset.validation)
-    of_these = f", of {count:,} inputs that are not learned from," if count else ""
+    of_these = f", of {count:,} inputs that are not learned from," if count else ","
     return (
-        f"There was a single look at validation{of_these} and so there is no curve of it."
+        f"There was a single look at validation{of_these} so there is no curve of it."
         if looks == 1
         else f"{looks:,} looks at validation{of_these.rstrip(',')}."
     )
 
 
 def _measured(run: StoredRun) -> tuple[str, str]:
-    """Return what the line of mean accuracy is, and how to read it, in a sentence; by the strategy."""
+    """Return the name of the line of mean accuracy, and a sentence on how to read it, by strategy."""
     if run.config.strategy == "mixed":
         return (
             f"mean of all networks on {run.config.selection}",
-            "The fittest network lies above the mean of all. Accuracy in training is not recorded.",
+            "The fittest network is above the mean of all. Accuracy in training is not recorded.",
         )
     if strategy_class(run.config.strategy).keeps_population:
         return (
             "training: mean of all networks on their batches",
-            "Most networks are mutants that are worse than the saved one: their mean mostly lies below validation, and "
-            "tells little of overfitting.",
+            "Most networks are mutants that are worse than the saved one: their mean is mostly below validation, and "
+            "says little about overfitting.",
         )
     return (
         "training: the network's batches",
-        "A training line that leaves the validation line below it shows what is learned by heart.",
+        "A training line that rises above the validation line shows what is learned by heart.",
     )
 
 
 def drawn_lines(run: StoredRun) -> dict[str, Line]:
-    """Return the lines of accuracy that are drawn of a run, by what they are called."""
+    """Return the lines of accuracy drawn for a run, by name."""
     return {
         _measured(run)[0]: thinned(line_of(run.records, "mean_accuracy")),
         "validation": line_of(run.records, "validation_accuracy"),
@@ -146,7 +146,7 @@ def _accuracy(subject: Subject, run: StoredRun) -> Picture | None:
 
 
 def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
-    """Draw the best and the mean trust, and the spread of the survivors'."""
+    """Draw the best and mean trust, and the spread of the survivors' trust."""
     best, mean = (line_of(records, name) for name in ("best_trust", "mean_trust"))
     if not best[1]:
         return None
@@ -171,12 +171,12 @@ def _trust(records: Sequence[dict[str, Any]]) -> Picture | None:
     return Picture(
         "trust", png_of(figure),
         f"{what.capitalize()} by generation; it ends at {best[1][-1]:.4g}.",
-        "What selection goes by: where best and mean run level, there is nothing left to select."
+        "The basis of selection: where best and mean stay level, there is nothing left to select."
         if not same
-        else "What training tries to raise, step by step: the mean over a batch.",
+        else "The value that training tries to raise, step by step: the mean over a batch.",
     )  # fmt: skip
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value of a record is a finite number that can be drawn."""
+    """Return whether a value of a record is a finite number that can be drawn."""
     return type(value) in (int, float) and -MOST < value < MOST

@@ -1,4 +1,4 @@
-"""The winner of a search as a diagram: its layers from top to bottom, what flows between them, and its optimiser."""
+"""The winner of a search as a diagram: its layers from top to bottom, their output shapes, and its optimiser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OTHERS = "#eeeeee"
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show the winner, or the best so far; nothing of anything else."""
+    """Show the winner, or the best so far; None for other subjects."""
     search = subject.search
     if search is None or not search.leaders:
         return None
@@ -31,7 +31,7 @@ def section(subject: Subject) -> Shown | None:
 
 
 def _picture(network: Network) -> Picture:
-    """Draw a box for each layer, with the shape of what it gives."""
+    """Draw a box for each layer, with the shape of its output."""
     layers = network.learning
     figure = new_figure(height=HEIGHT * (len(layers) + 2))
     panel = figure.add_axes((0, 0, 1, 1))
@@ -54,12 +54,12 @@ def _picture(network: Network) -> Picture:
     told = "; ".join(f"{name} gives {shape}" for name, shape in rows[1:])
     return Picture(
         "diagram", png_of(figure, 32), f"The network from top to bottom: {told}.",
-        "From top to bottom; at the right what each layer gives, channels x rows x columns.",
+        "From top to bottom; on the right the output of each layer, channels x rows x columns.",
     )  # fmt: skip
 
 
 def _genes(search: StoredSearch, own: Trial) -> Table:
-    """Return the optimiser and the data as genes, those that are not expressed as such."""
+    """Return the genes of the optimiser and the data, marking those that are not expressed."""
     rows = [
         (
             gene.name,
@@ -68,4 +68,4 @@ def _genes(search: StoredSearch, own: Trial) -> Table:
         for gene in search.space.genes
         if gene.block != ARCHITECTURE
     ]
-    return Table(("gene", "value"), rows, "its optimiser, and how training images are changed")
+    return Table(("gene", "value"), rows, "its optimiser, and the augmentation of training images")

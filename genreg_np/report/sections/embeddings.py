@@ -1,15 +1,15 @@
-"""Embeddings: how inputs lie by the values of the last hidden layer, drawn in a plane, and in numbers.
+"""Embeddings: the values of the last hidden layer projected to a plane, and measures of how well they separate classes.
 
     PCA                 the first two principal components, by singular values
-    UMAP                a plane that keeps neighbours (McInnes, Healy & Melville 2018, "UMAP"), where it is installed
-    trustworthiness     1 less a penalty for neighbours in the plane that are none among hidden values
+    UMAP                a plane that keeps neighbours (McInnes, Healy & Melville 2018, "UMAP"), if it is installed
+    trustworthiness     1 minus a penalty for neighbours in the plane that are not neighbours among hidden values
                         (Venna & Kaski 2001, "Neighborhood preservation in nonlinear projection methods")
-    neighbours          of how many inputs most of the 10 nearest others are of their class; of classes of 5 and more
+    neighbours          share of inputs with most of the 10 nearest others in their class; for classes of 5 or more
     silhouette          how much nearer an input is to its own class than to the next, -1 .. 1 (Rousseeuw 1987)
-    linear probe        right by a linear classifier of these values alone, by 5-fold cross-validation, likewise
+    linear probe        accuracy of a linear classifier on these values, by 5-fold cross-validation, likewise
                         (Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes")
 
-Of a linear head the hidden values are what it sees. Shapes: n inputs, H hidden values, K classes.
+For a linear head, the hidden values are its inputs. Shapes: n inputs, H hidden values, K classes.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import text_width
 
 TITLE = "Embeddings"
-LARGE = 1e9  # of hidden values, beyond which they are scaled, so that their squares are numbers of float32
-MOST_WIDTH = 4096  # values of a layer that are looked at
-MOST_MEASURED = 1000  # inputs that numbers other than neighbours are of
-MOST_PROBED = 256  # principal components that a probe sees, of more values
+LARGE = 1e9  # hidden values beyond this are scaled, so that their squares fit in float32
+MOST_WIDTH = 4096  # values of a layer that are used
+MOST_MEASURED = 1000  # inputs for measures other than neighbours
+MOST_PROBED = 256  # principal components for a probe, if there are more values
 NEIGHBOURS = 10
-MOST_DRAWN = 1000  # inputs of a picture
-MOST_NAMED = 20  # classes whose names are written into a picture
+MOST_DRAWN = 1000  # inputs in a picture
+MOST_NAMED = 20  # classes named in a picture
 MOST_LETTERS = 12  # of such a name
-PANEL_WIDTH, NAME_HEIGHT, EDGE = 4.6, 0.055, 0.01  # inches of a panel; of its height a name's; of it what stays free
-ENOUGH = 5  # inputs of a class that neighbours and probes can tell of
-PENALTY = 0.1  # C of a probe: of 1, .1, .01 and .001 best on four runs
+PANEL_WIDTH, NAME_HEIGHT, EDGE = 4.6, 0.055, 0.01  # inches of a panel; a name's height and the margin, as its fractions
+ENOUGH = 5  # inputs of a class needed for neighbours and probes
+PENALTY = 0.1  # C of a probe: the best of 1, .1, .01 and .001 on four runs
 SEED = 42
 NO_NUMBER = "-"
 NOT_INSTALLED = "it is not installed"
-HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there is a UMAP as well."
+HOW_TO_GET = "With umap-learn (pip install 'genreg-np[plots]') there would be a UMAP as well."
 
 Matrix = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
@@ -55,16 +55,16 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Points:
-    """Inputs that are shown."""
+    """The inputs that are shown."""
 
     values: Matrix  # (n, H)
     labels: Labels  # (n,)
     predicted: Labels  # (n,)
-    names: Sequence[str]  # K, as a figure can draw them
+    names: Sequence[str]  # K, in a form that figures can draw
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show the last hidden layer; nothing without one, without data, without classes, or without scikit-learn."""
+    """Show the last hidden layer; None without one, without data, without classes, or without scikit-learn."""
     if not subject.model.class_names or not subject.hidden:
         return None
     rows, hidden = subject.rows, subject.hidden[-1]
@@ -74,12 +74,12 @@ def section(subject: Subject) -> Shown | None:
     from threadpoolctl import threadpool_limits  # scikit-learn needs it, too
 
     points = Points(narrowed(hidden), labels, subject.predicted[rows], drawn(subject.model.class_names, MOST_LETTERS))
-    with threadpool_limits(1):  # BLAS on a busy machine is slower by far with more, and its last digits vary
+    with threadpool_limits(1):  # with more, BLAS is far slower on a busy machine, and its last digits vary
         return _shown(points, hidden.name)
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     if not subject.model.class_names:
         return ""
     if not subject.hidden:
@@ -98,7 +98,7 @@ def _shown(points: Points, name: str) -> Shown | None:
     note = f"The first two components hold {100 * share:.0f} % of the variance."
     parts: list[Picture | Table] = [*_pictures("PCA", plane, points, note)]
     planes = {f"{points.values.shape[1]:,} hidden values": points.values, "PCA": plane}
-    words = f"{len(points.labels):,} inputs by what {name} gives."
+    words = f"{len(points.labels):,} inputs by the outputs of {name}."
     if isinstance(other := umap(points.values), str):
         words += f" {other}"
     else:
@@ -110,27 +110,26 @@ def _shown(points: Points, name: str) -> Shown | None:
     parts.append(
         Table(
             head, lines,
-            "How well classes lie apart, in all hidden values and in the plane. The linear probe is trained on these "
-            f"{right.count:,} inputs alone, each time on four fifths of them, and counted on the others; the network "
-            f"itself is right on {100 * right.value:.1f} % of them.",
+            "How well classes are separated, in all hidden values and in the plane. The linear probe is trained on "
+            f"only these {right.count:,} inputs, each time on four fifths of them, and evaluated on the others; the "
+            f"network itself is right on {100 * right.value:.1f} % of them.",
         )
     )  # fmt: skip
     return Shown(TITLE, f"{words}{_follows(columns[1][-1][1], right)}", parts)
 
 
 def _follows(probed: float | None, right: Share) -> str:
-    """Return in a sentence what follows where a probe is far above the network, or ""."""
+    """Return a sentence on a probe that is far better than the network, or ""."""
     if probed is None or probed - right.value <= either_way(Share(round(probed * right.count), right.count), right):
         return ""
     return (
-        f" A linear classifier of these values that learns from these inputs alone is right on {100 * probed:.1f} %, "
-        f"the network on {100 * right.value:.1f} %: the values tell the classes apart, and what comes after them does "
-        "not make enough of it."
+        f" A linear classifier of these values, trained on only these inputs, is right on {100 * probed:.1f} %, but "
+        f"the network on {100 * right.value:.1f} %: the values separate the classes better than the later layers do."
     )
 
 
 def narrowed(hidden: Hidden) -> Matrix:
-    """Return hidden values (n, H): of too many, each channel's mean, or some, evenly spread; large ones scaled."""
+    """Return hidden values (n, H), scaled if large; too many are reduced to channel means, or evenly spread ones."""
     values = hidden.values
     if values.shape[1] > MOST_WIDTH and hidden.channels < values.shape[1]:
         values = hidden.units.mean(axis=2)
@@ -140,22 +139,22 @@ def narrowed(hidden: Hidden) -> Matrix:
 
 
 def pca(values: Matrix) -> tuple[Matrix, float]:
-    """Return places in the plane of the first two principal components (n, 2), and their share of the variance."""
+    """Return the first two principal components (n, 2), and their share of the variance."""
     scores, sizes = _components(values, 2)
     total = float(np.square(values - values.mean(axis=0, dtype=np.float64)).sum())
     return scores, float(np.square(sizes).sum()) / total if total else 0.0
 
 
 def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
-    """Return the first components of values (n, H), (n, count), filled up with 0, and their singular values.
+    """Return the first components of values (n, H), (n, count), padded with 0, and their singular values.
 
-    The sign of each is such that its largest entry is positive. They are found by the smaller of the two Gram matrices.
+    The sign of each makes its largest entry positive. They are computed from the smaller of the two Gram matrices.
     """
-    from scipy.linalg import eigh  # which scikit-learn needs, too
+    from scipy.linalg import eigh  # scikit-learn needs it, too
 
     rows = values.astype(np.float64) - values.mean(axis=0, dtype=np.float64)
     size = min(rows.shape)
-    last = (max(0, size - count), size - 1)  # eigenvalues come in rising order
+    last = (max(0, size - count), size - 1)  # eigenvalues are in ascending order
     if rows.shape[1] <= rows.shape[0]:
         _, axes = eigh(rows.T @ rows, subset_by_index=last)
         scores = rows @ axes[:, ::-1]
@@ -168,19 +167,19 @@ def _components(values: Matrix, count: int) -> tuple[Matrix, Matrix]:
 
 
 def umap(values: Matrix) -> Matrix | str:
-    """Return places in a plane by UMAP (n, 2), or in a sentence why there are none: a page is worth more than one."""
+    """Return places in a plane by UMAP (n, 2), or a sentence on why there are none, as the page must not fail."""
     if why := unusable("umap"):
         return HOW_TO_GET if why == NOT_INSTALLED else f"There is no UMAP, as umap-learn cannot be used here ({why})."
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what else it could do with other packages, and without a seed
+        warnings.simplefilter("ignore")  # hints at other packages, and at running without a seed
         if (made := getattr(importlib.import_module("umap"), "UMAP", None)) is None:  # a folder of that name
             return HOW_TO_GET
         try:
             plane = np.asarray(made(n_neighbors=15, min_dist=0.1, random_state=SEED).fit_transform(values), np.float64)
-        except Exception as error:  # whatever a package of others raises
+        except Exception as error:  # a third-party package may raise anything
             return f"There is no UMAP, as umap-learn failed ({reason(error)})."
     if plane.shape != (len(values), 2) or not np.isfinite(plane).all():
-        return "There is no UMAP, as what umap-learn gave is no plane of numbers."
+        return "There is no UMAP, as umap-learn did not return a plane of numbers."
     return plane
 
 
@@ -192,20 +191,20 @@ def unusable(package: str) -> str:
             importlib.import_module(package)
     except ModuleNotFoundError as error:
         return NOT_INSTALLED if error.name == package else reason(error)
-    except Exception as error:  # one that is there, but does not fit what else is
+    except Exception as error:  # one that is installed, but incompatible
         return reason(error)
     return ""
 
 
 def reason(error: Exception) -> str:
-    """Return an error of a package in a few words."""
+    """Return a short description of a package's error."""
     return short_name(f"{type(error).__name__}: {error}", 120)
 
 
 def neighbours_right(values: Matrix, labels: Labels) -> float | None:
-    """Return of which share of inputs (n, H) the 10 nearest others are mostly of its class; ties go to the lowest.
+    """Return the share of inputs (n, H) whose 10 nearest others are mostly of their class; ties go to the lowest.
 
-    Of inputs of classes of 5 or more; None where there are none.
+    Only classes of 5 or more inputs count; None if there are none.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -220,13 +219,13 @@ def neighbours_right(values: Matrix, labels: Labels) -> float | None:
 
 
 def _counted(labels: Labels) -> NDArray[np.bool_]:
-    """Return which inputs (n,) are of a class that has enough of them."""
+    """Return which inputs (n,) are of a class with enough inputs."""
     enough: NDArray[np.bool_] = np.bincount(labels)[labels] >= ENOUGH
     return enough
 
 
 def trusted(values: Matrix, plane: Matrix) -> float | None:
-    """Return the trustworthiness of a plane (n, 2) of values (n, H); None of too few."""
+    """Return the trustworthiness of a plane (n, 2) of values (n, H); None for too few."""
     from sklearn.manifold import trustworthiness
 
     count = min(NEIGHBOURS, (len(values) - 1) // 2)
@@ -234,7 +233,7 @@ def trusted(values: Matrix, plane: Matrix) -> float | None:
 
 
 def silhouette(values: Matrix, labels: Labels) -> float | None:
-    """Return the mean silhouette of classes; None where there are none to compare."""
+    """Return the mean silhouette of classes; None if there are none to compare."""
     from sklearn.metrics import silhouette_score
 
     if not 2 <= len(np.unique(labels)) < len(labels):
@@ -243,9 +242,9 @@ def silhouette(values: Matrix, labels: Labels) -> float | None:
 
 
 def probe(values: Matrix, labels: Labels) -> float | None:
-    """Return the share a linear classifier gets right, over 5 folds, of classes of at least 5 inputs; or None.
+    """Return the accuracy of a linear classifier over 5 folds, for classes of at least 5 inputs; or None.
 
-    All values are brought to one scale, none to its own: components of hardly any variance would be noise.
+    All values share one scale: individual ones would amplify components of hardly any variance to noise.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -258,16 +257,16 @@ def probe(values: Matrix, labels: Labels) -> float | None:
     values = values / (values.std() or 1)
     folds = StratifiedKFold(ENOUGH, shuffle=True, random_state=SEED)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that so many steps may not be enough: they are for a number of two digits
+        warnings.simplefilter("ignore")  # about too few iterations: they suffice for a number of two digits
         return float(
             cross_val_score(LogisticRegression(C=PENALTY, max_iter=200, tol=1e-3), values, labels, cv=folds).mean()
         )
 
 
 def _numbers(points: Points, spaces: dict[str, Matrix]) -> Iterator[list[tuple[str, float | None]]]:
-    """Yield the columns of the table: what is measured, and of the hidden values, and of each plane, what it is.
+    """Yield the columns of the table: the names of measures, and their values for hidden values and each plane.
 
-    Each cell is its text and its number, where it has one.
+    Each cell is its text, and its number or None.
     """
     yield [(name, None) for name in ("", "trustworthiness", f"{NEIGHBOURS} neighbours", "silhouette", "linear probe")]
     some = slice(None, None, -(-len(points.labels) // MOST_MEASURED))
@@ -290,7 +289,7 @@ def _percent(value: float | None) -> str:
 
 
 def _pictures(kind: str, plane: Matrix, points: Points, note: str) -> Iterator[Picture]:
-    """Draw a plane twice: by class, and by prediction with crosses where it is wrong."""
+    """Draw a plane twice: by class, and by prediction with crosses for errors."""
     shown = np.arange(len(plane)) % -(-len(plane) // MOST_DRAWN) == 0
     some = f" {shown.sum():,} of {len(shown):,} are drawn." if not shown.all() else ""
     wrong = points.predicted != points.labels
@@ -298,19 +297,19 @@ def _pictures(kind: str, plane: Matrix, points: Points, note: str) -> Iterator[P
     yield Picture(
         f"{kind.lower()}-classes", _drawn(plane, points.labels, shown, shown & False, points.names),
         f"{kind} of hidden values of {len(plane):,} inputs of {count:,} classes. {note}",
-        f"{kind} by class: each dot is an input, names stand near the middle of their class. {note}{some}",
+        f"{kind} by class: each dot is an input, names are near the middle of their class. {note}{some}",
     )  # fmt: skip
     yield Picture(
         f"{kind.lower()}-predictions", _drawn(plane, points.predicted, shown & ~wrong, shown & wrong, points.names),
         f"{kind} of the same inputs by prediction: errors {wrong.sum():,}, right {100 * (1 - wrong.mean()):.1f} %.",
-        f"{kind} by prediction: names stand near the middle of what is taken for them, crosses are errors.",
+        f"{kind} by prediction: names are near the middle of their predictions, crosses are errors.",
     )  # fmt: skip
 
 
 def _drawn(
     plane: Matrix, classes: Labels, dots: NDArray[np.bool_], crosses: NDArray[np.bool_], names: Sequence[str]
 ) -> bytes:
-    """Draw inputs as dots, those of each class alike, or as crosses."""
+    """Draw inputs as dots, styled by class, or as crosses."""
     figure = new_figure(height=3.8)
     panel = figure.subplots()
     size = float(np.clip(12_000 / (dots | crosses).sum(), 12, 40))
@@ -325,7 +324,7 @@ def _drawn(
 
 
 def _name(panel: Any, plane: Matrix, classes: Labels, names: Sequence[str]) -> None:
-    """Write the names of the largest classes where their medians are, or near; none over another, nor the frame."""
+    """Write the names of the largest classes at or near their medians, without overlap and inside the frame."""
     from matplotlib.patheffects import withStroke
 
     numbers, counts = np.unique(classes, return_counts=True)
@@ -343,9 +342,9 @@ def _name(panel: Any, plane: Matrix, classes: Labels, names: Sequence[str]) -> N
 
 
 def room_for(x: float, y: float, width: float, taken: list[tuple[float, float, float]]) -> tuple[float, float] | None:
-    """Return where a name of a width has room, at (x, y) or above or below it, and take it; None where it has none.
+    """Return and reserve a place for a name of a width at (x, y), or above or below it; None if there is no room.
 
-    All are fractions of a panel.
+    All numbers are fractions of a panel.
     """
     x = min(max(x, width / 2 + EDGE), 1 - width / 2 - EDGE)
     for lines in (0, 1, -1, 2, -2):

@@ -1,4 +1,4 @@
-"""Errors: the most confident ones, and what confidence is worth."""
+"""Errors: the most confident ones, and how reliable confidence is."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from genreg_np.report.tiles import brightness, draw_tiles, fitted, pictures_of, 
 
 TITLE = "Errors"
 MOST = 24  # errors that are shown
-MOST_ALIKE = 6  # of one confusion, where that is nearly all there is
-MOST_TELLING = 4  # columns of a row
-LEAST_ROOM = 0.75  # inches of a tile for what its words have beside a name: "for , >99 %"
+MOST_ALIKE = 6  # of one confusion, if that would be nearly all
+MOST_TELLING = 4  # columns shown for a row
+LEAST_ROOM = 0.75  # inches of a tile for the words besides a name: "for , >99 %"
 PERCENT_ROOM = 0.55  # and for ", >99 %"
-CALIBRATED = 0.02  # between mean confidence and accuracy, at which one can be taken for the other
+CALIBRATED = 0.02  # largest difference of mean confidence and accuracy of a calibrated model
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show what the model is wrong about; nothing without classes or data."""
+    """Show the model's errors; None without classes or data."""
     if not subject.is_counted:
         return None
     wrong = confident_errors(subject)
@@ -35,14 +35,14 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return subject.lacks_classes
 
 
 def confident_errors(subject: Subject) -> NDArray[np.int64]:
-    """Return which of what is shown is predicted wrong with most confidence, that one first.
+    """Return the indices of the most confident errors, in order.
 
-    Where more than half of them would be one and the same confusion, at most a few of each confusion are taken.
+    If more than half of them would be the same confusion, at most a few of each confusion are used.
     """
     wrong = _wrong(subject)
     pairs = subject.labels[wrong] * len(subject.model.class_names) + subject.predicted[wrong]
@@ -53,7 +53,7 @@ def confident_errors(subject: Subject) -> NDArray[np.int64]:
 
 
 def _wrong(subject: Subject) -> NDArray[np.int64]:
-    """Return all that is predicted wrong, what it is surest of first."""
+    """Return the indices of all errors, the most confident first."""
     wrong = np.flatnonzero(subject.predicted != subject.labels)
     return wrong[np.argsort(-confidence(subject)[wrong], kind="stable")]
 
@@ -65,7 +65,7 @@ def confidence(subject: Subject) -> NDArray[np.floating]:
 
 
 def in_words(subject: Subject) -> str:
-    """Return how many errors there are, how confident they are, and whether confidence is what it should be."""
+    """Return sentences on the number of errors, their confidence, and whether confidence is calibrated."""
     sure, right = confidence(subject), subject.predicted == subject.labels
     count, errors = len(right), int((~right).sum())
     said = [f"{errors:,} of {count:,} ({100 * errors / count:.1f} %) are wrong."]
@@ -78,16 +78,16 @@ def in_words(subject: Subject) -> str:
 
 
 def _judged(mean: float, right: NDArray[np.bool_]) -> str:
-    """Return whether a mean confidence is what it should be of so many right answers (N,), of too few nothing."""
+    """Return whether a mean confidence matches the share of right answers (N,); "" if there are too few."""
     if len(right) < LEAST:
         return ""
     share = Share.of(right)
     gap = mean - share.value
     if abs(gap) <= CALIBRATED:
-        return ": on average it is as sure as it is right"
+        return ": on average it is as confident as it is right"
     if abs(gap) <= share.either_way:
-        return f", no further apart than by chance (±{100 * share.either_way:.1f} points)"
-    return f": it is {100 * abs(gap):.1f} points {'surer' if gap > 0 else 'less sure'} than it should be"
+        return f", which differ by no more than chance (±{100 * share.either_way:.1f} points)"
+    return f": it is {100 * abs(gap):.1f} points {'more' if gap > 0 else 'less'} confident than it should be"
 
 
 def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.generic]) -> Picture:
@@ -106,15 +106,15 @@ def _pictures(subject: Subject, wrong: NDArray[np.int64], pictures: NDArray[np.g
     which = _which(subject, wrong)
     return Picture(
         "errors", png, f"{which}: {listed}.",
-        f"{which}; below each what it is, what it was taken for, and how confidently.",
+        f"{which}; below each its class, what it was taken for, and how confidently.",
     )  # fmt: skip
 
 
 def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
-    """Return the errors as rows, with the columns by which they are most like the class that was predicted.
+    """Return the errors as rows, with the columns in which they are most like the predicted class.
 
-    By how much nearer, in standard deviations of the training split, a value is to the mean of the predicted class
-    than to the mean of its own.
+    Columns are ranked by how much nearer, in standard deviations of the training split, a value is to the mean of the
+    predicted class than to that of its own.
     """
     names = written(subject.model.class_names)
     values = subject.inputs[wrong].reshape(len(wrong), -1).astype(np.float64)
@@ -134,9 +134,9 @@ def _rows(subject: Subject, wrong: NDArray[np.int64]) -> Table:
         sure = _percent(subject.probabilities[one, answer])
         rows.append((f"{one + 1:,}", f"{names[true]} taken for {names[answer]}, {sure}", told or "-"))
     return Table(
-        ("row", "error, how confidently", "what speaks for it"), rows,
-        f"{_which(subject, wrong)}. What speaks for one: columns in which the row is nearer to the mean of the "
-        "predicted class than to that of its own; both means in brackets, that of its own first.",
+        ("row", "error, how confidently", "evidence for it"), rows,
+        f"{_which(subject, wrong)}. Evidence: columns in which the row is nearer to the mean of the predicted class "
+        "than to that of its own; both means in brackets, that of its own first.",
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def _which(subject: Subject, wrong: NDArray[np.int64]) -> str:
 
 
 def _means(subject: Subject) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the means of each class (K, I) and the deviation (I,) of the training split, as the model has both."""
+    """Return the means of each class (K, I) and the deviation (I,) of the training split, in the model's order."""
     assert subject.dataset is not None
     train = subject.dataset.train
     values = subject.in_order(train.inputs).reshape(len(train), -1).astype(np.float64)
@@ -165,6 +165,6 @@ def _means(subject: Subject) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _percent(fraction: float) -> str:
-    """Return a share in per cent, without one that is not all becoming all."""
+    """Return a share in per cent, never rounding up to 100 %."""
     text = f"{100 * fraction:.0f} %"
     return ">99 %" if text == "100 %" and fraction < 1 else text

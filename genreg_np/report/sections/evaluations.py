@@ -1,8 +1,8 @@
-"""Evaluations: the best and the median of a search as it went on, beside what random individuals come to; and rungs.
+"""Evaluations: best and median of a search over time, compared with random individuals; and agreement of rungs.
 
-What n random individuals come to is told by those of this search that are random: the mean of the best of n of them,
-over all ways to draw n, as far as there are so many. Whether short rungs say who is good at long ones: the rank
-correlation (Spearman) of those who were judged at both.
+The result of n random individuals is estimated from the search's own random ones: the mean of the best of n of them,
+over all ways to draw n, as far as there are enough. Whether short rungs predict long ones is measured by the rank
+correlation (Spearman) of the individuals judged at both.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import Trial
 
 FEWEST = 4
-DRAWN = 12  # individuals whose way up the ladder is drawn
+DRAWN = 12  # individuals whose scores by rung are drawn
 RANDOM = "random"
 
 
 def section(subject: Searched) -> Shown | None:
-    """Show the course of a search; nothing of less than four individuals."""
+    """Show the course of a search; None for fewer than four individuals."""
     search = subject.search
     if search is None or len(search.rung(0)) < FEWEST:
         return None
@@ -37,10 +37,10 @@ def section(subject: Searched) -> Shown | None:
 def best_of_random(scores: Sequence[float]) -> NDArray[np.float64]:
     """Return the mean best of n scores drawn without replacement, for n = 1 .. all."""
     ordered, count = np.sort(np.asarray(scores, np.float64)), len(scores)
-    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])  # their logarithms
+    factorials = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, count + 1)))])  # logarithms
     found = np.empty(count)
     for n in range(1, count + 1):
-        places = np.arange(n - 1, count)  # of the best of n, among all in order; in how many ways n - 1 are below it
+        places = np.arange(n - 1, count)  # of the best of n among all in order, and the ways to choose n - 1 below it
         ways = factorials[places] - factorials[n - 1] - factorials[places - n + 1]
         shares = np.exp(ways - ways.max())
         found[n - 1] = (shares * ordered[places]).sum() / shares.sum()
@@ -48,7 +48,7 @@ def best_of_random(scores: Sequence[float]) -> NDArray[np.float64]:
 
 
 def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | None:
-    """Return Spearman's rank correlation; None of fewer than four, or where all are equal."""
+    """Return Spearman's rank correlation; None for fewer than four, or if all are equal."""
     if len(one) < FEWEST:
         return None
     first, second = (_ranks(np.asarray(values, np.float64)) for values in (one, other))
@@ -58,7 +58,7 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | No
 
 
 def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ranks, those of equal values their mean."""
+    """Return ranks, with the mean rank for equal values."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[places]
@@ -78,7 +78,7 @@ def _against_chance(search: StoredSearch) -> list[str]:
     medians = [search.shown(float(np.median(scores))) for scores in (bred, random)]
     better = float(np.mean(np.asarray(bred)[:, None] > np.asarray(random)[None]))
     return [
-        f"An individual that was bred beats a random one {100 * better:.0f} % of the time at the first rung "
+        f"A bred individual beats a random one {100 * better:.0f} % of the time at the first rung "
         f"({len(bred):,} bred, {len(random):,} random; medians {medians[0]} and {medians[1]})."
     ]
 
@@ -90,14 +90,12 @@ def _correlated(search: StoredSearch) -> list[str]:
         pairs = [(below[trial.child], trial.score) for trial in search.rung(rung + 1) if trial.child in below]
         found = rank_correlation(*zip(*pairs, strict=True)) if pairs else None
         if found is not None:
-            said.append(
-                f"Rung {rung} ranks those that went on as rung {rung + 1} does with a correlation of {found:.2f}."
-            )
+            said.append(f"The rankings at rungs {rung} and {rung + 1} correlate by {found:.2f}.")
     return said
 
 
 def _course(search: StoredSearch) -> Picture:
-    """Draw best, median and random at the first rung, by how many individuals were judged."""
+    """Draw best, median and random at the first rung, by number of individuals judged."""
     scores = np.array([trial.score for trial in search.rung(0)])
     counts = np.arange(1, len(scores) + 1)
     best = np.maximum.accumulate(scores)
@@ -109,7 +107,7 @@ def _course(search: StoredSearch) -> Picture:
     panel.plot(counts, sign * scores, ".", color="0.55", markersize=4, label="each individual")
     panel.plot(counts, sign * best, color=COLOURS[0], linewidth=1.8, label="best so far")
     panel.plot(counts, sign * median, "--", color=COLOURS[1], label="median so far")
-    panel.plot(each, sign * random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random ones")
+    panel.plot(each, sign * random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random")
     low = float(np.quantile(scores, 0.1))
     panel.set(xlabel="individuals", ylabel=f"{search.scored_by} at the first rung")
     if low < best[-1]:
@@ -120,9 +118,9 @@ def _course(search: StoredSearch) -> Picture:
         "evaluations", png_of(figure),
         f"Scores at the first rung by individuals: best {search.shown(best[-1])}, median {search.shown(median[-1])}, "
         f"the best of {len(random)} random ones {search.shown(random[-1])} on average.",
-        "Where the best line leaves the dotted one behind, breeding found what chance did not."
+        "Where the best line is above the dotted one, breeding found more than chance would have."
         if any(trial.parents for trial in search.rung(0))
-        else "Nobody was bred yet.",
+        else "No individual has been bred yet.",
     )  # fmt: skip
 
 
@@ -148,5 +146,5 @@ def _ladder(search: StoredSearch) -> Picture:
         panel.legend(frameon=False)
     return Picture(
         "ladder", png_of(figure), f"Scores of the leaders, rung by rung: {'; '.join(says)}.",
-        "A line for each of the best: who is ahead early need not be ahead late.",
+        "A line for each of the best: those ahead early need not be ahead later.",
     )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Histograms: the weights of each learning layer beside those that the run began with, and those that no answer uses.
+"""Histograms: the weights of each trainable layer compared with the start of the run, and weights without effect.
 
-A weight is neutral where its input is 0 in all training inputs, such as a pixel at the border: no answer depends on it,
-so that selection cannot have chosen it. How large such weights are is what mutation alone does, or decay, or a mean of
-several genomes; how large the others are is to be read beside it. (An input that is the same in all but not 0 works as
-a bias, and counts with the others.) What is saved may be the mean of survivors, while a run began with single genomes:
-then "now" and "at the start" are unlike things, and it is said.
+A weight is neutral if its input is 0 in all training inputs, such as a pixel at the border: no answer depends on it, so
+selection cannot have chosen it. The size of such weights shows what mutation alone does, or decay, or the mean of
+several genomes, and is the reference for the others. (A constant input other than 0 works as a bias, and counts with
+the others.) The saved genome may be the mean of survivors, while a run begins with single genomes: the page says so,
+as "now" and "at the start" are then different things.
 
 Shapes: D genes, O x I weights of a dense layer.
 """
@@ -23,15 +23,15 @@ from genreg_np.report.figures import spread_out
 from genreg_np.report.shown import COLOURS, SMALL, Picture, Shown, Table, new_figure, png_of
 from genreg_np.report.subject import Subject
 
-LEAST_BINS, MOST_BINS = 12, 60  # about as many as the root of the weights
+LEAST_BINS, MOST_BINS = 12, 60  # about the square root of the number of weights
 WITHIN = 0.999  # of all weights; the few beyond are counted in the bins at the ends
 MOST_PANELS = 4
-MOVING = ("shift", "rotation", "scaling", "shear", "elastic", "flip", "brightness", "noise")  # settings of moved inputs
+MOVING = ("shift", "rotation", "scaling", "shear", "elastic", "flip", "brightness", "noise")  # augmentation settings
 OF_A_MEAN = (
-    "What is saved is the mean of the survivors, and at the start there was a single genome: where survivors differ, "
-    "their mean has smaller weights than any of them, so that narrower than at the start does not mean shrunk."
+    "The saved genome is the mean of the survivors, and the start was a single genome: where survivors differ, their "
+    "mean has smaller weights than each of them, so a narrower distribution does not mean that weights have shrunk."
 )
-NOTHING = 1e-6  # what a standardised column that never varies may be away from 0
+NOTHING = 1e-6  # largest deviation from 0 of a standardised column that never varies
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Weights:
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show the weights of a model; nothing of one of 8-bit integers."""
+    """Show the weights of a model; None for 8-bit integers."""
     if subject.model.is_int8:
         return None
     layers = weights_of(subject.model.network, subject.model.genes, subject.initial)
     if not layers:
         return None
-    words = "What the weights were at the start is not known."
+    words = "The weights at the start are not known."
     if subject.initial is not None:
         words = OF_A_MEAN if subject.is_mean else ""
     parts: list[Picture | Table] = [_picture(layers, subject.is_mean), _table(layers)]
@@ -62,7 +62,7 @@ def section(subject: Subject) -> Shown | None:
 
 
 def weights_of(network: Network, genes: Float32, start: Float32 | None) -> list[Weights]:
-    """Return the weights of each layer that has some, of genes (D,) and of those at the start; biases do not count."""
+    """Return the weights of each layer that has any, from genes (D,) and those at the start; biases do not count."""
     found, place = [], 0
     for index, layer in enumerate(network.learning, start=len(network.fixed)):
         own = []
@@ -80,9 +80,9 @@ def weights_of(network: Network, genes: Float32, start: Float32 | None) -> list[
 
 
 def silent_inputs(subject: Subject) -> NDArray[np.bool_] | None:
-    """Return which inputs (I,) of the first learning layer, a dense one, are 0 in all training inputs.
+    """Return which inputs (I,) of a first dense layer are 0 in all training inputs.
 
-    None where that is not known: without a run and its data, after filters, or of inputs that are moved in training.
+    None if that is not known: without a run and its data, after filters, or if inputs are augmented in training.
     """
     if subject.run is None or subject.dataset is None:
         return None
@@ -98,7 +98,7 @@ def silent_inputs(subject: Subject) -> NDArray[np.bool_] | None:
 
 
 def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
-    """Return what there is to say of neutral weights, and a table of them where there are any."""
+    """Return a sentence on neutral weights, and a table of them if there are any."""
     silent = silent_inputs(subject)
     if silent is None:
         return None
@@ -125,20 +125,20 @@ def _neutral(subject: Subject) -> tuple[str, Table | None] | None:
     share = 100 * chosen.sum() / network.gene_count
     said = (
         f"{silent.sum():,} of {len(silent):,} inputs are 0 in all training inputs: {share:.0f} % of all genes are "
-        "weights of these, on which no answer depends, so that training cannot have chosen them."
+        "weights of these, on which no answer depends, so training cannot have chosen them."
     )
     now, start = deviations[0]
     if start is not None:
         change = f"is {now:.3g}" if subject.is_mean else f"went from {start:.3g} to {now:.3g}"
         others = "is" if subject.is_mean else "to"
         said += f" Their standard deviation {change}"
-        said += f", that of the layer's others {others} {deviations[1][0]:.3g}." if len(deviations) > 1 else "."
+        said += f", that of the layer's other weights {others} {deviations[1][0]:.3g}." if len(deviations) > 1 else "."
     head, *rows = zip(*columns, strict=True)
     return said, Table(head, rows, "weights that no answer depends on, and the others")
 
 
 def _picture(layers: list[Weights], is_mean: bool) -> Picture:
-    """Draw a histogram for each layer: filled as it is, in outline as it was."""
+    """Draw a histogram for each layer: filled for now, an outline for the start."""
     shown = [layers[number] for number in spread_out(len(layers), MOST_PANELS)]
     figure = new_figure(height=0.8 + 1.8 * len(shown))
     says = []
@@ -151,7 +151,7 @@ def _picture(layers: list[Weights], is_mean: bool) -> Picture:
         panel.stairs(shares[0], edges, fill=True, color=COLOURS[0], alpha=0.4, label="now")
         if layer.start is not None:
             panel.stairs(shares[1], edges, color=COLOURS[1], linewidth=1.6, label="at the start")
-            if shares[1].max() > 4 * shares[0].max():  # weights that all began alike would hide what became of them
+            if shares[1].max() > 4 * shares[0].max():  # weights that all began alike would hide the present ones
                 panel.set_ylim(0, 1.6 * shares[0].max())
         panel.set(ylabel="weights, %", xlim=(-reach, reach))
         panel.set_title(f"{layer.name}, {len(layer.now):,} weights", fontsize=SMALL, loc="left")
@@ -163,12 +163,12 @@ def _picture(layers: list[Weights], is_mean: bool) -> Picture:
     return Picture(
         "histograms", png_of(figure), f"Histograms of the weights. {'; '.join(says)}.",
         "Filled: the weights now; outline: at the start. "
-        + ("What is filled is a mean." if is_mean else "A filled shape wider than the outline has grown."),
+        + ("The filled shape is a mean." if is_mean else "A filled shape wider than the outline has grown."),
     )  # fmt: skip
 
 
 def _table(layers: list[Weights]) -> Table:
-    """Return sizes and spread of each layer's weights, as they were in brackets."""
+    """Return sizes and spread of each layer's weights, with those at the start in brackets."""
 
     def both(layer: Weights, measure: str) -> str:
         sets = [layer.now] if layer.start is None else [layer.now, layer.start]

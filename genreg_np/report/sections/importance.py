@@ -1,9 +1,9 @@
-"""Importance of genes: how much of the difference between individuals goes with a gene's value.
+"""Importance of genes: how much of the difference between individuals is explained by a gene's value.
 
-The share of the variance of scores at the first rung that lies between groups of individuals of one value of a gene
-(eta squared), less what as many groups at random would take up; numbers are cut into thirds. Of each gene only those
-individuals count in which it is expressed. Individuals were bred, not drawn at random: genes that selection settled
-early have little variance left.
+The share of the variance of scores at the first rung between groups of individuals with one value of a gene (eta
+squared), minus that expected of as many random groups; numbers are divided into thirds. Only individuals in which a
+gene is expressed count for it. Individuals were bred, not drawn at random, so genes that selection settled early have
+little variance left.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ THIRDS = 3
 
 
 def section(subject: Searched) -> Shown | None:
-    """Show the genes that matter; nothing of fewer than twenty individuals."""
+    """Show the genes that matter; None for fewer than twenty individuals."""
     search = subject.search
     if search is None or len(search.rung(0)) < FEWEST:
         return None
@@ -31,12 +31,12 @@ def section(subject: Searched) -> Shown | None:
     if not found or found[0][1] <= 0:
         return None
     best = [f"{name} ({100 * share:.0f} %; best {value})" for name, share, value in found[:3] if share > 0]
-    words = f"Most of the difference between individuals goes with {', '.join(best)}."
+    words = f"Most of the difference between individuals is explained by {', '.join(best)}."
     return Shown("Genes that matter", words, [_picture(found)])
 
 
 def importances(search: StoredSearch) -> list[tuple[str, float, str]]:
-    """Return each gene's share of the variance, and the value of the best group, the largest share first."""
+    """Return each gene's share of the variance and the value of its best group, the largest share first."""
     trials = search.rung(0)
     found = []
     for gene in search.space.genes:
@@ -52,7 +52,7 @@ def importances(search: StoredSearch) -> list[tuple[str, float, str]]:
 
 
 def explained(scores: Any, groups: Sequence[str]) -> tuple[float, str]:
-    """Return the adjusted share of the variance of scores (n,) between groups, and the group of the best median."""
+    """Return the adjusted share of the variance of scores (n,) between groups, and the group with the best median."""
     names = sorted(set(groups))
     whole = float(((scores - scores.mean()) ** 2).sum())
     medians = {}
@@ -84,6 +84,6 @@ def _picture(found: Sequence[tuple[str, float, str]]) -> Picture:
     panel.set(xlabel="of the variance of scores, %", xlim=(0, max(1.0, 135 * found[0][1])))
     told = ", ".join(f"{name} {100 * share:.0f} % (best {value})" for name, share, value in found)
     return Picture(
-        "importance", png_of(figure), f"How much of the variance goes with each gene: {told}.",
-        "A bar for each gene: how much of the difference between individuals goes with it; beside it its best value.",
+        "importance", png_of(figure), f"How much of the variance each gene explains: {told}.",
+        "A bar for each gene: how much of the difference between individuals it explains, beside its best value.",
     )  # fmt: skip

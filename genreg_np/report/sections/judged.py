@@ -1,4 +1,4 @@
-"""Judged: what a pipeline reaches by folds that it was not chosen by, and by rows held out, beside what is usual."""
+"""Judged: a pipeline's scores on new folds and on the rows held out, compared with usual models."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def section(subject: PipelineSubject) -> Shown:
         score = "not judged" if math.isnan(one.score) else f"{scoring.shown(one.score)}{spread}"
         held = ("failed" if math.isnan(one.held) else scoring.shown(one.held),) if found.held_rows else ()
         rows.append((one.name, score, *held))
-    said = [f"Found was: {found.words}."]
+    said = [f"Result: {found.words}."]
     if not math.isnan(judged.held):
         about = ""
         if found.metric == "accuracy":
             low, high = interval(judged.held, found.held_rows)
             about = f" (95 % interval {low:.4f} to {high:.4f})"
         said.append(
-            f"Its {found.called} by {found.held_rows:,} rows that nothing was chosen by is "
+            f"Its {found.called} on {found.held_rows:,} rows that were not used for any choice is "
             f"{scoring.shown(judged.held)}{about}."
         )
     if not found.new_folds:
-        said.append("There was no time to judge the best again: what they reached in the search flatters them.")
+        said.append("There was no time to judge the best again: their scores in the search are too good.")
     elif not math.isnan(found.gap):
-        said.append(f"By {folds} it was {abs(found.gap):.4f} {'better' if found.gap > 0 else 'worse'}.")
+        said.append(f"On {folds} it was {abs(found.gap):.4f} {'better' if found.gap > 0 else 'worse'}.")
     caption = "± is the standard error over folds."
     if found.held_rows:
-        caption = f"{caption} What was held out is answered after fitting to all other rows."
+        caption = f"{caption} Rows held out are predicted after fitting to all other rows."
     if (other := found.not_clearly_better) is not None:
         said.append(f"{NOT_CLEARLY.capitalize()}: {other.name}.")
     parts = [Table(("", folds, *(["held out"] if found.held_rows else [])), rows, caption)]
     if found.finalists:
         again = [(one.name, f"{scoring.shown(one.score)} ± {one.error:.4f}") for one in found.finalists]
-        parts.append(Table(("finalists", folds), again, "whom the search found best, judged once more; the best first"))
+        parts.append(Table(("finalists", folds), again, "the best of the search, judged once more; the best first"))
     return Shown("In short", " ".join(said), parts)

@@ -1,4 +1,4 @@
-"""Leaderboard of a search: the best individuals, and what became of all others."""
+"""Leaderboard of a search: the best individuals, and why others failed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN, REASONS = 10, 5
 
 
 def section(subject: Searched) -> Shown | None:
-    """Show the best individuals of a search; nothing of anything else."""
+    """Show the best individuals of a search; None for other subjects."""
     search = subject.search
     if search is None or not search.trials:
         return None
@@ -25,22 +25,22 @@ def section(subject: Searched) -> Shown | None:
     if failed := [trial for trial in search.trials if not trial.is_ok]:
         reasons = Counter((trial.status, trial.why) for trial in failed).most_common(REASONS)
         rows = [(status, f"{count:,}", why) for (status, why), count in reasons]
-        parts.append(Table(("ended", "trials", "why"), rows, "trials that came to nothing"))
+        parts.append(Table(("ended", "trials", "why"), rows, "trials that failed"))
     return Shown("Search", _words(search, len(failed)), parts)
 
 
 def _words(search: StoredSearch, failed: int) -> str:
-    """Return in sentences what was tried, and what it came to."""
+    """Return sentences on what was tried, and with what result."""
     individuals, rungs = len({trial.child for trial in search.trials}), {trial.rung for trial in search.trials}
     counts = [len([trial for trial in search.trials if trial.rung == rung]) for rung in sorted(rungs)]
     ladder = ", ".join(f"{count:,}" for count in counts)
-    more = "more folds to be judged by" if of_tables(search) else "more and more samples to learn from"
+    more = "more folds for judging" if of_tables(search) else "more and more samples to learn from"
     said = [
-        f"{individuals:,} individuals were tried by selection {search.config.selection}: {ladder} of them at rungs of "
-        f"{more}."
+        f"{individuals:,} individuals were tried with selection {search.config.selection}: {ladder} of them at rungs "
+        f"with {more}."
     ]
     if failed:
-        said.append(f"{failed:,} trial{'s' * (failed != 1)} came to nothing.")
+        said.append(f"{failed:,} trial{'s' * (failed != 1)} failed.")
     if search.notes.get("ended"):
         said.append(f"It ended by {search.notes['ended']}.")
     if (winner := search.winner) is not None:
@@ -48,12 +48,12 @@ def _words(search: StoredSearch, failed: int) -> str:
         by, others = ("its folds", "folds") if of_tables(search) else ("the search split", "images")
         said.append(
             f"Individual {winner.child} won: number {place} by {by}, and the best of the leaders by {others} that "
-            "nobody was selected by."
+            "were not used for selection."
         )
     elif not of_tables(search):
         said.append("There is no winner yet: the model is the best so far.")
     elif search.handed_over:
-        said.append(f"Handed over is {search.handed_over}.")
+        said.append(f"The result is {search.handed_over}.")
     return " ".join(said)
 
 
@@ -63,22 +63,22 @@ def _front(search: StoredSearch, front: list[Trial]) -> Table:
         (f"{trial.child}", f"{cost_of(trial, second):,}", f"{trial.metrics.get(metric, float('nan')):.4f}")
         for trial in front
     ]
-    return Table(("individual", second, metric), rows, f"nobody is better in both, {metric} and {second}, than these")
+    return Table(("individual", second, metric), rows, f"no individual is better in both {metric} and {second}")
 
 
 def of_tables(search: StoredSearch) -> bool:
-    """Whether its individuals are pipelines, which are judged by folds and have no weights to count."""
+    """Return whether individuals are pipelines, which are judged by folds and have no weights to count."""
     return search.config.kind == "table"
 
 
 def _table(search: StoredSearch) -> Table:
     metric = search.config.metric
-    caption = "best, each as it was at the highest rung that it has reached"
+    caption = "best, each at the highest rung that it reached"
     if of_tables(search):
         leaders = search.leaders[:SHOWN]
         scoring = Scoring(metric)
         pipelines = [(_name(search, one), scoring.shown(one.score), f"{one.samples}", one.network) for one in leaders]
-        caption = f"the {len(pipelines)} {caption}; of settings those are told that are not the usual ones"
+        caption = f"the {len(pipelines)} {caption}; with settings that differ from the usual ones"
         return Table(("individual", scoring.words, "folds", "pipeline"), pipelines, caption)
     rows = [
         (

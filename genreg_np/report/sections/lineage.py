@@ -1,4 +1,4 @@
-"""Lineage: whom the winner of a search was bred of, back to a random individual, and what each step changed."""
+"""Lineage: the ancestors of the winner of a search, back to a random individual, and what each step changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST = 30  # ancestors
 
 
 def section(subject: Searched) -> Shown | None:
-    """Show the ancestors of the winner, or of the best so far; nothing where nobody was bred."""
+    """Show the ancestors of the winner, or of the best so far; None if it was not bred."""
     search = subject.search
     if search is None or not search.leaders:
         return None
@@ -28,12 +28,12 @@ def section(subject: Searched) -> Shown | None:
 
 
 def _who(search: StoredSearch) -> str:
-    """Return what the individual is whose ancestors are shown."""
-    return "winner" if search.winner is not None else "best single one"
+    """Return the name of the individual whose ancestors are shown."""
+    return "winner" if search.winner is not None else "best single individual"
 
 
 def ancestors(search: StoredSearch, child: int) -> list[Trial]:
-    """Return an individual and its ancestors at the first rung, itself first; of several parents the first is taken."""
+    """Return an individual followed by its ancestors at the first rung; of several parents, the first is followed."""
     first = {trial.child: trial for trial in search.trials if trial.rung == 0}
     line: list[Trial] = []
     while child in first and len(line) < MOST and first[child] not in line:
@@ -45,7 +45,7 @@ def ancestors(search: StoredSearch, child: int) -> list[Trial]:
 
 
 def changes(search: StoredSearch, one: Trial, parent: Trial) -> str:
-    """Return what an individual has otherwise than its parent, as gene: before > after."""
+    """Return how an individual differs from its parent, as gene: before > after."""
     before, now = dict(parent.expressed), dict(one.expressed)
     told = [
         f"{name}: {before.get(name, '-')} > {now.get(name, '-')}"
@@ -64,6 +64,6 @@ def _table(search: StoredSearch, line: list[Trial]) -> Table:
         rows.append((str(one.child), search.shown(one.score), *weights, others or "-", changed))
     weights = () if of_tables(search) else ("weights",)
     return Table(
-        ("individual", "score", *weights, "also bred of", "what it has otherwise than the one below"), rows,
-        f"the {_who(search)} at the top, whom it was bred of below; scores at the first rung",
+        ("individual", "score", *weights, "other parents", "changes from the one below"), rows,
+        f"the {_who(search)} at the top, its ancestors below; scores at the first rung",
     )  # fmt: skip

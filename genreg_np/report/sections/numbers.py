@@ -1,4 +1,4 @@
-"""Numbers that are predicted: how near they come to what is so, and how R2 went over the run."""
+"""Predicted numbers: their errors, and R2 over the run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from genreg_np.runs.numbers import NumberEvaluation
 TITLE = "Predictions"
 MOST_TARGETS = 4  # that are drawn
 MOST_DOTS = 2000  # rows that are drawn of each
-CAPTION = "Root mean squared and mean absolute error, and those of whoever always says the mean."
+CAPTION = "Root mean squared and mean absolute error, also for always predicting the mean."
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show predictions against targets and their errors; nothing of a model that predicts no numbers."""
+    """Show predictions against targets and their errors; None for a model that does not predict numbers."""
     names, split = subject.model.value_names, subject.split
     if not names or split is None or not len(split) or subject.dataset is None:
         return None
@@ -36,13 +36,13 @@ def section(subject: Subject) -> Shown | None:
     head = ["", "R2", "RMSE", "MAE", "RMSE of the mean", "MAE of the mean"]
     worst = int(found.r2.argmin())
     words = (
-        f"Of {found.n:,} inputs of the {subject.split_name} split R2 is {found.score:.4f}"
+        f"On {found.n:,} inputs of the {subject.split_name} split R2 is {found.score:.4f}"
         + (
-            f" in the mean; the least, {found.r2[worst]:.4f}, is of {short_name(names[worst])}."
+            f" on average; the lowest, {found.r2[worst]:.4f}, is that of {short_name(names[worst])}."
             if len(names) > 1
             else "."
         )
-        + " It is 1 where all are met, and 0 of whoever always says the mean."
+        + " It is 1 for perfect predictions, and 0 for always predicting the mean."
     )
     parts: list[Picture | Table] = [Table(head, rows, CAPTION), scatter(predicted, split.labels, found)]
     curve = _curve(subject)
@@ -50,12 +50,12 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return subject.lacks_data if subject.model.value_names else ""
 
 
 def scatter(predicted: np.ndarray, targets: np.ndarray, found: NumberEvaluation) -> Picture:
-    """Draw what is predicted of each input against what is so."""
+    """Draw the prediction for each input against its target."""
     count = min(MOST_TARGETS, targets.shape[1])
     figure = new_figure(height=3.6 if count == 1 else 2.4 * -(-count // 2))
     panels = np.atleast_1d(figure.subplots(-(-count // 2), min(2, count))).ravel()
@@ -73,13 +73,13 @@ def scatter(predicted: np.ndarray, targets: np.ndarray, found: NumberEvaluation)
         panel.grid(alpha=0.25)
     some = f" The first {count} of {targets.shape[1]} numbers are drawn." if count < targets.shape[1] else ""
     return Picture(
-        "predictions", png_of(figure), f"What is predicted against what is so; R2 {found.score:.4f}.",
-        f"On the line a prediction is right; dots that lie flatter than the line are drawn towards the mean.{some}",
+        "predictions", png_of(figure), f"Predictions against targets; R2 {found.score:.4f}.",
+        f"On the line a prediction is right; dots flatter than the line are biased towards the mean.{some}",
     )  # fmt: skip
 
 
 def _curve(subject: Subject) -> Picture | None:
-    """Draw R2 on validation, and on what is learned from, by generation."""
+    """Draw R2 on validation, and on training batches, by generation."""
     if subject.run is None:
         return None
     lines = {
@@ -99,5 +99,5 @@ def _curve(subject: Subject) -> Picture | None:
     panel.legend(frameon=False)
     return Picture(
         "r2", png_of(figure), f"R2 by generation; on validation it ends at {lines['validation'][1][-1]:.3f}.",
-        "A training line that leaves the validation line below it shows what is learned by heart.",
+        "A training line that rises above the validation line shows what is learned by heart.",
     )  # fmt: skip

@@ -1,8 +1,8 @@
-"""Population: how unlike survivors are, and how large weights become, generation by generation.
+"""Population: the diversity of survivors, and the size of weights, generation by generation.
 
-Survivors that are all alike have nothing to recombine; weights that grow on and on are mutations that nothing selects
-against. Recorded at looks at the validation split (runs/looked.py); older runs have less of it. Of strategy mixed also
-how alike networks are, layer by layer, and the kinds they fall into, which report/figures.py draws from cosines.
+Survivors that are all alike have nothing to recombine; weights that keep growing are mutations without selection
+against them. Recorded at evaluations on the validation split (runs/looked.py); older runs have less of it. For strategy
+mixed also the similarity of networks, layer by layer, and their clusters, which report/figures.py draws from cosines.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from genreg_np.runs.looked import MOST_GENES
 from genreg_np.strategies.mixed.similarity import CLUSTERED, layer_slices
 
 TITLE = "Population"
-COLLAPSED = 0.1  # of the largest distance: below it survivors are nearly one
-GROWING = 0.05  # by which weights still grow in the last half of a run that is worth a word
-MEAN, LARGEST = "mean size", "largest weight"  # as pictures call them
-MOST_COSINE, MOST_CLUSTERS = 1.01, 1e9  # of records that are records
-FEW = 30  # points of a line that are marked one by one
+COLLAPSED = 0.1  # of the largest distance, below which survivors are nearly identical
+GROWING = 0.05  # growth of weights in the last half of a run that is worth reporting
+MEAN, LARGEST = "mean size", "largest weight"  # labels in pictures
+MOST_COSINE, MOST_CLUSTERS = 1.01, 1e9  # in valid records
+FEW = 30  # points of a line that are marked individually
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show what records say of population and weights; nothing of a model alone, or of records without."""
+    """Show what records say about population and weights; None for a model alone, or records without these."""
     if subject.run is None:
         return None
     records = subject.run.records
@@ -43,14 +43,14 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return NO_RECORDS if subject.run is not None and not subject.run.records and not subject.is_own else ""
 
 
 def _sizes(subject: Subject) -> dict[str, Line]:
-    """Return how large weights were at each look, from the start on where that is known.
+    """Return the size of weights at each evaluation, and at the start if that is known.
 
-    Records have the largest of weights and biases: it is left out where that is a bias.
+    Records have the largest of weights and biases: it is left out if that is a bias.
     """
     assert subject.run is not None
     found = {MEAN: line_of(subject.run.records, "mean_weight")}
@@ -64,11 +64,11 @@ def _sizes(subject: Subject) -> dict[str, Line]:
             generations, values = found.get(name, ([], []))
             if values and np.isfinite(size):
                 found[name] = [0, *generations], [float(size), *values]
-    return {name: line for name, line in found.items() if len(line[1]) > 1}  # one look is no line
+    return {name: line for name, line in found.items() if len(line[1]) > 1}  # one point is no line
 
 
 def _said(distance: Line, subject: Subject) -> list[str]:
-    """Return in a sentence what becomes of the distance of survivors, which is an estimate where genes are many."""
+    """Return a sentence on the distance between survivors, which is an estimate if there are many genes."""
     generations, values = distance
     if len(values) < 2:
         return []
@@ -78,20 +78,20 @@ def _said(distance: Line, subject: Subject) -> list[str]:
     said = (
         f"Two survivors are {about}{_three(values[0])} apart at generation {generations[0]:,} and "
         f"{about}{_three(values[-1])} at the end, "
-        f"{100 * share:.0f} % of the most they were"
+        f"{100 * share:.0f} % of the maximum"
     )
     if share < COLLAPSED:
-        return [f"{said}: all of the population are nearly one network."]
-    return [f"{said}: it has not collapsed."]
+        return [f"{said}: the population is nearly a single network."]
+    return [f"{said}: the population has not collapsed."]
 
 
 def _three(value: float) -> str:
-    """Return a number with three digits, 0s at its end among them."""
+    """Return a number with three digits, keeping trailing zeros."""
     return f"{value:#.3g}".rstrip(".")
 
 
 def _grown(mean: Line) -> list[str]:
-    """Return in a sentence what becomes of the size of weights."""
+    """Return a sentence on the size of weights."""
     generations, values = mean
     if len(values) < 2 or not values[0]:
         return []
@@ -111,7 +111,7 @@ def _drawn(panel: Any, line: Line, label: str, number: int = 0) -> None:
 
 
 def _panels(lines: dict[str, Line]) -> Any:
-    """Return a figure with a panel for each line that has values, above one another."""
+    """Return a figure with a panel for each line, one above the other."""
     figure = new_figure(height=0.8 + 1.6 * len(lines))
     panels = figure.subplots(len(lines), sharex=True, squeeze=False)[:, 0]
     for number, (panel, (name, line)) in enumerate(zip(panels, lines.items(), strict=True)):
@@ -128,32 +128,32 @@ def _ends(lines: dict[str, Line]) -> str:
 
 def _chosen(records: Sequence[dict[str, Any]], names: dict[str, str]) -> dict[str, Line]:
     found = {label: line_of(records, name) for name, label in names.items()}
-    return {label: line for label, line in found.items() if len(line[1]) > 1}  # one look is no line
+    return {label: line for label, line in found.items() if len(line[1]) > 1}  # one point is no line
 
 
 def _diversity(records: Sequence[dict[str, Any]]) -> Picture | None:
-    """Draw how unlike survivors are, by genes and by trust."""
+    """Draw the diversity of survivors, by genes and by trust."""
     lines = _chosen(records, {"survivor_distance": "distance of two", "trust_deviation": "deviation of trust"})
     if not lines:
         return None
     return Picture(
-        "diversity", png_of(_panels(lines)), f"How unlike survivors are, by generation: {_ends(lines)}.",
-        "Lines that fall to 0 are survivors that become one and the same network, or equally good.",
+        "diversity", png_of(_panels(lines)), f"Diversity of survivors by generation: {_ends(lines)}.",
+        "Lines that fall to 0 mean that survivors become the same network, or equally good.",
     )  # fmt: skip
 
 
 def _weights(lines: dict[str, Line]) -> list[Picture]:
-    """Draw how large weights are."""
+    """Draw the size of weights."""
     if not lines:
         return []
     return [Picture(
-        "weight-growth", png_of(_panels(lines)), f"Sizes of weights, by generation: {_ends(lines)}.",
-        "A line that rises to the end: nothing holds the weights; one that levels off: selection or decay does.",
+        "weight-growth", png_of(_panels(lines)), f"Sizes of weights by generation: {_ends(lines)}.",
+        "If a line rises to the end, nothing limits the weights; if it levels off, selection or decay does.",
     )]  # fmt: skip
 
 
 def _alike(subject: Subject) -> Picture | None:
-    """Draw how alike networks are, and the kinds they fall into, layer by layer."""
+    """Draw the similarity and clusters of networks, layer by layer."""
     assert subject.run is not None
     rows = [record for record in subject.run.records if _lists(record)]
     count = len(rows[-1]["similarity"]) if rows else 0
@@ -179,12 +179,12 @@ def _alike(subject: Subject) -> Picture | None:
     )
     return Picture(
         "similarity", png_of(figure), f"Mean cosine of two networks' weights, and clusters, by generation: {ends}.",
-        "A cosine near 1, and one cluster, say that all networks of the population are one kind in that layer.",
+        "A cosine near 1 and one cluster mean that all networks of the population are alike in that layer.",
     )  # fmt: skip
 
 
 def _lists(record: dict[str, Any]) -> bool:
-    """Whether a record has, of each layer, a cosine and how many clusters there are."""
+    """Return whether a record has a cosine and a number of clusters for each layer."""
     cosines, counts = record.get("similarity"), record.get("clusters")
     return (
         isinstance(cosines, list)
@@ -196,7 +196,7 @@ def _lists(record: dict[str, Any]) -> bool:
 
 
 def _layer_names(subject: Subject, count: int) -> list[str]:
-    """Return the layers' names, counted from 0 as everywhere on a page; their numbers where a model has others."""
+    """Return the layers' names, counted from 0 as everywhere on a page; only numbers if they do not match the model."""
     try:
         names = list(layer_slices(subject.model.network, first=0))
     except GenregError:

@@ -1,4 +1,4 @@
-"""Samples of a search for a generator: what it draws, how that came about, and how the population did."""
+"""Samples of a search for a generator: its images, their development, and the health of the population."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AT_CHECKPOINTS = ("fcd", "coverage", "tvd", "modes", "confident", "critic")
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show images of a search's generator; nothing of anything else."""
+    """Show images of a search's generator; None for other subjects."""
     search = subject.search
     if search is None or search.config.kind != "gan":
         return None
@@ -42,12 +42,12 @@ def section(subject: Subject) -> Shown | None:
     if images is None:
         return None
     judge = search.notes.get("judge")
-    said = f"{SHOWN} images that nobody drew, of the noise of seed 0."
+    said = f"{SHOWN} generated images, from the noise of seed 0."
     if judge:
         said += (
-            f" They are measured by judge {judge}, a classifier of such images that is right about "
-            f"{100 * search.notes['judge_accuracy']:.1f} % of those held out: its figures are to be compared with one "
-            "another alone, never with those of other papers."
+            f" They are measured by judge {judge}, a classifier of such images with an accuracy of "
+            f"{100 * search.notes['judge_accuracy']:.1f} % on those held out: its figures can be compared only with "
+            "each other, not with those of publications."
         )
     parts: list[Picture | Table] = [_sheet("samples", list(images), generator.grouped, "Images of the generator.")]
     growth = search.growth()
@@ -66,7 +66,7 @@ def _sheet(name: str, images: Sequence[Any], columns: int, caption: str) -> Pict
 
 
 def _course(growth: Growth, generator: Generator) -> list[Picture | Table]:
-    """Return sheets of the same noise at each checkpoint of the winner's training, and its measures there."""
+    """Return a sheet of the same noise at each checkpoint of the winner's training, and the measures there."""
     maps = growth.sheets.reshape(*growth.sheets.shape[:2], *generator.shape) / np.float32(255)
     rows = [pictures_of(sheet[:COLUMNS], generator.shape) for sheet in maps]
     images = [image for row in rows if row is not None for image in row]
@@ -76,12 +76,12 @@ def _course(growth: Growth, generator: Generator) -> list[Picture | Table]:
     ]
     return [
         _sheet("growth", images, COLUMNS, "The same noise at each checkpoint of the winner's training, from the top."),
-        Table(("checkpoint", *AT_CHECKPOINTS), table, "its measures there, by real images that nobody learned from"),
+        Table(("checkpoint", *AT_CHECKPOINTS), table, "measures there, by real images that were not learned from"),
     ]
 
 
 def _beside_the_floor(finals: Sequence[dict[str, float]], floor: dict[str, float]) -> Table:
-    """Return what the winner's trainings reach beside real images of the test split, and the floor."""
+    """Return the measures of the winner's trainings against real images of the test split, and the floor."""
     rows = [
         (
             name,
@@ -95,12 +95,12 @@ def _beside_the_floor(finals: Sequence[dict[str, float]], floor: dict[str, float
     return Table(
         ("measure", *trainings, "real images"),
         rows,
-        "beside the test split; of real images, those of the select split beside the search split",
+        "compared with the test split; for real images, the select split compared with the search split",
     )
 
 
 def _generations(search: StoredSearch) -> Table:
-    """Return how healthy each generation was, at the lowest rung."""
+    """Return the health of each generation at the lowest rung."""
     first = [trial for trial in search.trials if trial.rung == 0]
     rows = []
     for start in range(0, len(first), search.config.population):
@@ -117,4 +117,4 @@ def _generations(search: StoredSearch) -> Table:
             )
         )  # fmt: skip
     head = ("generation", "individuals", "removed", "infeasible", "healthy", "median fcd", "best fcd")
-    return Table(head, rows, "the population at its lowest rung; why some were removed is in the table of the search")
+    return Table(head, rows, "the population at its lowest rung; the table of the search says why some were removed")

@@ -1,6 +1,6 @@
-"""Scores: lowest, mean and highest of each generation of a run on a score of one's own, below the best ever.
+"""Scores: lowest, mean and highest of each generation of a run on a custom score, and the best ever.
 
-Of a strategy that adapts its step, as cma-es does, that is drawn below them.
+For a strategy that adapts its step size, such as cma-es, that is drawn below.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from genreg_np.runs.stored import Record
 
 TITLE = "Scores"
 NAMES = ("fitness_minimum", "fitness_mean", "fitness_maximum")
-TOLD = 5  # generations of the table, evenly spread
+TOLD = 5  # generations in the table, evenly spread
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show the scores of a run on a score of one's own; nothing of a model alone, or where records have none."""
+    """Show the scores of a run on a custom score; None for a model alone, or if records have none."""
     if subject.run is None or not subject.is_own:
         return None
     records = subject.run.records
     told = [record for record in records if all(is_number(record.get(name)) for name in NAMES)]
     perfect = perfect_since(records)
     if not told:
-        said = "Not one generation had a finite score, all were +inf." if perfect is not None else ""
+        said = "No generation had a finite score, all were +inf." if perfect is not None else ""
         return Shown(TITLE, said) if said else None
     parts: list[Picture | Table] = [_table(records, told)]
     if len(told) > 1:
@@ -38,14 +38,14 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return NO_RECORDS if subject.is_own and subject.run is not None and not subject.run.records else ""
 
 
 def _words(records: Sequence[Record], told: Sequence[Record]) -> str:
-    """Return in a sentence how the mean went."""
+    """Return a sentence on the course of the mean."""
     if len(records) == 1:
-        return "There was a single generation, and so there is no curve."
+        return "There was a single generation, so there is no curve."
     first, last = told[0], told[-1]
     means = [shown(record["fitness_mean"]) for record in (first, last)]
     said = (
@@ -57,7 +57,7 @@ def _words(records: Sequence[Record], told: Sequence[Record]) -> str:
 
 
 def _table(records: Sequence[Record], told: Sequence[Record]) -> Table:
-    """Return the scores of some generations, and of how many genomes they were infinite or no numbers, if of any."""
+    """Return the scores of some generations, and the numbers of infinite and invalid ones, if any."""
     columns = {"lowest": NAMES[0], "mean": NAMES[1], "highest": NAMES[2], "deviation": "fitness_deviation"}
     others = {"+inf": "fitness_infinite", "NaN, -inf": "fitness_invalid"}
     columns |= {what: name for what, name in others.items() if any(_known(record, name) for record in records)}
@@ -74,7 +74,7 @@ def _known(record: Record, name: str) -> float | None:
 
 
 def band_of(told: Sequence[Record]) -> tuple[list[int], list[float], list[float]]:
-    """Return generations, lowest and highest scores, of neighbours the lowest and the highest, where there are many."""
+    """Return generations, lowest and highest scores; neighbours are combined if there are many."""
     (generations, low), (_, high) = (
         thinned(line_of(told, name), of) for name, of in ((NAMES[0], min), (NAMES[2], max))
     )
@@ -82,7 +82,7 @@ def band_of(told: Sequence[Record]) -> tuple[list[int], list[float], list[float]
 
 
 def _picture(records: Sequence[Record], told: Sequence[Record], perfect: int | None, again: bool) -> Picture:
-    """Draw a band from the lowest to the highest, the mean, the best ever, and what else the strategy records."""
+    """Draw a band from the lowest to the highest, the mean, the best ever, and the step size if recorded."""
     generations, low, high = band_of(told)
     mean, best, step = thinned(line_of(told, NAMES[1])), best_line(records), thinned(line_of(records, "sigma"))
     figure = new_figure(height=4.8 if len(step[1]) > 1 else 3.6)
@@ -114,7 +114,7 @@ def _picture(records: Sequence[Record], told: Sequence[Record], perfect: int | N
 
 
 def draw_best(panel: Any, best: Line, end: int, colour: str, label: str, dash: str = "-") -> None:
-    """Draw the best ever as steps, up to a generation; nothing where it was never finite."""
+    """Draw the best ever as steps, up to a generation; nothing if it was never finite."""
     generations, values = thinned(best, lambda some: some[-1])
     if not values:
         return
@@ -125,7 +125,7 @@ def draw_best(panel: Any, best: Line, end: int, colour: str, label: str, dash: s
 
 
 def _says(told: Sequence[Record], best: Line, step: Line, perfect: int | None) -> str:
-    """Return what is seen on the picture."""
+    """Return the alternative text of the picture."""
     first, last = (
         f"{shown(record[NAMES[0]])} to {shown(record[NAMES[2]])}, mean {shown(record[NAMES[1]])}"
         for record in (told[0], told[-1])
@@ -144,10 +144,10 @@ def _caption(scale: Scale, step: Line, perfect: int | None, again: bool) -> str:
     """Return how to read the picture."""
     parts = [
         "The best ever can only rise; where band and mean come near it, genomes have become alike.",
-        "Scores above it did not hold when they were taken again." if again else "",
+        "Scores above it were not confirmed when taken again." if again else "",
         scale.words,
-        "From the dotted line on the best ever is +inf." if perfect is not None else "",
-        "Below: how far genomes are drawn from their mean; it falls as the search closes in."
+        "From the dotted line on, the best ever is +inf." if perfect is not None else "",
+        "Below: how far genomes are spread around their mean; it falls as the search converges."
         if len(step[1]) > 1
         else "",
     ]

@@ -1,4 +1,4 @@
-"""Settings of a run on a score of one's own, as far as they bear on it, and what was changed in mid-run."""
+"""The relevant settings of a run on a custom score, and what was changed during the run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from genreg_np.report.subject import Subject
 from genreg_np.strategies import strategy_class
 
 TITLE = "Settings"
-OF_DATA = (  # settings that a score of one's own takes the place of
+OF_DATA = (  # settings that a custom score replaces
     "fitness", "prediction", "correct_reward", "wrong_penalty", "batch_size", "images_per_class", "final_images",
 )  # fmt: skip
-MOST_CHANGES, MOST_FACTS = 30, 20  # that are told
+MOST_CHANGES, MOST_FACTS = 30, 20  # shown
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show the settings; nothing of what was judged by a dataset, or where none are known."""
+    """Show the settings; None for runs judged by a dataset, or if none are known."""
     if not subject.is_own:
         return None
     given = subject.model.training.get("config") if subject.run is None else subject.run.config.to_dict()
@@ -39,14 +39,14 @@ def section(subject: Subject) -> Shown | None:
             (f"{one['generation']:,}", *(_text(one[name]) for name in ("setting", "old", "new")))
             for one in changes[:MOST_CHANGES]
         ]
-        parts.append(Table(("after generation", "setting", "before", "then"), told, "changed in mid-run"))
+        parts.append(Table(("after generation", "setting", "before", "then"), told, "changed during the run"))
     more = len(changes) - MOST_CHANGES
-    words = f"{more:,} more changes were made in mid-run." if more > 0 else ""
+    words = f"{more:,} more changes were made during the run." if more > 0 else ""
     return Shown(TITLE, words, parts)
 
 
 def _rows(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the settings of the strategy; a model may tell anything."""
+    """Return the settings of the strategy from a config that may contain anything."""
     try:
         options = strategy_class(str(config.get("strategy"))).Options
     except UsageError:

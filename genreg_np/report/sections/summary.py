@@ -1,4 +1,4 @@
-"""Summary: what was trained on what, how, and what it came to."""
+"""Summary: the model, its training and data, and the result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from genreg_np.report.subject import Subject
 ENDED = {
     "generations": "all generations were done",
     "target": "its target was reached",
-    "patience": "nothing better came for as long as its patience was",
+    "patience": "its patience ran out without an improvement",
     "budget": "its time was up",
     "stopped": "it was stopped",
     "interrupted": "it was interrupted",
@@ -23,7 +23,7 @@ MOST_NAMES = 12  # of outputs
 
 
 def section(subject: Subject) -> Shown:
-    """Show the facts of a model, and of its run where there is one."""
+    """Show the facts about a model, and about its run if there is one."""
     model, training = subject.model, subject.model.training
     found, config = (_mapping(training.get(name)) for name in ("accuracies", "config"))
     rows = [("score", name)] if subject.is_own and (name := OwnScore.of(subject).name) else []
@@ -32,7 +32,7 @@ def section(subject: Subject) -> Shown:
         known = {name: value for name, value in _mapping(accuracies).items() if isinstance(value, float)}
         if known:
             each = (f"{'' if len(known) == 1 else f'{name} '}{100 * value:.2f} %" for name, value in known.items())
-            rows.append((f"{split}, before it became 8 bits" if model.is_int8 else split, ", ".join(each)))
+            rows.append((f"{split}, before conversion to 8 bits" if model.is_int8 else split, ", ".join(each)))
     for name, value in (
         ("method", training.get("method")),
         ("data", config.get("dataset")),
@@ -58,7 +58,7 @@ def section(subject: Subject) -> Shown:
         what = (
             "Classes, errors" if subject.model.class_names else "Predictions" if subject.model.value_names else "Copies"
         )
-        words = f"{what} and hidden values below are those of {count:,} inputs, the {subject.split_name} split."
+        words = f"{what} and hidden values below are for the {count:,} inputs of the {subject.split_name} split."
     return Shown("Summary", words, [Table(("", ""), rows)])
 
 
@@ -69,18 +69,16 @@ def _gives(model: Model) -> str:
 
 
 def _saved(subject: Subject) -> str | None:
-    """Return which of several candidates is saved, in words; None where there is but one."""
+    """Return which of several candidates is saved, in words; None if there is only one."""
     training = subject.model.training
     genome, validation = training.get("genome"), _mapping(_mapping(training.get("accuracies")).get("validation"))
     if not isinstance(genome, str) or len(validation) < 2:
         return None
-    return {"best": "best: the most trusted one", "consensus": "consensus: the survivors' mean weights"}.get(
-        genome, genome
-    )
+    return {"best": "best: the most trusted", "consensus": "consensus: the survivors' mean weights"}.get(genome, genome)
 
 
 def _ended(why: Any) -> str:
-    """Return in words why a run ended."""
+    """Return why a run ended, in words."""
     return ENDED[why] if isinstance(why, str) and why in ENDED else str(why)
 
 
@@ -89,7 +87,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _network(subject: Subject) -> str:
-    """Return the network in words; of a model of 8-bit integers its kinds of layers."""
+    """Return the network in words; for a model of 8-bit integers, its kinds of layers."""
     if subject.model.is_int8:
         return ", ".join(layer["kind"] for layer in subject.model.header["network"]["layers"])
     return subject.model.network.describe()

@@ -1,13 +1,13 @@
-"""Units: how much of the time those of each hidden layer are saturated, which never change, how many states they have.
+"""Units: how often those of each hidden layer are saturated, which never change, and how many states they have.
 
-    saturated     |h| > .95 of tanh and sign; of sigmoid and step |2 h - 1| > .95
-    at rest       h <= 0, of all other activations: what relu gives where it is not active
-    dead          h is the same, to a millionth, for all inputs that are shown
-    patterns      how many different ones h > 0 (of sigmoid and step h > .5) a layer has over the inputs; of k units
-                  there are at most 2^k
+    saturated     |h| > .95 for tanh and sign; |2 h - 1| > .95 for sigmoid and step
+    at rest       h <= 0 for all other activations, as of an inactive relu
+    dead          h is the same, to a millionth, for all inputs shown
+    patterns      number of distinct patterns h > 0 (h > .5 for sigmoid and step) of a layer over the inputs; with k
+                  units there are at most 2^k
 
-A unit that is always saturated is a switch: a layer of k such units has 2^k states and no more, and what comes after it
-sees nothing else. Of maps a unit is a channel: its share is over all its places; patterns are of the values one by one.
+A unit that is always saturated is a switch: a layer of k such units has at most 2^k states, and later layers see
+nothing else. In maps, a unit is a channel: its share is over all its places; patterns are of individual values.
 
 Shapes: n inputs, C units or channels.
 """
@@ -29,16 +29,16 @@ TITLE = "Hidden units"
 SATURATED = 0.95
 SAME = 1e-6
 SIGNED, UNSIGNED = ("tanh", "sign"), ("sigmoid", "step")  # the bounded activations: -1 .. 1, and 0 .. 1
-MOST_SHOWN = 4  # layers in words and in the picture: the table has all
+MOST_SHOWN = 4  # layers in words and in the picture; the table has all
 
 
 @dataclass(frozen=True)
 class Units:
-    """What is measured of a layer."""
+    """The measures of a layer."""
 
-    shares: NDArray[np.float64]  # (C,) of the inputs, and places, at which each is saturated, or at rest
+    shares: NDArray[np.float64]  # (C,) of the inputs, and places, at which each is saturated or at rest
     dead: int
-    codes: int  # different ones
+    codes: int  # distinct patterns
     inputs: int  # n
     size: float  # mean |h|
 
@@ -63,7 +63,7 @@ class Units:
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show the hidden layers that learned; nothing of a linear head, or without data."""
+    """Show the trainable hidden layers; None for a linear head, or without data."""
     layers = [hidden for hidden in subject.hidden if hidden.learned and len(hidden.values)]
     if not layers:
         return None
@@ -73,7 +73,7 @@ def section(subject: Subject) -> Shown | None:
     table = Table(
         head,
         rows,
-        f"over {measured[0].inputs:,} inputs; patterns: different sets of units that are high (h > 0; sigmoid: 0.5)",
+        f"over {measured[0].inputs:,} inputs; patterns: distinct sets of units that are high (h > 0; sigmoid: 0.5)",
     )
     shown = spread_out(len(layers), MOST_SHOWN)
     layers, measured = [layers[number] for number in shown], [measured[number] for number in shown]
@@ -82,7 +82,7 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     if not has_hidden(subject.model):
         return ""
     return LEFT_OUT if subject.dataset is not None and not subject.hidden else subject.lacks_data
@@ -108,13 +108,13 @@ def _row(hidden: Hidden, found: Units) -> tuple[str, ...]:
 
 
 def _words(hidden: Hidden, found: Units) -> str:
-    """Return a sentence or two of a layer."""
+    """Return a sentence or two on a layer."""
     share, units = 100 * found.shares.mean(), len(found.shares)
     channels = "channels" if hidden.values.shape[1] > units else "units"
     said = f"{hidden.name.capitalize()}: its {channels} are {_counted(hidden)} {share:.0f} % of the time"
     if _bounded(hidden) and share > 90 and found.inputs >= LEAST:
-        said += ", so that they work as switches"
-    said += f"; {found.inputs:,} inputs give {found.codes:,} different patterns of which units are high."
+        said += ", so they work as switches"
+    said += f"; {found.inputs:,} inputs give {found.codes:,} distinct patterns of high units."
     if found.dead and found.inputs >= LEAST:
         said += f" {found.dead:,} of {units:,} {channels} never change{'s' if found.dead == 1 else ''}."
     return said
@@ -141,5 +141,5 @@ def _picture(layers: list[Hidden], measured: list[Units]) -> Picture:
     return Picture(
         "units", png_of(figure), f"How often each unit is saturated or at rest, sorted. {'; '.join(says)}.",
         "Each unit's share of the inputs, largest first; the dotted line is the mean. A saturated unit is a switch; "
-        "one that is always at 0 or below is never active.",
+        "a unit that is always at 0 or below is never active.",
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """Verdict: what the network confuses, whether it overfits, and why training stopped improving, in a line each.
 
-All of it is of the network that is saved. What may be chance is no finding: see report/chance.py.
+Everything refers to the saved network. Differences that may be chance are not reported: see report/chance.py.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from genreg_np.runs.config import TrainConfig
 
 TITLE = "In short"
 NAMED = 3  # confusions, and classes, that are named
-OFTEN = 2  # times that make a confusion a finding
-HARDLY, ENOUGH = 0.1, 10  # of its inputs that a class is answered, and how many it has to have, to be called missing
-MOSTLY, TOO_OFTEN = 0.5, 2  # of all answers that one class is, and of its own inputs, to be called the usual answer
-SLIGHT = 0.02  # between training and test, below which overfitting is slight
-FEW = 1000  # inputs that a best look can flatter by whole points
-VAGUE = 0.1  # either way, beyond which nothing can be told
-LEARNED = 0.99  # of the training inputs right, from where hardly anything is left to learn from them
-SPENT = 0.25  # of the first step size, below which it explains that nothing changes
-UNKNOWN = 1e-3  # what counts as chance of looks at nobody knows how many inputs
-LATE = 0.75  # of a run, after which what still rose is taken to be rising
+OFTEN = 2  # times a confusion must occur to be reported
+HARDLY, ENOUGH = 0.1, 10  # share of its inputs below which a class is hardly predicted, and the inputs it must have
+MOSTLY, TOO_OFTEN = 0.5, 2  # share of all answers, and multiple of its inputs, above which a class is the usual answer
+SLIGHT = 0.02  # gap between training and test below which overfitting is slight
+FEW = 1000  # inputs below which the best of many evaluations can flatter by whole points
+VAGUE = 0.1  # error beyond which nothing can be said
+LEARNED = 0.99  # of the training inputs right, above which hardly anything is left to learn from them
+SPENT = 0.25  # of the first step size, below which it explains why nothing changes
+UNKNOWN = 1e-3  # chance variation for an unknown number of inputs
+LATE = 0.75  # of a run: what rose after this still rises
 
 
 def section(subject: Subject) -> Shown | None:
-    """Tell the three; nothing of what tells no classes, or where nothing is known, or of which attained.py tells."""
+    """Show these three findings; None if nothing is known, or for runs covered by attained.py."""
     if subject.is_own and subject.dataset is None:
         return None
     rows = [
@@ -49,12 +49,12 @@ def section(subject: Subject) -> Shown | None:
 
 
 def lacks(subject: Subject) -> str:
-    """Return why it is absent though it could be there, or ""."""
+    """Return why the section is absent although it is possible, or ""."""
     return subject.lacks_classes
 
 
 def confused(subject: Subject) -> str:
-    """Return the largest confusions, and classes that are hardly ever answered; "" without classes or data."""
+    """Return the largest confusions, and classes that are hardly ever predicted; "" without classes or data."""
     if not subject.is_counted:
         return ""
     confusion, names = subject.evaluation.confusion, written(subject.model.class_names)
@@ -67,23 +67,23 @@ def confused(subject: Subject) -> str:
     said = ", ".join(
         f"{names[true]} taken for {names[other]} ({times:,} of {totals[true]:,})" for true, other, times in pairs
     )
-    said = f"{said}; {wrong}." if said else f"nothing twice; {wrong}, each in a way of its own."
+    said = f"{said}; {wrong}." if said else f"nothing twice; {wrong}, each differently."
     missing = [place for place in np.argsort(-totals, kind="stable") if totals[place] >= ENOUGH]
     missing = [place for place in missing if answers[place] < HARDLY * totals[place]]
     if missing:
         some = ", ".join(
-            f"{names[place]} ({_times(answers[place])}, {totals[place]:,} are it)" for place in missing[:NAMED]
+            f"{names[place]} ({_times(answers[place])}, for {totals[place]:,} inputs)" for place in missing[:NAMED]
         )
         more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        said += f" It hardly ever answers {some}{more}."
+        said += f" It hardly ever predicts {some}{more}."
     usual = int(answers.argmax())
     if answers[usual] > max(ENOUGH, MOSTLY * count) and answers[usual] > TOO_OFTEN * totals[usual]:
-        said += f" It answers {names[usual]} {_times(answers[usual])}, {totals[usual]:,} are it."
+        said += f" It predicts {names[usual]} {_times(answers[usual])}, for {totals[usual]:,} inputs."
     return said
 
 
 def overfits(subject: Subject) -> str:
-    """Return whether more of the training inputs are right than of others; "" without classes or data."""
+    """Return whether accuracy on training inputs is higher than on others; "" without classes or data."""
     shares = subject.shares
     held = next((name for name in ("test", "validation") if name in shares), "")
     if not held:
@@ -94,7 +94,7 @@ def overfits(subject: Subject) -> str:
 
 
 def _gap(subject: Subject, held: str) -> str:
-    """Return in a word or two whether there is a gap."""
+    """Return in a few words whether there is a gap."""
     shares, data = subject.shares, subject.dataset
     assert data is not None
     if not subject.learned_from:
@@ -108,12 +108,12 @@ def _gap(subject: Subject, held: str) -> str:
         points = f"{held} is {100 * gap:.1f} points below training"
         return f"yes, {points}" if gap > SLIGHT else f"hardly, {points}"
     if chance > VAGUE:
-        return f"cannot be told (of {shares[held].count:,} {held} inputs {100 * chance:.0f} points may be chance)"
+        return f"cannot be told (with {shares[held].count:,} {held} inputs, {100 * chance:.0f} points may be chance)"
     return "not seen"
 
 
 def _luck(subject: Subject) -> list[str]:
-    """Return in a sentence how validation comes to be better than test, where it clearly is."""
+    """Return a sentence on why validation is better than test, if it clearly is."""
     shares = subject.shares
     if not {"validation", "test"} <= set(shares):
         return []
@@ -123,12 +123,12 @@ def _luck(subject: Subject) -> list[str]:
     looks = len(_validation(subject)[0])
     if looks > 1 and "generation" in subject.model.training:
         few = "only " if chosen.count < FEW else ""
-        return [f"Validation is the best of {looks:,} looks at {few}{chosen.count:,} inputs, and flatters: go by test."]
+        return [f"Validation is the best of {looks:,} looks at {few}{chosen.count:,} inputs, so too good: go by test."]
     return ["Test is clearly below validation: go by test."]
 
 
 def _guessing(subject: Subject, held: str) -> list[str]:
-    """Return in a sentence that the model is not clearly better than one answer to all, where it is not."""
+    """Return a sentence if the model is not clearly better than a constant answer."""
     share = subject.shares[held]
     labels = subject.labels if held == subject.split_name else subject.counted_as(subject.dataset.split(held).labels)  # type: ignore[union-attr]
     counts = np.bincount(labels, minlength=len(subject.model.class_names))
@@ -140,14 +140,14 @@ def _guessing(subject: Subject, held: str) -> list[str]:
 
 
 def _validation(subject: Subject) -> Line:
-    """Return what looks at the validation split saw of the genome that is saved."""
+    """Return the validation accuracies of the saved genome by generation."""
     if subject.run is None or "validation" in subject.run.config.spent:
         return [], []
     return line_of(subject.run.records, subject.recorded_as("validation_accuracy"))
 
 
 def stopped(subject: Subject) -> str:
-    """Return since when validation no longer rises beyond chance, and why; "" of a model alone, or without looks."""
+    """Return since when validation has not risen beyond chance, and why; "" for a model alone, or without records."""
     run, (generations, values) = subject.run, _validation(subject)
     if run is None or not values:
         return ""
@@ -183,7 +183,7 @@ def _rising(gain: float) -> str:
 
 
 def _ended(subject: Subject) -> str:
-    """Return in a sentence what ended a run early, or ""."""
+    """Return a sentence on what ended a run early, or ""."""
     assert subject.run is not None
     notes, config = subject.run.notes, subject.run.config
     done, budget = subject.model.training.get("generations"), notes.get("budget_seconds")
@@ -195,7 +195,7 @@ def _ended(subject: Subject) -> str:
 
 
 def _why(subject: Subject, start: int) -> str:
-    """Return in a sentence why validation stays where it is from a generation on."""
+    """Return a sentence on why validation no longer changes after a generation."""
     assert subject.run is not None
     run, train = subject.run, subject.shares.get("train")
     if train is not None and train.value >= LEARNED:
@@ -203,13 +203,13 @@ def _why(subject: Subject, start: int) -> str:
         left = "nothing" if train.right == train.count else "hardly anything"
         return (
             f"{which} {train.count:,} training inputs that were counted are right: {left} is left to learn from them. "
-            "More inputs, or varied ones, may help."
+            "More inputs, or augmented ones, may help."
         )
     plan = planned(run.config)
     if plan is not None and (share := plan[1](start / run.config.generations)) <= SPENT:
         return (
             f"The {plan[0]} had fallen to {100 * share:.0f} % of the first by then, as planned: a longer run, in which "
-            "it falls later, may gain more."
+            "it falls more slowly, may gain more."
         )
     generations, training = training_of(run)
     later = [value for generation, value in zip(generations, training, strict=True) if generation >= start]
@@ -218,16 +218,16 @@ def _why(subject: Subject, start: int) -> str:
     if not (gain := rises(later)):
         return (
             "Accuracy in training does not rise either: changes of this size find nothing better. Another step size or "
-            "population, or a larger network, may."
+            "population size, or a larger network, may."
         )
     still = f"Accuracy in training still rose, by {100 * gain:.1f} points in the last quarter of that time"
     if overfits(subject).startswith(("yes", "hardly")):
         return f"{still}: what it still learns holds for training inputs only. More inputs or weight_decay may help."
-    return f"{still}, which so few validation inputs do not show: a longer run may gain more."
+    return f"{still}, which so few validation inputs cannot show: a longer run may gain more."
 
 
 def planned(config: TrainConfig) -> tuple[str, Callable[[float], float]] | None:
-    """Return what a run makes smaller as planned, and its share of the first after a fraction of the run, or None."""
+    """Return what a run reduces by plan, and the remaining share as a function of the fraction done; or None."""
     options = config.options
     if getattr(options, "annealing", "none") == "linear":
         return "step size", lambda done: 1 - min(1.0, done)

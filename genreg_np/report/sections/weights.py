@@ -1,6 +1,6 @@
-"""Weights: what the first units see: filters, or the weights of pixels as pictures; of a small table a map of columns.
+"""Weights: what the first units see: filters or the weights of pixels as pictures, or a map of a small table's columns.
 
-What stands between the input and the weights may move pixels, or scale them, but must leave a picture.
+Layers between the input and the weights may move or scale pixels, but must preserve the picture.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from genreg_np.report.shown import SMALL, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, from_channels, pictures_of
 
-MOST_UNITS = 64  # of a picture: those of the largest weights
-FEW_UNITS = 16  # where they are mostly grain: more of it tells no more
+MOST_UNITS = 64  # of a picture: those with the largest weights
+FEW_UNITS = 16  # if they are mostly noise, which more pictures would only repeat
 MOST_COLUMNS = 40  # of a table whose weights are shown
 MOST_PARTS = 6
-PASSING = ("levels", "deskew", "standardise")  # what leaves a picture a picture
+PASSING = ("levels", "deskew", "standardise")  # layers that preserve a picture
 DENSE = ("dense", "project")
 NESTING = ("branches", "concatenate")
-CANCEL = "what they like and dislike nearly cancels"
-GRAINY, SMOOTH = 0.2, 0.5  # how alike neighbours are
+CANCEL = "their positive and negative weights nearly cancel"
+GRAINY, SMOOTH = 0.2, 0.5  # correlation of neighbours
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the units of a layer see."""
+    """The input weights of a layer's units."""
 
     where: str  # "layer 0, detectors"
     kind: str  # of the layer
@@ -41,19 +41,19 @@ class Seen:
 
     @property
     def noun(self) -> str:
-        """What a unit is called."""
+        """The word for a unit."""
         return "output" if self.is_last else "unit" if self.kind in DENSE else "filter"
 
     @property
     def pictures(self) -> NDArray[np.float64] | None:
-        """The weights as grey pictures (U, H, W) or pictures in colour (U, H, W, 3); None of what sees none."""
+        """The weights as grey pictures (U, H, W) or colour pictures (U, H, W, 3); None for other inputs."""
         if self.kind in DENSE:
             return pictures_of(self.weights, self.weights.shape[1:])
         return from_channels(self.weights) if self.weights.ndim == 4 else self.weights
 
 
 def section(subject: Subject) -> Shown | None:
-    """Show what the first layer sees; nothing where that is no picture, and no small table either."""
+    """Show what the first layer sees; None if that is neither a picture nor a small table."""
     found = list(seen_by(subject.model.header["network"]["layers"], subject.model.arrays, subject.model.input_shape))
     found = [one for one in found if np.isfinite(one.weights).all() and one.weights.any()][:MOST_PARTS]
     words, parts = _filters_in_words([one for one in found if one.noun == "filter"]), []
@@ -73,18 +73,18 @@ def seen_by(
     layers: Sequence[dict[str, Any]], arrays: Mapping[str, NDArray[np.generic]], shape: tuple[int, ...],
     where: str = "layers", is_whole: bool = True,
 ) -> Iterator[Seen]:  # fmt: skip
-    """Yield what the first layers of weights of a stack see, where their input is still as it came.
+    """Yield the input weights of a stack's first layers, if they see the input itself.
 
     Parameters
     ----------
     layers, arrays
-        As a model's header describes them, and its arrays.
+        From a model's header, and its arrays.
     shape : tuple of int
-        Of an input.
+        Shape of an input.
     where : str
-        Of the stack among the arrays.
+        Prefix of the stack's arrays.
     is_whole : bool
-        Whether what the stack gives are the model's outputs.
+        Whether the outputs of the stack are the model's.
     """
     for index, layer in enumerate(layers):
         kind, at = layer["kind"], f"{where}.{index}"
@@ -106,12 +106,12 @@ def seen_by(
 
 
 def strongest(weights: NDArray[np.float64]) -> list[int]:
-    """Return which units (U, ...) are shown: those of the largest norm, that one first."""
+    """Return the units (U, ...) that are shown: those with the largest norms, in order."""
     return [int(place) for place in np.argsort(-_norms(weights), kind="stable")[:MOST_UNITS]]
 
 
 def alikeness(pictures: NDArray[np.float64]) -> float:
-    """Return the correlation of weights of pixels (U, H, W[, 3]) that lie side by side or one above the other."""
+    """Return the correlation of weights of horizontally or vertically adjacent pixels (U, H, W[, 3])."""
     pairs = [(pictures[:, :, :-1], pictures[:, :, 1:]), (pictures[:, :-1], pictures[:, 1:])]
     one, other = (np.concatenate([pair[side].ravel() for pair in pairs]) for side in (0, 1))
     if not (one.std() and other.std()):
@@ -120,7 +120,7 @@ def alikeness(pictures: NDArray[np.float64]) -> float:
 
 
 def _filters_in_words(found: Sequence[Seen]) -> list[str]:
-    """Return in a sentence for each kind of layer whether its filters see brightness or differences."""
+    """Return a sentence for each kind of layer on whether its filters see brightness or differences."""
     said = []
     for kind in dict.fromkeys(one.kind for one in found):
         layers = [one for one in found if one.kind == kind]
@@ -132,9 +132,9 @@ def _filters_in_words(found: Sequence[Seen]) -> list[str]:
         others = (
             f"all of them see differences ({CANCEL})"
             if even == count
-            else f"{even:,} of them see differences ({CANCEL}), the others brightness, too"
+            else f"{even:,} of them see differences ({CANCEL}), the others also brightness"
             if even
-            else "all of them see brightness, none differences alone"
+            else "all of them see brightness, none only differences"
         )
         said.append(
             f"The {count:,} filters of layer{'s' if len(layers) > 1 else ''} {numbers} ({kind}) see {sides} pixels "
@@ -150,7 +150,7 @@ def _joined(texts: Iterable[str]) -> str:
 
 
 def in_words(one: Seen, pictures: NDArray[np.float64]) -> str:
-    """Return what pictures of units that see all pixels come to: whether they are grain."""
+    """Return a sentence on pictures of units that see all pixels: whether they are noise."""
     count = len(one.weights)
     alike = alikeness(pictures)
     if math.isnan(alike):
@@ -158,9 +158,9 @@ def in_words(one: Seen, pictures: NDArray[np.float64]) -> str:
     verdict = (
         "they form smooth shapes"
         if alike >= SMOOTH
-        else "they are mostly grain"
+        else "they are mostly noise"
         if alike < GRAINY
-        else "shapes in grain"
+        else "they form noisy shapes"
     )
     return (
         f"The {count:,} {one.noun}s of {one.where} see every pixel; weights of neighbouring pixels correlate by "
@@ -174,7 +174,7 @@ def _norms(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _pictures(one: Seen, pictures: NDArray[np.float64], name: str, class_names: Sequence[str]) -> Picture:
-    """Draw what units see: outputs in the order of the classes, others by their norm."""
+    """Draw the input weights of units: outputs in the order of the classes, others by norm."""
     count, norms = len(one.weights), _norms(one.weights)
     named = one.is_last and len(class_names) == count <= MOST_UNITS
     order = list(range(count)) if named else strongest(one.weights)
@@ -187,11 +187,11 @@ def _pictures(one: Seen, pictures: NDArray[np.float64], name: str, class_names: 
     largest = float(sizes.max()) or 1.0
     if in_colour:
         shown = 0.5 + 0.5 * shown / np.maximum(sizes.max(axis=(1, 2, 3), keepdims=True), 1e-30)
-        how = "brighter than grey speaks for it, darker against it, each colour by itself; grey does not count"
+        how = "brighter than grey is positive, darker is negative, for each colour separately; grey is near 0"
     else:
         largest = float(np.quantile(sizes, 0.995)) or largest
         shown = 0.5 + 0.5 * shown / largest
-        how = "white pixels speak for it, black ones against it, grey ones do not count"
+        how = "white is positive, black is negative, grey is near 0"
     columns = min(8, max(4, math.ceil(math.sqrt(len(order)))))
     legend = None if in_colour else (f"-{largest:.3g}", "0", f"+{largest:.3g}")
     kind = f"{one.noun}s of {one.where}"
@@ -210,7 +210,7 @@ def _pictures(one: Seen, pictures: NDArray[np.float64], name: str, class_names: 
 
 
 def _columns(one: Seen, name: str, subject: Subject) -> Picture:
-    """Draw the weights of a table's columns, a row each, a column for each unit."""
+    """Draw the weights of a table's columns as rows, with a column for each unit."""
     count, order = len(one.weights), strongest(one.weights)
     named = one.is_last and len(subject.model.class_names) == count <= MOST_UNITS
     order = list(range(count)) if named else order
@@ -233,15 +233,14 @@ def _columns(one: Seen, name: str, subject: Subject) -> Picture:
         name, png_of(figure, 64),
         f"Weights of {len(names)} {_input_word(subject)}s in {len(order)} of {count:,} {one.noun}s. "
         f"Mean size: {strongest_columns}.",
-        f"A row for each {whole}, a column for each {one.noun}: white speaks for it, black against it, "
-        "grey does not count.",
+        f"A row for each {whole}, a column for each {one.noun}: white is positive, black is negative, grey is near 0.",
     )  # fmt: skip
 
 
 def _columns_in_words(one: Seen, subject: Subject) -> str:
-    """Return in a sentence which columns' weights have grown most since the start, where that is known.
+    """Return a sentence on which columns' weights have grown most since the start, if that is known.
 
-    The mean size of n random weights is uncertain by about 0.6 / sqrt(n) of itself, and a quotient of two by more.
+    The mean size of n random weights has a relative error of about 0.6 / sqrt(n), and a quotient of two a larger one.
     """
     start = first_weights(subject)
     if start is None or start.shape != one.weights.shape or not np.abs(start).mean(axis=0).all():
@@ -253,16 +252,16 @@ def _columns_in_words(one: Seen, subject: Subject) -> str:
     chance = 4 * 0.6 * math.sqrt(2 / len(one.weights))
     if growth.max() <= (1 + chance) * growth.min():
         whose = f"no {_input_word(subject)}'s weights"
-        return f"In {one.where}, {whose} have grown by more than those of others, beyond chance."
+        return f"In {one.where}, {whose} have grown more than those of others, beyond chance."
     most = ", ".join(f"{names[place]} (x {growth[place]:.2g})" for place in order[:3])
     return (
-        f"Against their size at the start, the weights of {most} are largest in {one.where}, those of "
-        f"{names[order[-1]]} (x {growth[order[-1]]:.2g}) smallest."
+        f"Compared with the start, the weights of {most} have grown most in {one.where}, those of "
+        f"{names[order[-1]]} (x {growth[order[-1]]:.2g}) least."
     )
 
 
 def first_weights(subject: Subject) -> NDArray[np.float64] | None:
-    """Return the weights (O, I) of the first learning layer as they were at the start, or None."""
+    """Return the weights (O, I) of the first trainable layer at the start, or None."""
     if subject.initial is None or not isinstance(subject.model.network.learning[0], Dense):
         return None
     weights = subject.model.network.learning[0].parameters[0]
@@ -270,7 +269,7 @@ def first_weights(subject: Subject) -> NDArray[np.float64] | None:
 
 
 def _by_input_word(one: Seen, subject: Subject) -> list[tuple[str, float]]:
-    """Return columns by the mean size of their weights, the largest first."""
+    """Return columns with the mean size of their weights, the largest first."""
     sizes = np.abs(one.weights).mean(axis=0)
     names = _names(one, subject)
     return [(names[place], float(sizes[place])) for place in np.argsort(-sizes, kind="stable")]
@@ -282,5 +281,5 @@ def _names(one: Seen, subject: Subject) -> list[str]:
 
 
 def _input_word(subject: Subject) -> str:
-    """Return what one of the inputs is called: a column of a table, where there is one."""
+    """Return the word for an input: a column of a table, if there is one."""
     return "input" if subject.is_own and not subject.model.feature_names else "column"

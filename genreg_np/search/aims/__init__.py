@@ -1,4 +1,4 @@
-"""What individuals learn: an aim is a file here, and a line of REGISTRY."""
+"""What individuals learn: an aim is a module of this package with an entry in REGISTRY."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""What an aim is: the loss that individuals follow, what they answer, and what they are judged by.
+"""What an aim is: the loss that individuals minimise, what they predict, and how they are judged.
 
-    loss        of what comes out and what was wanted: layers/loss.py
-    learned     what is to be known of the training images after learning, beside weights; often nothing
-    finished    the network that answers: what learned, and perhaps a layer made of what is known
-    measures    of answers: by names, one of which drives selection
+    loss        of the outputs against what was wanted: layers/loss.py
+    learned     what is computed from the training images after learning, besides the weights; often nothing
+    finished    the network that predicts: the learned one, perhaps with a layer made from what was computed
+    measures    of predictions: by name; one of them drives selection
 
-Shapes: N images, I inputs, V values that come out, K classes, D genes.
+Shapes: N images, I inputs, V outputs, K classes, D genes.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ Known = NDArray[np.float32] | None
 
 
 class Aim(ABC):
-    """An aim."""
+    """What individuals learn."""
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
-    tie: ClassVar[str]  # the metric that decides between equals: the lower the better
-    by_labels: ClassVar[bool] = True  # whether labels are wanted; if not, the images themselves are
+    tie: ClassVar[str]  # the metric that breaks ties: lower is better
+    by_labels: ClassVar[bool] = True  # whether the targets are labels; if not, they are the images themselves
 
     @abstractmethod
     def loss(self, classes: int, smoothing: float) -> Loss:
-        """Return what is followed."""
+        """Return the loss to minimise."""
 
     def learned(self, values: Callable[[NDArray[np.int64]], Float32], labels: NDArray[np.int64], classes: int) -> Known:
-        """Return what is to be known of training images.
+        """Return what is computed from the training images.
 
         Parameters
         ----------
         values : callable
-            values(rows) -> (n, V) what comes out of images, as they are.
+            values(rows) -> (n, V) outputs for images, unaugmented.
         labels : (N,) int64
-            Of the training images.
+            Labels of the training images.
         classes : int
         """
         return None
 
     def finished(self, network: Network, genes: Float32, known: Known) -> tuple[Network, Float32]:
-        """Return the network that answers, and its genes."""
+        """Return the network that predicts, and its genes."""
         return network, genes
 
     def answers(self, values: Float32) -> Float32:
-        """Return what is measured (N, V) of what a finished network gives (N, V)."""
+        """Return the predictions (N, V) to measure, given the outputs (N, V) of a finished network."""
         return values
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Aim(ABC):
         class_names: Sequence[str],
         metric: str,
     ) -> Mapping[str, float]:
-        """Return all metrics, and `metric` where it is of a single class.
+        """Return all metrics, and `metric` if it is of a single class.
 
         Parameters
         ----------

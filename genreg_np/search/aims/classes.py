@@ -1,4 +1,4 @@
-"""The aim `classes`: a value for each class, whose softmax is its probability."""
+"""The aim `classes`: a logit for each class, whose softmax is its probability."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from genreg_np.search.metrics import METRICS
 
 
 class Classes(Aim):
-    """Classes by their logits."""
+    """Classification by logits."""
 
     name = "classes"
     metrics: ClassVar[tuple[str, ...]] = METRICS

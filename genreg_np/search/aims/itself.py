@@ -1,4 +1,4 @@
-"""The aim `itself`: an image comes out as it went in, through a code of few numbers."""
+"""The aim `itself`: reconstruct an image from a short code."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from genreg_np.layers.loss import Loss, least_squares
 from genreg_np.model import Float32
 from genreg_np.search.aims.base import Aim
 
-LEAST_ERROR = 1e-10  # so that the signal-to-noise ratio of a perfect copy is a number
+LEAST_ERROR = 1e-10  # keeps the signal-to-noise ratio of a perfect copy finite
 
 
 class Itself(Aim):
-    """Reconstruction: pixels as they were, by their mean squared error."""
+    """Reconstruction, judged by the mean squared error of pixels."""
 
     name = "itself"
     metrics: ClassVar[tuple[str, ...]] = ("squared-error", "psnr")
@@ -36,11 +36,11 @@ class Itself(Aim):
         class_names: Sequence[str],
         metric: str,
     ) -> Mapping[str, float]:
-        """Return the mean squared error of pixels of 0 .. 1, and the peak signal-to-noise ratio of it in decibels."""
+        """Return the mean squared error of pixels in 0 .. 1, and its peak signal-to-noise ratio in decibels."""
         errors = answers.astype(np.float64) - features
         return {"squared-error": float(np.square(errors).mean()), "psnr": decibels(errors)}
 
 
 def decibels(errors: NDArray[np.floating]) -> float:
-    """Return the peak signal-to-noise ratio of errors of pixels of 0 .. 1, in decibels."""
+    """Return the peak signal-to-noise ratio of errors of pixels in 0 .. 1, in decibels."""
     return -10 * math.log10(max(float(np.square(errors, dtype=np.float64).mean()), LEAST_ERROR))

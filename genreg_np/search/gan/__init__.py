@@ -1,1 +1,1 @@
-"""Generators of images and those who tell theirs from real ones: how a pair learns, and how it is judged."""
+"""Generators of images and discriminators that tell generated from real: how a pair learns and how it is judged."""

@@ -1,16 +1,16 @@
-"""What a pair is selected by: how like its images are, how healthy it is, and how steady both stay.
+"""The fitness of a pair: how realistic its images are, how healthy training is, and how stable both remain.
 
     cost      log fcd + tvd / 2 + (1 - coverage) / 2        at a checkpoint
-    fitness   the median of the last three checkpoints' costs, and how far apart they are; and 100 for each rule below
-              that is broken: the infeasible come after all others, in the order of how many they break
+    fitness   the median of the last three checkpoints' costs plus their range, plus 100 for each broken rule below:
+              infeasible pairs rank after all others, ordered by the number of rules they break
 
-What the losses of the two are is recorded nowhere and rewarded nowhere: they say nothing of images.
+The losses of the two networks are neither recorded nor rewarded: they say nothing about the images.
 
-    rules      all classes occur; coverage is .3 at least, or before 50,000 samples as much less; the discriminator does
-               not win, taking more than 98 % of images that it has not seen for what they are at all of the last three
-               checkpoints; less than 5 % of images are another one again; images are not those that it was trained on
-    removal    at a checkpoint, without waiting for the end: all images are alike; two classes or fewer after a third
-               of the samples; a discriminator that is never wrong, twice in a row; numbers that are none any more
+    rules      all classes occur; coverage is at least .3, or proportionally less before 50,000 samples; the
+               discriminator does not win by being right about more than 98 % of unseen images at all of the last
+               three checkpoints; less than 5 % of images are duplicates; images are not copies of training images
+    removal    at a checkpoint, without waiting for the end: all images are alike; at most two classes after a third of
+               the samples; a discriminator that is never wrong, twice in a row; non-finite numbers
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-METRICS = (  # that can be selected by: of the others neither more nor less is better
+METRICS = (  # that can drive selection: for the others neither more nor less is better
     "fitness", "fcd", "coverage", "tvd", "modes", "confident", "variety", "copies", "duplicates", "violations",
 )  # fmt: skip
 PENALTY = 100.0
-MOST_COST = 99.0  # of a pair that breaks no rule, so that none that breaks one is fitter
+MOST_COST = 99.0  # of a pair that breaks no rule, so that pairs that break one rank lower
 LAST = 3  # checkpoints
-ENOUGH = 50_000  # samples after which nothing is excused
+ENOUGH = 50_000  # samples after which the full coverage is required
 LEAST_COVERAGE, MOST_CRITIC, MOST_DUPLICATES, LEAST_COPYING = 0.3, 0.98, 0.05, 0.5
 MOST_COPIES = 0.05
 ALIKE, FEW_MODES, NEVER_WRONG = 0.02, 2, 0.999
 THIRD = 1 / 3
-LEAST_DISTANCE = 1e-6  # of fcd, so that it has a logarithm
+LEAST_DISTANCE = 1e-6  # a lower bound of fcd, which keeps its logarithm finite
 
 Measures = Mapping[str, float]
 
 
 def cost(measures: Measures) -> float:
-    """Return what images cost at a checkpoint."""
+    """Return the cost of generated images at a checkpoint."""
     likeness = math.log(max(measures["fcd"], LEAST_DISTANCE))
     return likeness + measures["tvd"] / 2 + (1 - measures["coverage"]) / 2
 
 
 def broken(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH) -> list[str]:
-    """Return the rules that are broken at the end of some checkpoints, after so many samples, each in a few words."""
+    """Return the rules that are broken at the last checkpoint, after `samples` samples, each in a few words."""
     last, found = checkpoints[-1], []
     if last["modes"] < classes:
         found.append(f"{last['modes']:.0f} of {classes} classes")
@@ -52,14 +52,14 @@ def broken(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH)
     if min(one["critic"] for one in checkpoints[-LAST:]) > MOST_CRITIC:
         found.append(f"the discriminator wins ({100 * last['critic']:.1f} % right)")
     if last["duplicates"] >= MOST_DUPLICATES:
-        found.append(f"{100 * last['duplicates']:.0f} % of images are another one again")
+        found.append(f"{100 * last['duplicates']:.0f} % of images are duplicates of others")
     if last["copying"] < LEAST_COPYING or last["copies"] >= MOST_COPIES:
-        found.append(f"copies of training images (distance {last['copying']:.2f} of a real one's)")
+        found.append(f"copies of training images (distance {last['copying']:.2f} of that of real images)")
     return found
 
 
 def fitness(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH) -> dict[str, float]:
-    """Return the measures of the last checkpoint, with fitness and the number of rules that are broken."""
+    """Return the measures of the last checkpoint, with the fitness and the number of broken rules."""
     costs = [cost(measures) for measures in checkpoints[-LAST:]]
     violations = len(broken(checkpoints, classes, samples))
     found = min(MOST_COST, float(np.median(costs)) + max(costs) - min(costs)) + PENALTY * violations
@@ -72,13 +72,13 @@ def removed(checkpoints: Sequence[Measures], deviation: float, done: float, clas
     Parameters
     ----------
     checkpoints : sequence of mappings
-        Of this one and those before.
+        This checkpoint and those before it.
     deviation : float
-        Of a pixel over generated images, the mean of all pixels.
+        The standard deviation of a pixel over generated images, averaged over pixels.
     done : float
-        Share of the samples of the rung.
+        The share of the rung's samples that are done.
     classes : int
-        That there are.
+        The number of classes.
     """
     last = checkpoints[-1]
     if deviation < ALIKE:

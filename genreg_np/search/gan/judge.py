@@ -1,11 +1,11 @@
-"""The judge: a classifier of real images by whose features generated ones are compared with them.
+"""The judge: a classifier of real images whose features are used to compare generated images with them.
 
-It is made by recipe, the same for all searches on the same images: a small convolutional network and the settings that
-train it, from seed 0, on the images that generators learn from. Nothing of it is shipped; it is saved beside a search
-and in the user's cache, and named by a digest of its file, because figures under two judges must not be compared.
+It is trained by a fixed recipe, the same for all searches on the same images: a small convolutional network with fixed
+settings and seed 0, on the images that generators learn from. No judge is shipped; it is saved beside a search and in
+the user's cache, and identified by a digest of its file, because scores under two judges must not be compared.
 
-Real images that it has not learned from are what generated ones are held against. How such images do among themselves
-is the floor: nobody gets below it but by chance.
+Generated images are compared with real images that the judge has not learned from. How such real images compare among
+themselves is the floor: lower values occur only by chance.
 
 Shapes: N images, I pixels, F features, K classes.
 """
@@ -33,19 +33,19 @@ from genreg_np.strategies.gradient import GradientDescent, GradientOptions
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Stream
 
-RECIPE = "1"  # changes with whatever makes another judge of the same images
+RECIPE = "1"  # change it with anything that alters the judge of the same images
 FEATURES = 64
-LARGE = 40  # pixels from which on a side is halved once more
-SAMPLES, MOST_EPOCHS, LEAST_EPOCHS = 200_000, 60, 2  # learned from, as far as that is so many epochs
-LEAST_IMAGES, LEAST_REAL = 200, 50  # to learn from, and to hold generated ones against
-MOST_IMAGES = 5000  # that are judged at a time
-QUICK = 1000  # images that a distance between pixels is looked for of
-NEAR = 0.25  # of the usual distance to a training image: what is nearer is a copy
-MOST_TRAINED = 10_000  # training images that copies are looked for among
+LARGE = 40  # pixels of a side from which it is halved once more
+SAMPLES, MOST_EPOCHS, LEAST_EPOCHS = 200_000, 60, 2  # samples to learn from, within these numbers of epochs
+LEAST_IMAGES, LEAST_REAL = 200, 50  # to learn from, and to compare generated images with
+MOST_IMAGES = 5000  # judged at a time
+QUICK = 1000  # images whose nearest neighbours are searched
+NEAR = 0.25  # copies are nearer than this share of the usual distance to a training image
+MOST_TRAINED = 10_000  # training images searched for copies
 
 
 def words_of(shape: tuple[int, ...], classes: int) -> str:
-    """Return the judge's network in words, for images of a shape."""
+    """Return the description of the judge's network for images of a shape."""
     block = "conv {} 3 same / relu / max 2 / "
     sizes = (16, 32, 32) if min(shape[-2:]) > LARGE else (16, 32)
     return "".join(block.format(filters) for filters in sizes) + f"dense {FEATURES} / relu / dense {classes}"
@@ -53,7 +53,7 @@ def words_of(shape: tuple[int, ...], classes: int) -> str:
 
 @dataclass(frozen=True)
 class Judge:
-    """A judge.
+    """A trained judge.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class Judge:
 
     @classmethod
     def of(cls, model: Model) -> Judge:
-        """Return the judge that a model is."""
+        """Return the judge stored in a model."""
         return cls(model.network, model.genes)
 
     @functools.cached_property
@@ -74,7 +74,7 @@ class Judge:
         return Network(self.network.input_shape, self.network.layers[:-1])
 
     def seen(self, images: Float32, backend: Backend, labels: NDArray[np.int64] | None = None) -> Seen:
-        """Return what it makes of images (N, I) of 0 .. 1; real ones have labels (N,)."""
+        """Return the judge's view of images (N, I) in 0 .. 1; real images have labels (N,)."""
         own = self._featured
         features = backend.to_host(backend.logits(own, self.genes[: own.gene_count], backend.to_device(images)))
         weights, biases = self.network.parameters_of(self.genes)[-2:]
@@ -83,28 +83,28 @@ class Judge:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a judge makes of images."""
+    """Images with a judge's features and logits for them."""
 
     images: Float32  # (N, I)
     features: Float32  # (N, F)
     logits: Float32  # (N, K)
-    labels: NDArray[np.int64] | None = None  # (N,) of real ones
+    labels: NDArray[np.int64] | None = None  # (N,) of real images
 
 
 @dataclass(frozen=True)
 class Reals:
-    """Real images that generated ones are held against, and those that generators learn from."""
+    """The real images that generated ones are compared with, and those that generators learn from."""
 
     held: Seen
     trained: Seen
-    shares: NDArray[np.float64]  # (K,) of the classes among those held
-    within: Float32  # (N,) squared radii around those held
-    usual: float  # median distance of those held to their nearest trained one, where they are not the same
-    near: float  # share of those held that are nearer than NEAR of that
+    shares: NDArray[np.float64]  # (K,) class shares among the held images
+    within: Float32  # (N,) squared radii around the held images
+    usual: float  # median distance of held images to their nearest training image, identical images left out
+    near: float  # share of held images that are nearer than NEAR of that
 
     @classmethod
     def of(cls, held: Seen, trained: Seen) -> Reals:
-        """Put together what does not depend on what is judged."""
+        """Compute what does not depend on the generated images."""
         classes = held.logits.shape[1]
         shares = np.bincount(held.logits.argmax(axis=1), minlength=classes) / len(held.logits)
         few = spread(len(held.features), QUICK)
@@ -115,7 +115,7 @@ class Reals:
         return cls(held, trained, shares, measures.radii(held.features), usual, near)
 
     def measured(self, generated: Seen) -> dict[str, float]:
-        """Return all measures of generated images: measures.py."""
+        """Return all measures of generated images (measures.py)."""
         coverage, density = measures.covered(self.held.features, self.within, generated.features)
         few = slice(QUICK)
         distances = np.sqrt(measures.nearest(generated.features[few], self.trained.features))
@@ -133,7 +133,7 @@ class Reals:
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:
-    """Return which of so many images are taken where `most` are enough, (n,): all along, for classes may lie apart."""
+    """Return the indices (n,) of `most` out of `count` images, spread evenly because classes may be stored apart."""
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
@@ -141,27 +141,27 @@ def judge_for(
     images: Float32, labels: NDArray[np.int64], shape: tuple[int, ...], class_names: tuple[str, ...],
     backend: Backend, data: str,
 ) -> Model:  # fmt: skip
-    """Return the judge of some images, from the user's cache or newly trained.
+    """Return the judge for some images, from the user's cache or newly trained.
 
     Parameters
     ----------
     images : (M, I) float32
     labels : (M,) int64
     shape : tuple of int
-        Of an image.
+        The shape of an image.
     class_names : tuple of str
     backend : Backend
     data : str
-        What tells these data from others.
+        A text that identifies the data.
 
     Raises
     ------
     UsageError
-        For fewer images than a judge can be trained on.
+        If there are too few images to train a judge on.
     """
     if len(images) < LEAST_IMAGES:
         raise UsageError(
-            f"{len(images):,} images are too few to train a judge of generated ones on: {LEAST_IMAGES} at least"
+            f"{len(images):,} images are too few to train a judge of generated images: {LEAST_IMAGES} at least"
         )
     words = words_of(shape, len(class_names))
     network = Network(shape, parse(words, shape))
@@ -189,19 +189,19 @@ def judge_for(
 
 
 def is_judge(model: Model, data: str, shape: tuple[int, ...], class_names: tuple[str, ...]) -> bool:
-    """Whether a model is the judge of such images, by this recipe."""
+    """Return whether a model is the judge of such images, made by this recipe."""
     wanted = Network(shape, parse(words_of(shape, len(class_names)), shape)).header()
     told = {"method": "judge", "recipe": RECIPE, "data": data}
     return model.header["network"] == wanted and model.training == told
 
 
 def digest(model: Model) -> str:
-    """Return what a judge is named by."""
+    """Return the digest that identifies a judge."""
     return hashlib.sha256(model.pack()).hexdigest()[:16]
 
 
 def _cached(key: str) -> Path | None:
-    """Return where a judge is kept; None for a user without a home."""
+    """Return the path of a cached judge; None for a user without a home directory."""
     try:
         return user_cache_dir() / "judges" / f"{key}.npz"
     except RuntimeError:
@@ -209,21 +209,21 @@ def _cached(key: str) -> Path | None:
 
 
 def check_able(right: float, classes: int) -> None:
-    """Refuse a judge that cannot tell the classes apart: what it says of images would mean nothing.
+    """Refuse a judge that cannot tell the classes apart, since its opinion of images would mean nothing.
 
     Parameters
     ----------
     right : float
-        Share of held-out images that it predicts right, the mean over classes.
+        The share of held-out images that it classifies correctly, the mean over classes.
     classes : int
 
     Raises
     ------
     UsageError
-        If that is less than half of the way from chance to 1.
+        If that is less than halfway from chance to 1.
     """
     if right < (1 + 1 / classes) / 2:
         raise UsageError(
-            f"a judge that was trained on these images is right about {100 * right:.0f} % of others, by the mean of "
-            f"{classes} classes: it cannot tell them apart, so that it cannot judge generated images either"
+            f"a judge trained on these images classifies only {100 * right:.0f} % of others correctly (mean over "
+            f"{classes} classes): it cannot tell them apart, so it cannot judge generated images"
         )

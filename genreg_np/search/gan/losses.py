@@ -1,4 +1,4 @@
-"""What the two of a pair follow: a loss of the one who judges, and one of the one who makes.
+"""The losses of a pair: one for the discriminator, and one for the generator.
 
     non-saturating  -log D(x) - log(1 - D(G(z)));  -log D(G(z))            Goodfellow et al. 2014, section 3
     minimax         the same;                       log(1 - D(G(z)))        there, equation 1
@@ -7,7 +7,7 @@
     wasserstein     -D(x) + D(G(z));                -D(G(z))                Arjovsky et al. 2017; D is kept smooth by
                                                                             its spectral norm
 
-Shapes: values (1, 1, N), a number for each image.
+Shapes: values (1, 1, N), one number per image.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from genreg_np.layers.loss import Loss, binary_cross_entropy, hinge, least_squar
 
 @dataclass(frozen=True)
 class Adversarial:
-    """A pair of losses, by what they want of real and of generated images."""
+    """A pair of losses, with their targets for real and generated images."""
 
     judging: Loss
     real: float
     generated: float
     making: Loss
-    wanted: float  # of generated images, by whoever makes them
-    away: bool = False  # whether that is to be got away from, not to be reached
-    smooths: bool = False  # whether what is wanted of real images can be smoothed
+    wanted: float  # the generator's target for its images
+    away: bool = False  # whether that target is to be avoided rather than reached
+    smooths: bool = False  # whether the target for real images can be smoothed
 
     def of_real(self, values: Array, smoothing: float) -> Array:
-        """Return the gradient of whoever judges by values of real images."""
+        """Return the discriminator's gradient with respect to its outputs for real images."""
         return self.judging(values, _all(values, self.real - (smoothing if self.smooths else 0)))[1]
 
     def of_generated(self, values: Array) -> Array:
-        """Return the same by values of generated ones."""
+        """Return the discriminator's gradient with respect to its outputs for generated images."""
         return self.judging(values, _all(values, self.generated))[1]
 
     def of_making(self, values: Array) -> Array:
-        """Return the gradient of whoever makes images, by values of these."""
+        """Return the generator's gradient with respect to the discriminator's outputs for its images."""
         gradient = self.making(values, _all(values, self.wanted))[1]
         return -gradient if self.away else gradient
 

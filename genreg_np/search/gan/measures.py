@@ -1,24 +1,25 @@
-"""How like real images generated ones are, by what a classifier of these images makes of both.
+"""How similar generated images are to real ones, as seen by a classifier of real images.
 
-    fcd           Frechet distance of two normal distributions that have the means and covariances of both sets of
-                  features: |m - n|^2 + tr(A + B - 2 (A B)^(1/2)). With the features of Inception it is known as FID
-                  (Heusel et al. 2017); with those of another classifier its values mean something beside one another
-                  only, and under the same classifier
-    coverage      share of real images near which a generated one lies: within their own k-th nearest real neighbour
-    density       how many such neighbourhoods a generated image lies in, as a share of k; 1 of real ones
+    fcd           Frechet distance between two normal distributions with the means and covariances of both sets of
+                  features: |m - n|^2 + tr(A + B - 2 (A B)^(1/2)). With Inception's features it is known as FID (Heusel
+                  et al. 2017); with those of another classifier, its values can only be compared with one another,
+                  under the same classifier
+    coverage      share of real images with a generated image nearby: within the distance to their k-th nearest real
+                  neighbour
+    density       the mean number of such neighbourhoods a generated image lies in, divided by k; 1 for real images
                   (both: Naeem et al. 2020, k = 5)
-    tvd           half the sum of differences between the shares of classes
-    modes         classes that at least a tenth of their real share is predicted as
-    confident     share of images of which the classifier is certain: its highest probability is above .9
-    variety       exp of the mean divergence of an image's class probabilities from those of all: 1 .. K (Salimans et
-                  al. 2016 take Inception)
-    copying       median distance of generated images to their nearest training image, as a share of what it is of real
-                  images that nobody trained on: near 0 of copies
-    copies        share of generated images that are nearer than a quarter of that to a training image, less what that
-                  share is of real ones
-    copying-psnr  peak signal-to-noise ratio of generated images beside the training image nearest in pixels, median,
-                  in decibels: it can tell copies, and nothing else
-    duplicates    share of generated images that are all but the same as another of them
+    tvd           half the sum of absolute differences between the class shares
+    modes         number of classes predicted at least a tenth as often as among real images
+    confident     share of images with a highest class probability above .9
+    variety       exp of the mean divergence of an image's class probabilities from their mean: 1 .. K (Salimans et al.
+                  2016 use Inception)
+    copying       median distance of generated images to their nearest training image, relative to that of real images
+                  not trained on: near 0 for copies
+    copies        share of generated images nearer than a quarter of that to a training image, minus the same share of
+                  real images
+    copying-psnr  median peak signal-to-noise ratio of generated images against the training image nearest in pixels, in
+                  decibels: it can reveal copies, and nothing else
+    duplicates    share of generated images that are almost identical to another of them
 
 Shapes: N images, F features, K classes, I pixels.
 """
@@ -35,9 +36,9 @@ from genreg_np.model import Float32
 
 NEIGHBOURS = 5  # k
 CERTAIN = 0.9
-LEAST_SHARE = 0.1  # of its real share, for a class to count
-SAME = 0.05  # of the distance to a nearest neighbour that real images have: nearer ones are the same
-MOST_ROWS = 2000  # distances from so many images at once
+LEAST_SHARE = 0.1  # of its share among real images, for a class to count
+SAME = 0.05  # share of the usual nearest-neighbour distance of real images, below which images are the same
+MOST_ROWS = 2000  # images whose distances are computed at a time
 
 
 def frechet(one: Float32, other: Float32) -> float:
@@ -58,7 +59,7 @@ def squares(one: Float32, other: Float32) -> Float32:
 
 
 def nearest(one: Float32, other: Float32, rank: int = 0) -> Float32:
-    """Return the squared distance (N,) of each of (N, F) to the rank-th nearest of (M, F), from 0 on."""
+    """Return the squared distance (N,) of each of (N, F) to its rank-th nearest of (M, F), counted from 0."""
     pieces = [
         np.partition(squares(one[first : first + MOST_ROWS], other), rank, axis=1)[:, rank]
         for first in range(0, len(one), MOST_ROWS)
@@ -67,12 +68,12 @@ def nearest(one: Float32, other: Float32, rank: int = 0) -> Float32:
 
 
 def radii(real: Float32) -> Float32:
-    """Return the squared distance (N,) of real features (N, F) to their k-th nearest neighbour among themselves."""
-    return nearest(real, real, min(NEIGHBOURS, len(real) - 1))  # the nearest is each itself
+    """Return the squared distance (N,) of real features (N, F) to their k-th nearest real neighbour."""
+    return nearest(real, real, min(NEIGHBOURS, len(real) - 1))  # the nearest is the image itself
 
 
 def covered(real: Float32, within: Float32, generated: Float32) -> tuple[float, float]:
-    """Return coverage and density of generated features (M, F) beside real ones (N, F) and their radii (N,)."""
+    """Return coverage and density of generated features (M, F), given real ones (N, F) and their radii (N,)."""
     reached, inside = np.zeros(len(real), bool), 0
     for first in range(0, len(generated), MOST_ROWS):
         near = squares(real, generated[first : first + MOST_ROWS]) < within[:, None]
@@ -82,7 +83,7 @@ def covered(real: Float32, within: Float32, generated: Float32) -> tuple[float, 
 
 
 def of_classes(logits: Float32, shares: NDArray[np.float64]) -> dict[str, float]:
-    """Return tvd, modes, confident and variety of logits (N, K), beside the shares (K,) that real images have."""
+    """Return tvd, modes, confident and variety of logits (N, K), given the class shares (K,) of real images."""
     log_p = log_softmax(logits.T[None].astype(np.float64))[0].T
     p = np.exp(log_p)
     counted = np.bincount(p.argmax(axis=1), minlength=len(shares)) / len(p)
@@ -97,6 +98,6 @@ def of_classes(logits: Float32, shares: NDArray[np.float64]) -> dict[str, float]
 
 
 def duplicated(generated: Float32, usual: float) -> float:
-    """Return the share of generated features (N, F) that are the same as another's, by the usual distance of two."""
+    """Return the share of generated features (N, F) that coincide with another, relative to the usual distance."""
     others = nearest(generated, generated, 1)
     return float((np.sqrt(others) < SAME * usual).mean())

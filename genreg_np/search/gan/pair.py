@@ -1,21 +1,21 @@
-"""A generator and a discriminator that learn from one another, step by step.
+"""A generator and a discriminator that are trained against each other, step by step.
 
     noise z, classes c          ->  generator      ->  images x'
-    images x or x', classes c   ->  discriminator  ->  a number each, high for what it takes for real
+    images x or x', classes c   ->  discriminator  ->  one number each, high for images it takes to be real
 
-One step: the discriminator follows its loss of a batch of real and one of generated images, once or several times;
-then the generators follow theirs, through it. P generators may learn side by side from one discriminator, each by a
-loss of its own: all their images go through it together.
+In one step, the discriminator descends its loss on a batch of real and a batch of generated images, once or several
+times; then the generators descend theirs, through it. P generators may learn in parallel from one discriminator, each
+with its own loss: all their images pass through it together.
 
-What is shown to the discriminator may be changed on the way: scaled to -1 .. 1, moved and mirrored, real and generated
-ones alike, so that it cannot learn few images by heart (Zhao et al. 2020); noise may be added to it (Sonderby et al.
-2017); and it may see several images at a time (PacGAN: Lin et al. 2018). Gradients go back the same way.
+The discriminator's inputs may be transformed: scaled to -1 .. 1, shifted and mirrored, real and generated images alike,
+so that it cannot memorise a small dataset (Zhao et al. 2020); noise may be added (Sonderby et al. 2017); and it may see
+several images at a time (PacGAN: Lin et al. 2018). Gradients are transformed back accordingly.
 
-All is a pure function of a state, its step and the seed. States live on the host, arithmetic happens where the backend
-computes.
+Everything is a pure function of the state, its step and the seed. States live on the host; the backend does the
+arithmetic on its device.
 
-Shapes: P generators, Z noise, K classes that are asked for (0: none), I pixels, N images of a batch, D genes of a
-network, E statistics, M training images. Columns are images.
+Shapes: P generators, Z noise, K requested classes (0: none), I pixels, N images of a batch, D genes of a network, E
+statistics, M training images. Columns are images.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ from genreg_np.strategies.epochs import rows_of
 from genreg_np.streams import Purpose, Stream, normal_table, scale_words
 
 ARRAYS = ("genes", "statistics", "moments")
-WARMING = 10  # steps that an average is short-lived at first
-MOVES, INSTANCE = 2, 3  # what is drawn for a pass, beside what rules.py draws
+WARMING = 10  # steps over which the window of the average grows at first
+MOVES, INSTANCE = 2, 3  # purposes of draws for a pass, besides those of rules.py
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side's networks: their genes (P, D), statistics (P, E) and moments (P, 2, D)."""
+    """The networks of one side: their genes (P, D), statistics (P, E) and moments (P, 2, D)."""
 
     genes: Float32
     statistics: Float32
@@ -58,19 +58,19 @@ class Side:
 
     @classmethod
     def first(cls, network: Network, stream: Stream, count: int = 1) -> Side:
-        """Return equal networks at their beginning."""
+        """Return `count` equal, newly initialised networks."""
         genes = np.repeat(first_genes(network, 1.0, stream)[None], count, axis=0)
         statistics = np.repeat(network.first_statistics[None], count, axis=0)
         return cls(genes, statistics, np.zeros((count, 2, network.gene_count), np.float32))
 
     def only(self, place: int) -> Side:
-        """Return one of the networks, in place of all."""
+        """Return copies of one of the networks in place of all."""
         return Side(*(np.repeat(getattr(self, name)[place : place + 1], len(self.genes), axis=0) for name in ARRAYS))
 
 
 @dataclass(frozen=True)
 class State:
-    """What lives between steps."""
+    """What is kept between steps."""
 
     step: int
     generators: Side
@@ -79,17 +79,17 @@ class State:
 
     @property
     def answering(self) -> tuple[Float32, Float32]:
-        """Genes (P, D) and statistics (P, E) of the generators as they answer: averages where there are any."""
+        """Genes (P, D) and statistics (P, E) of the generators for inference: the averages if they are kept."""
         genes = self.generators.genes.shape[1]
         return self.average[:, :genes], self.average[:, genes:]
 
     def is_finite(self) -> bool:
-        """Whether all genes are: what is infinite in moments is so in genes a step later."""
+        """Return whether all genes are finite; infinite moments would show in the genes a step later."""
         with np.errstate(all="ignore"):
             return all(math.isfinite(float(side.genes.sum())) for side in (self.generators, self.discriminator))
 
     def copy(self) -> State:
-        """Return one that steps from this one do not change."""
+        """Return a copy that later steps of this state do not change."""
         generators, discriminator = (
             Side(*(getattr(side, name).copy() for name in ARRAYS)) for side in (self.generators, self.discriminator)
         )
@@ -98,7 +98,7 @@ class State:
 
 @dataclass(frozen=True)
 class Context:
-    """What steps need that stays the same.
+    """What steps need and do not change.
 
     Parameters
     ----------
@@ -106,12 +106,12 @@ class Context:
     generator, discriminator : Network
     rules : Rules
     shape : tuple of int
-        Of an image.
+        The shape of an image.
     images : (M, I) float32 of 0 .. 1
-        The backend's own.
+        On the backend's device.
     labels : (M,) int64
     first, last : int
-        Steps between which the rates go by their schedule.
+        The steps between which learning rates follow their schedule.
     """
 
     backend: Backend
@@ -132,7 +132,7 @@ class Context:
     stacks: Sequence[Stack] = field(init=False, repr=False)
 
     def at(self, optimiser: Optimiser, step: int) -> Optimiser:
-        """Return an optimiser with its rate at a step."""
+        """Return an optimiser with its learning rate at a step."""
         if not self.rules.falling:
             return optimiser
         left = 2 * (1 - (step - self.first) / max(1, self.last - self.first))
@@ -140,21 +140,21 @@ class Context:
 
 
 def start(context: Context, stream: Stream, beside: Stream) -> State:
-    """Return a pair at its beginning; the discriminator draws from a stream of its own."""
+    """Return a newly initialised pair; the discriminator has a random stream of its own."""
     generators = Side.first(context.generator, stream, len(context.rules.losses))
     average = np.concatenate([generators.genes, generators.statistics], axis=1)
     return State(0, generators, Side.first(context.discriminator, beside), average)
 
 
 def step(state: State, context: Context, stream: Stream) -> State:
-    """Do a step; the arrays of the state that is given become those after it.
+    """Do a step; the arrays of the given state are updated in place.
 
     Raises
     ------
     FitnessError
-        If a number is no longer finite: nothing would come back from that.
+        If a weight is no longer finite: training cannot recover from that.
     """
-    with context.backend.computing(), np.errstate(all="ignore"):  # who diverges is told by what is no number any more
+    with context.backend.computing(), np.errstate(all="ignore"):  # divergence is detected from non-finite numbers
         found = _Step(state, context, stream).done()
     if not found.is_finite():
         raise FitnessError(f"step {found.step:,}: the pair diverged, its weights became infinite or NaN")
@@ -163,10 +163,10 @@ def step(state: State, context: Context, stream: Stream) -> State:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the discriminator sees of images, and the way back."""
+    """The discriminator's view of images, and the way back."""
 
     columns: Array
-    back: Callable[[Array], Array]  # from gradients by what is seen to gradients (I, N) by the images
+    back: Callable[[Array], Array]  # gradients by the view -> gradients (I, N) by the images
 
 
 class _Step:
@@ -176,11 +176,11 @@ class _Step:
         self._context, self._rules, self._stream = context, context.rules, stream
         self._state, self._there = state, context.backend.to_device
         self._maker, self._judge = context.stacks
-        self._passes = state.step * (2 * self._rules.turns + 1)  # of the discriminator, before the next one
+        self._passes = state.step * (2 * self._rules.turns + 1)  # passes of the discriminator before the next one
         self._kept = self._there(state.discriminator.statistics)
 
     def done(self) -> State:
-        """Return the state after it."""
+        """Return the state after the step."""
         state, rules, context = self._state, self._rules, self._context
         makers, statistics = state.generators, self._there(state.generators.statistics)
         arrays = context.generator.arrays_of(self._there(makers.genes), statistics)
@@ -199,7 +199,7 @@ class _Step:
         return dataclasses.replace(state, step=state.step + 1)
 
     def _averaged(self) -> None:
-        """Let the average come nearer to what the generators are now."""
+        """Move the average towards the current generators."""
         state, makers = self._state, self._state.generators
         left = min(self._rules.average, (1 + state.step) / (WARMING + state.step))
         first = 0
@@ -212,7 +212,7 @@ class _Step:
             first += own.shape[1]
 
     def _judge_learns(self, number: int, generated: Array, classes: NDArray[np.int64]) -> None:
-        """Let the discriminator follow its loss of a batch of real images and of generated ones (I, P N)."""
+        """Do a step of the discriminator on a batch of real images and on generated ones (I, P N)."""
         context, loss = self._context, LOSSES[self._rules.losses[0]]
         rows, _ = rows_of(len(context.labels), self._rules.batch_size, self._stream, number)
         images = context.images[array_module(context.images).asarray(rows)].T
@@ -228,7 +228,7 @@ class _Step:
         _follow(context, self._state.discriminator, found, judges, number + 1)
 
     def _by_images(self, generated: Array, classes: NDArray[np.int64]) -> Array:
-        """Return the gradients (P, I, N) of the generators' losses by their images (I, P N)."""
+        """Return the gradients (P, I, N) of the generators' losses with respect to their images (I, P N)."""
         arrays, names = self._arrays(), self._rules.losses
         values, needed, seen = self._passed(arrays, generated, classes)
         xp, each = array_module(values), values.shape[-1] // len(names)
@@ -249,7 +249,7 @@ class _Step:
         return self._context.discriminator.arrays_of(self._there(self._state.discriminator.genes), self._kept)
 
     def _passed(self, arrays: Sequence[Array], images: Array, classes: NDArray[np.int64]) -> tuple[Array, Any, _Seen]:
-        """Return what the discriminator gives for images (I, N), what its way back needs, and what it sees."""
+        """Return the discriminator's outputs for images (I, N), what its backward pass needs, and its view of them."""
         seen = self._seen(images, classes)
         passing = Passing(True, self._stream, self._passes, 1)
         self._passes += 1
@@ -277,7 +277,7 @@ class _Step:
         return _Seen(columns, back)
 
     def _moves(self) -> tuple[tuple[int, int], bool]:
-        """Return by how many pixels, down and to the right, what is seen is moved, and whether it is mirrored."""
+        """Return the shift in pixels, down and to the right, and whether to mirror, for this pass."""
         words = self._stream.words(Purpose.PAIR, self._passes, MOVES, 3)
         shift = self._rules.shift
         down, right = (int(move) - shift for move in scale_words(words[:2], np.int64(2 * shift + 1)))
@@ -285,7 +285,7 @@ class _Step:
 
 
 def _moved(maps: Array, moves: tuple[int, int], flip: bool) -> Array:
-    """Return maps (C, H, W, N) moved down and to the right, with 0 in what becomes free, and mirrored after that."""
+    """Return maps (C, H, W, N) shifted down and to the right, padded with 0, and then mirrored if `flip`."""
     if any(moves):
         xp, (down, right) = array_module(maps), moves
         height, width = maps.shape[1:3]
@@ -298,7 +298,7 @@ def _moved(maps: Array, moves: tuple[int, int], flip: bool) -> Array:
 
 
 def _follow(context: Context, side: Side, gradients: Sequence[Array], optimiser: Optimiser, number: int) -> None:
-    """Let networks do their number-th step against their gradients, in place."""
+    """Do the number-th optimiser step of networks against their gradients, in place."""
     own = on_host(joined(gradients))
     for genes, gradient, moments in zip(side.genes, own, side.moments, strict=True):
         context.backend.follow(optimiser, genes, gradient, moments, number, in_place=True)

@@ -1,6 +1,6 @@
-"""How a pair learns: what generators are fed with, what a discriminator sees, and by which rules both go on.
+"""How a pair learns: the inputs of the generators, the view of the discriminator, and the settings of training.
 
-Shapes: Z noise, K classes that are asked for (0: none), I pixels, N images of a batch. Columns are images.
+Shapes: Z noise, K requested classes (0: none), I pixels, N images of a batch. Columns are images.
 """
 
 from __future__ import annotations
@@ -17,46 +17,46 @@ from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32
 from genreg_np.streams import Purpose, Stream
 
-FED, CLASSES = 0, 1  # what is drawn for a pass
+FED, CLASSES = 0, 1  # purposes of draws for a pass
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How a pair learns.
+    """The settings by which a pair learns.
 
     Parameters
     ----------
     noise : Noise
     losses : tuple of str
-        Of each generator: one of LOSSES; the discriminator follows the first one's.
+        For each generator, one of LOSSES; the discriminator uses the first one's.
     makes, judges : Optimiser
-        Of the generators and of the discriminator.
+        Optimisers of the generators and of the discriminator.
     batch_size : int
     turns : int
-        Steps of the discriminator for each of the generators.
+        Discriminator steps per generator step.
     average : float
-        How much of the generators' average stays at each step; 0: there is none.
+        The decay of the generators' moving average; 0 for no average.
     centred : bool
-        Whether the discriminator sees pixels of -1 .. 1.
+        Whether the discriminator sees pixels in -1 .. 1.
     pack : int
-        Images that it sees at a time.
+        The number of images it sees at a time.
     smoothing : float
-        What real images lack of being wanted as such.
+        What is subtracted from the target for real images.
     instance_noise : float
-        Deviation of what is added to all pixels that it sees.
+        The standard deviation of the noise added to all pixels it sees.
     shift : int
-        Pixels by which what it sees is moved, at most.
+        The most pixels by which its inputs are shifted.
     flip : bool
-        Whether half of the batches that it sees are mirrored.
+        Whether half of the batches it sees are mirrored.
     classes : int
-        K that are asked for; 0: none are.
+        The number K of classes that can be requested; 0 for none.
     falling : bool
-        Whether rates fall to 0 over the second half of a rung.
+        Whether learning rates fall to 0 over the second half of a rung.
 
     Raises
     ------
     UsageError
-        For packs of several generators' images.
+        For packs together with several generators.
     """
 
     noise: Noise
@@ -77,11 +77,11 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.pack > 1 and len(self.losses) > 1:
-            raise UsageError("several generators go through the discriminator together: none can be seen in packs")
+            raise UsageError("pack must be 1 with several losses: their generators share the discriminator's batches")
 
 
 def drawn(rules: Rules, stream: Stream, number: int, count: int) -> tuple[Float32, NDArray[np.int64]]:
-    """Return the `number`-th inputs of generators (Z + K, N), and the classes (N,) that they ask for."""
+    """Return the `number`-th inputs of generators (Z + K, N), and the requested classes (N,)."""
     words = stream.words(Purpose.PAIR, number, FED, rules.noise.size * count)
     noise = rules.noise.drawn(words).reshape(rules.noise.size, count)
     if not rules.classes:
@@ -93,15 +93,15 @@ def drawn(rules: Rules, stream: Stream, number: int, count: int) -> tuple[Float3
 def shown(
     rules: Rules, shape: tuple[int, ...], seen: tuple[int, ...], images: Array, classes: NDArray[np.int64]
 ) -> Array:
-    """Return images (I, N) of 0 .. 1 as columns that a discriminator takes: scaled, with their classes, in packs.
+    """Return images (I, N) in 0 .. 1 as columns for the discriminator: scaled, with their classes, in packs.
 
     Parameters
     ----------
     rules : Rules
     shape : tuple of int
-        Of an image.
+        The shape of an image.
     seen : tuple of int
-        Of what the discriminator takes.
+        The shape of the discriminator's input.
     images : (I, N) float32
     classes : (N,) int64
     """
@@ -121,5 +121,5 @@ def shown(
 
 
 def scale_of(rules: Rules) -> float:
-    """Return how much wider the pixels are that the discriminator sees."""
+    """Return the factor by which pixels are scaled for the discriminator."""
     return 2.0 if rules.centred else 1.0

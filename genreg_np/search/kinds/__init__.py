@@ -1,4 +1,4 @@
-"""What can be searched for: a kind of individual is a file here, and a line of REGISTRY."""
+"""The kinds of individuals that can be searched for: a module here and an entry in NETWORKS or REGISTRY each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REGISTRY: dict[str, type[Kind] | type[Tables]] = {**NETWORKS, Tables.name: Table
 
 
 def kind_of(config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> Kind:
-    """Return what a search is for, on images of a shape."""
+    """Return the kind of a search, for images of a shape."""
     return NETWORKS[config.kind](config, shape, class_names)
 
 

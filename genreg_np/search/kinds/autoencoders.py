@@ -1,10 +1,11 @@
-"""Autoencoders as individuals: an image through a code of few numbers and back, and the optimiser that trains it.
+"""Autoencoders as individuals: an image is reduced to a short code and restored; with the optimiser that trains them.
 
-    encoder     one to three blocks of convolutions, each halves the maps or leaves them; a dense layer gives the code
+    encoder     one to three blocks of convolutions, each of which halves the maps or keeps their size; a dense layer
+                gives the code
     decoder     the same blocks in reverse: maps are doubled where they were halved; the last convolution gives pixels
 
-Pixels go in and come out as 0 .. 1. How long the code is, is a gene, and a cost: the search keeps whom nobody beats in
-both. The winner's halves are saved as models of their own.
+Pixels are 0 .. 1 on both sides. The length of the code is both a gene and a cost: the search keeps the individuals that
+none beats in both objectives. The winner's halves are saved as separate models.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CODE = (2, 4, 8, 16, 32, 64, 128)
 
 
 def _block(number: int) -> Iterator[Gene]:
-    """Yield the genes of a block, of the encoder and of its image in the decoder."""
+    """Yield the genes of a block of the encoder and of its mirror image in the decoder."""
     choice = choices_of_block(number)
     yield choice("filters", 8, 16, 24, 32, 48, 64, ordered=True)
     yield choice("kernel", 3, 5, ordered=True)
@@ -57,7 +58,7 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in SPACE.genes} | {
         }.items()
     },
 }  # fmt: skip
-BEGINNINGS: tuple[dict[str, Any], ...] = (  # what the default has else
+BEGINNINGS: tuple[dict[str, Any], ...] = (  # changes to the default
     {},
     {"blocks": 1},
     {"blocks": 1, "reduction_1": "none"},
@@ -75,16 +76,16 @@ class Autoencoders(NetworkKind):
 
     @property
     def aim(self) -> Aim:
-        """The image itself."""
+        """The aim of reconstruction."""
         return AIMS["itself"]
 
     @staticmethod
     def space_of(config: SearchConfig) -> Space:
-        """Return the genes: images are learned as they are."""
+        """Return the genes; there are none for augmentation."""
         return SPACE
 
     def words_of(self, genome: Genome) -> str:
-        """Return a genome's network in words."""
+        """Return the description of a genome's network."""
         channels, height, width = self.shape if len(self.shape) == 3 else (1, *self.shape)
         blocks = range(1, genome["blocks"] + 1)
         words = [word for number in blocks for word in _down(genome, number)]
@@ -96,27 +97,27 @@ class Autoencoders(NetworkKind):
         return " / ".join([*words, f"conv {channels} {genome['kernel_1']} same", "sigmoid"])
 
     def options_of(self, genome: Genome) -> dict[str, Any]:
-        """Return a genome's optimiser as settings of strategy gradient."""
+        """Return a genome's optimiser as settings of the strategy `gradient`."""
         return options_of(genome)
 
     @property
     def plain(self) -> Genome:
-        """The default."""
+        """The default genome."""
         return changed(DEFAULT, {}, self.space)
 
     def beginnings(self) -> list[Genome]:
-        """Return plain ones, as far as they fit."""
+        """Return hand-made genomes, as far as they are feasible."""
         return self.distinct([changed(DEFAULT, change, self.space) for change in BEGINNINGS])
 
     def fault_of(self, genome: Genome) -> str:
-        """Return why a genome cannot be; what comes out must be as large as what went in."""
+        """Return why a genome is not feasible; the output must also have the size of the input."""
         fault = super().fault_of(genome)
         if not fault and math.prod(self.individual_of(genome).network.shapes[-1]) != math.prod(self.shape):
             return "shapes that do not fit"
         return fault
 
     def misfit(self) -> str:
-        """Return why no network can be made for such images: a code is reached by halving."""
+        """Return why no network fits such images, whose sides must be even; "" if one does."""
         if why := super().misfit():
             return why
         height, width = self.shape[-2:]
@@ -126,7 +127,7 @@ class Autoencoders(NetworkKind):
         return ""
 
     def pieces(self, model: Model) -> Mapping[str, Model]:
-        """Return the halves: an image's code, and what a code stands for."""
+        """Return the encoder and the decoder as models of their own."""
         layers = model.network.layers
         place = next(place for place, layer in enumerate(layers) if isinstance(layer, Dense)) + 1
         encoder = Network(model.input_shape, layers[:place])

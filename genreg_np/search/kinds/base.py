@@ -1,4 +1,4 @@
-"""What a kind of individual is: its genes, what they stand for, how that learns, and what is saved of it."""
+"""What a kind of individual is: its genes, what they stand for, how it learns, and what is saved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from genreg_np.search.folder import SearchFolder
 from genreg_np.search.genes import Genome, Space
 from genreg_np.search.lessons.base import Lesson, Part
 
-TIMES_BESIDE = 3  # that images go through a network which only learns beside another: real, generated, and back
+TIMES_BESIDE = 3  # passes of images through a network that is only trained beside another: real, generated, and back
 ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"  # blocks of genes
 
 
@@ -32,48 +32,48 @@ ARCHITECTURE, OPTIMISER, DATA = "architecture", "optimiser", "data"  # blocks of
 class Individual:
     """What a genome stands for."""
 
-    network: Network  # that answers
-    options: dict[str, Any]  # of its optimisers
-    added: int = 0  # weights and biases that it has only when it answers
-    beside: tuple[Network, ...] = ()  # networks that only learn with it
+    network: Network  # the network used for inference
+    options: dict[str, Any]  # settings of its optimisers
+    added: int = 0  # weights and biases that it has only for inference
+    beside: tuple[Network, ...] = ()  # networks used only in training
 
     @property
     def parameters(self) -> int:
-        """Weights and biases."""
+        """The number of weights and biases."""
         return self.network.gene_count + self.added
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of convolutions and dense layers, for one image."""
+        """Multiply-adds of convolutions and dense layers per image."""
         return macs_of(self.network) + self.added
 
     @property
     def layers(self) -> int:
-        """Convolutions and dense layers."""
+        """The number of convolutions and dense layers."""
         kinds = (Convolution, TransposedConvolution, Dense)
         return sum(isinstance(layer, kinds) for layer in self.network.learning) + bool(self.added)
 
     def work(self, samples: int) -> tuple[float, float, float]:
-        """Return what learning from so many samples is made of: cost.py."""
+        """Return the work of learning from `samples` samples, for cost.py."""
         networks = self.network, *(TIMES_BESIDE * self.beside)
         values = sum(math.prod(shape) for network in networks for shape in network.shapes[1:])
         return work_of(samples, sum(map(macs_of, networks)) + self.added, values)
 
 
 def macs_of(network: Network) -> int:
-    """Return a network's multiply-adds for one image."""
+    """Return a network's multiply-adds per image."""
     pairs = zip(network.learning, network.shapes[1:], strict=True)
     return sum(multiplications(layer, shape) for layer, shape in pairs)
 
 
 def multiplications(layer: Layer, shape: tuple[int, ...]) -> int:
-    """Return the multiply-adds of a layer that gives such a shape; those of normalisation and the like are not counted.
+    """Return the multiply-adds of a layer with the given output shape; normalisation and the like count as 0.
 
     Parameters
     ----------
     layer : Layer
     shape : tuple of int
-        What it gives.
+        The shape of the layer's output.
     """
     if isinstance(layer, Convolution):
         return math.prod(shape) * layer.shape[0] * layer.size**2
@@ -89,11 +89,11 @@ class Preparing:
     Parameters
     ----------
     data : str
-        What tells its data from others.
+        A text that identifies the data.
     backend : callable
         backend() -> Backend with one thread.
     on_phase, on_remark : callable
-        Told what is begun, and what is worth knowing.
+        Called when a phase begins, and with remarks.
     """
 
     data: str
@@ -109,18 +109,18 @@ class Kind(ABC):
     ----------
     config : SearchConfig
     shape : tuple of int
-        Of an image.
+        The shape of an image.
     class_names : sequence of str
     """
 
     name: ClassVar[str]
-    works: ClassVar[tuple[Work, ...]]  # of a backend, that its lessons need
-    file: ClassVar[str] = "model.npz"  # what the winner is saved as
-    is_validated_by_folds: ClassVar[bool] = True  # where images are few
-    is_first_saved: ClassVar[bool] = True  # of the winner's trainings, whatever the others reach
-    retrained: ClassVar[str] = "whole"  # what the winner learns from in the end
-    longest: ClassVar[int] = 1  # times the samples of the highest rung that the winner learns from, if nothing is said
-    policy: ClassVar[tuple[str, ...]] = (DATA,)  # blocks of genes that a second population has
+    works: ClassVar[tuple[Work, ...]]  # what its lessons need of a backend
+    file: ClassVar[str] = "model.npz"  # the file name of the winner
+    is_validated_by_folds: ClassVar[bool] = True  # for datasets with few images
+    is_first_saved: ClassVar[bool] = True  # the first of the winner's trainings is saved, whatever the others reach
+    retrained: ClassVar[str] = "whole"  # the part that the winner learns from in the end
+    longest: ClassVar[int] = 1  # default number of samples for the winner's training, relative to the highest rung
+    policy: ClassVar[tuple[str, ...]] = (DATA,)  # blocks of genes of a second population
 
     def __init__(self, config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> None:
         self.config, self.limits, self.shape, self.class_names = config, config.limits, shape, tuple(class_names)
@@ -129,17 +129,17 @@ class Kind(ABC):
     @property
     @abstractmethod
     def metrics(self) -> tuple[str, ...]:
-        """What individuals are measured by."""
+        """The metrics of individuals."""
 
     @property
     def by_labels(self) -> bool:
-        """Whether the classes of images are learned: then there must be two."""
+        """Whether classes are learned: then there must be at least two."""
         return True
 
     @property
     @abstractmethod
     def tie(self) -> str:
-        """The metric that decides between equals: the lower the better."""
+        """The metric that breaks ties: lower is better."""
 
     @staticmethod
     @abstractmethod
@@ -153,42 +153,42 @@ class Kind(ABC):
         Raises
         ------
         UsageError
-            If its layers do not fit.
+            If its layers do not fit together.
         """
 
     @abstractmethod
     def lesson(self, genome: Genome, individual: Individual, folds: int, **told: Any) -> Lesson:
-        """Return a lesson of an individual, judged by so many folds of cross-validation or, if 0, by parts.
+        """Return a lesson of an individual, judged by cross-validation with `folds` folds or, if 0, on parts.
 
         Parameters
         ----------
         genome : mapping
         individual : Individual
-            What the genome stands for.
+            The individual that the genome stands for.
         folds : int
         told : mapping
-            What any lesson is told but input_shape and class_names: lessons/base.py.
+            The arguments of any lesson except input_shape and class_names: lessons/base.py.
         """
 
     @abstractmethod
     def answering(self, genome: Genome) -> str:
-        """Return the network in words that answers: what is saved."""
+        """Return the description of the network that is saved."""
 
     @property
     @abstractmethod
     def plain(self) -> Genome:
-        """The genome that gives what another one leaves out; it need not fit."""
+        """The genome that supplies missing values of others; it need not be feasible."""
 
     @abstractmethod
     def beginnings(self) -> list[Genome]:
-        """Return the networks that a search begins with, made by hand: a plain one first, which fits if any does."""
+        """Return the hand-made genomes that a search begins with; the first is plain, and feasible if any is."""
 
     @abstractmethod
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
-        """Return a model of what a lesson ended with."""
+        """Return a model of the result of a lesson."""
 
     def prepared(self, parts: Mapping[str, Part], folder: SearchFolder, told: Preparing) -> dict[str, Any]:
-        """Make what lessons need beside data; return what of it search.json tells.
+        """Prepare what lessons need besides the data; return what search.json records of it.
 
         Parameters
         ----------
@@ -199,39 +199,39 @@ class Kind(ABC):
         return {}
 
     def judged_at_the_end(self, test_images: int) -> tuple[str, ...]:
-        """Return the parts that the winner's trainings are judged on, where there are so many images to test by."""
+        """Return the parts that the winner's trainings are judged on, given the number of test images."""
         return ("test",) if test_images else ()
 
     def best_of(self, finals: Sequence[Mapping[str, Mapping[str, float]]]) -> int:
-        """Return which of the winner's trainings is saved: the first one, whatever the others reach on test."""
+        """Return which of the winner's trainings is saved: the first, whatever the others reach on test."""
         return 0
 
     def pieces(self, model: Model) -> Mapping[str, Model]:
-        """Return models that are parts of one, by the names of their files."""
+        """Return models that are parts of the model, by file name."""
         return {}
 
     def given(self) -> list[Genome]:
-        """Return the genome that the configuration names, if it does.
+        """Return the genome given in the configuration, if any.
 
         Raises
         ------
         UsageError
-            If it is none, or cannot be.
+            If it is not a genome, or not feasible.
         """
         if not self.config.genome:
             return []
         genome = self.space.read_text(self.config.genome, self.plain)
         if fault := self.fault_of(genome):
-            raise UsageError(f"the genome cannot be: {fault} (images are {shown(self.shape)})")
+            raise UsageError(f"the genome is not feasible: {fault} (images are {shown(self.shape)})")
         return [genome]
 
     @functools.cached_property
     def default(self) -> Genome | None:
-        """The plain one; None where nothing fits."""
+        """The plain genome; None if none is feasible."""
         return next(iter(self.beginnings()), None)
 
     def fault_of(self, genome: Genome) -> str:
-        """Return why a genome cannot be, in a word or two; "" if it can."""
+        """Return why a genome is not feasible, in a word or two; "" if it is."""
         try:
             found = self.individual_of(genome)
         except UsageError:
@@ -246,14 +246,14 @@ class Kind(ABC):
         return ""
 
     def misfit(self) -> str:
-        """Return why no network can be made for such images, where that is so for a plain one; "" if it can."""
+        """Return why not even a plain network fits such images; "" if one does."""
         return ""
 
     def distinct(self, genomes: Sequence[Genome]) -> list[Genome]:
-        """Return those that can be, each once."""
+        """Return the feasible genomes, each once."""
         return list({self.space.key(genome): genome for genome in genomes if not self.fault_of(genome)}.values())
 
 
 def changed(genome: Genome, changes: Mapping[str, Any], space: Space) -> Genome:
-    """Return a genome of a space, with the values of another, and other ones of some genes."""
+    """Return a genome of a space with the values of another and some changes."""
     return {gene.name: ({**genome, **changes})[gene.name] for gene in space.genes}

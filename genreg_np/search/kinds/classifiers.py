@@ -1,19 +1,20 @@
 """Image classifiers as individuals: one to three blocks of convolutions, a head, and the optimiser that trains them.
 
     block       [conv F K, norm, activation] once or twice, a reduction, dropout
-    head        the maps as they are, or the largest or mean of their parts; a hidden layer, dropout; the classes
-    optimiser   with its own learning rate, momentum where it has any, weight decay, schedule, batch, smoothing
-    data        how training images are changed: a policy of augmentation
+    head        the maps flattened, or their adaptive maximum or mean; a hidden layer, dropout; the classes
+    optimiser   with its own learning rate, momentum if it has any, weight decay, schedule, batch size, smoothing
+    data        how training images are changed: an augmentation policy
 
-Which genes a policy has says the search's `augmentation`:
+The search's `augmentation` determines the genes of a policy:
 
-    simple      how far images are moved and turned (the default)
-    joint       all that strategy gradient knows: besides, grown, pushed, bent, flipped, blanked, lit, with noise
+    simple      how far images are shifted and rotated (the default)
+    joint       all augmentation of the strategy `gradient`: also scaling, shear, elastic deformation, flips, cut-outs,
+                noise and brightness
     evolved     the same genes, in a population of their own (selections/paired.py)
-    none        nothing
+    none        no genes
 
-An individual's network is a line of words (layers/description.py), its optimiser the settings of strategy `gradient`:
-whatever is found could have been written by hand. Epochs are no gene: they are what the ladder gives.
+An individual's network is a description in words (layers/description.py), its optimiser settings of the strategy
+`gradient`: whatever is found could have been written by hand. Epochs are not a gene: the ladder determines them.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from genreg_np.search.kinds.base import ARCHITECTURE, DATA, OPTIMISER, changed
 from genreg_np.search.kinds.networks import NetworkKind
 
 BLOCKS = 3
-GROUPS = 4  # of group-norm; all numbers of filters are multiples
+GROUPS = 4  # of group-norm; divides every number of filters
 ADAPTIVE = ("adam", "adamw", "rmsprop")
 SIMPLE = ("sgd", "nesterov")
-WHOLE = ("shift", "cut_out")  # settings that are whole pixels
+WHOLE = ("shift", "cut_out")  # settings that are whole numbers of pixels
 
 
 def choices_of_block(number: int) -> Callable[..., Gene]:
-    """Return what makes a gene of a block: choice(name, *values, ordered=False); expressed where there are so many."""
+    """Return choice(name, *values, ordered=False), which makes a gene of a block, expressed if the block exists."""
     when = () if number == 1 else (("blocks", tuple(range(number, BLOCKS + 1))),)
 
     def choice(name: str, *values: Any, ordered: bool = False) -> Gene:
@@ -91,7 +92,7 @@ POLICY = (
     Choice("noise", DATA, (), (0.0, 0.05, 0.1), True),
     Choice("brightness", DATA, (), (0.0, 0.1, 0.2), True),
 )
-EMBEDDING = Choice("embedding", ARCHITECTURE, (), (8, 16, 32, 64), True)  # of prototypes, in place of smoothed labels
+EMBEDDING = Choice("embedding", ARCHITECTURE, (), (8, 16, 32, 64), True)  # of prototypes, instead of label smoothing
 POLICIES = {"simple": SIMPLE_POLICY, "joint": POLICY, "evolved": POLICY, "none": ()}
 SPACES = {name: Space((*NETWORK, *OPTIMISERS, *policy)) for name, policy in POLICIES.items()}
 PROTOTYPES = {name: Space((*NETWORK, EMBEDDING, *OPTIMISERS[:-1], *policy)) for name, policy in POLICIES.items()}
@@ -112,7 +113,7 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in (*NETWORK, *OPTIM
 
 _NORMALISED = {f"norm_{number}": "batch" for number in range(1, BLOCKS + 1)} | {"shift": 1}
 _WIDE = _NORMALISED | {f"filters_{number}": 24 * number for number in range(1, BLOCKS)} | {"rotation": 10}
-HANDMADE: tuple[dict[str, Any], ...] = (  # what the default has else: networks that people would try first
+HANDMADE: tuple[dict[str, Any], ...] = (  # changes to the default: networks that one would try first
     _NORMALISED | {f"filters_{number}": 16 * number for number in range(1, BLOCKS)},
     _WIDE,
     _WIDE | {"filters_1": 16, "filters_2": 32, "convolutions_1": 2, "convolutions_2": 2},
@@ -120,7 +121,7 @@ HANDMADE: tuple[dict[str, Any], ...] = (  # what the default has else: networks 
 
 
 def words_of(genome: Genome, outputs: int) -> str:
-    """Return a genome's network in words, with so many outputs."""
+    """Return the description of a genome's network with a number of outputs."""
     words = [word for number in range(1, genome["blocks"] + 1) for word in _words_of_block(genome, number)]
     if genome["head"] != "flatten":
         words.append(f"{genome['head']} {genome['head_size']}")
@@ -144,7 +145,7 @@ def _words_of_block(genome: Genome, number: int) -> Iterator[str]:
 
 
 def norm_words(norm: str) -> list[str]:
-    """Return a normalisation as a layer in words; of none nothing."""
+    """Return the description of a normalisation layer; empty for none."""
     return [] if norm == "none" else [f"{norm}-norm" + (f" {GROUPS}" if norm == "group" else "")]
 
 
@@ -153,7 +154,7 @@ def _dropout(rate: float) -> list[str]:
 
 
 def options_of(genome: Genome) -> dict[str, Any]:
-    """Return a genome's optimiser and data as settings of strategy gradient."""
+    """Return a genome's optimiser and data as settings of the strategy `gradient`."""
     optimiser, simple = genome["optimiser"], genome["optimiser"] in SIMPLE
     options = {
         name: genome[name] for name in ("weight_decay", "batch_size", "schedule", "label_smoothing") if name in genome
@@ -174,7 +175,7 @@ class Classifiers(NetworkKind):
 
     @property
     def aim(self) -> Aim:
-        """Classes by their logits, or by how near the means of a class are."""
+        """The aim of classification, by logits or by class prototypes."""
         return AIMS["prototypes" if self._has_prototypes else "classes"]
 
     @property
@@ -183,32 +184,32 @@ class Classifiers(NetworkKind):
 
     @staticmethod
     def space_of(config: SearchConfig) -> Space:
-        """Return the genes, by head and augmentation."""
+        """Return the genes for the configured head and augmentation."""
         return (PROTOTYPES if config.head == "prototypes" else SPACES)[config.augmentation]
 
     def words_of(self, genome: Genome) -> str:
-        """Return a genome's network in words."""
+        """Return the description of a genome's network."""
         return words_of(genome, genome["embedding"] if self._has_prototypes else len(self.class_names))
 
     def options_of(self, genome: Genome) -> dict[str, Any]:
-        """Return a genome's optimiser and data as settings of strategy gradient."""
+        """Return a genome's optimiser and data as settings of the strategy `gradient`."""
         return options_of(genome)
 
     def added(self, genome: Genome) -> int:
-        """Return the size of the layer that prototypes become."""
+        """Return the size of the layer that prototypes are converted to."""
         return len(self.class_names) * (genome["embedding"] + 1) if self._has_prototypes else 0
 
     def answering(self, genome: Genome) -> str:
-        """Return the network in words, with the layer that prototypes become."""
+        """Return the description of the network, with the layer that prototypes are converted to."""
         return self.words_of(genome) + (f" / dense {len(self.class_names)}" if self._has_prototypes else "")
 
     @property
     def plain(self) -> Genome:
-        """The default."""
+        """The default genome."""
         return changed(DEFAULT, {}, self.space)
 
     def beginnings(self) -> list[Genome]:
-        """Return the default, or what of it fits, and larger ones as far as limits let them be."""
+        """Return the default, or a variant of it that fits, and larger networks as far as the limits allow."""
         same = {f"padding_{number}": "same" for number in range(1, BLOCKS + 1)}
         smaller = {"blocks": 1, "head": "adaptive avg", "head_size": 2, "reduction_1": "none"}
         tried: tuple[dict[str, Any], ...] = (

@@ -1,15 +1,15 @@
 """GANs as individuals: a generator and a discriminator, their losses, and the optimisers of both.
 
-    generator       noise, dense layers alone, or a dense layer, then convolutions on maps that double until they are as
-                    large as the image; pixels come out as 0 .. 1
-    discriminator   dense layers alone, or convolutions that halve; perhaps weights of norm 1, dropout, several images
-                    at a time, how much a batch varies; a number comes out
-    loss            by which they learn from one another
-    optimisers      of each its own, with its own rate; batch; how often the discriminator is asked first
-    data            how what the discriminator sees is moved and mirrored
+    generator       noise, then dense layers alone, or a dense layer and convolutions on maps that double in size until
+                    they are as large as the image; pixels are 0 .. 1
+    discriminator   dense layers alone, or convolutions that halve the maps; optionally weights of norm 1, dropout,
+                    several images at a time, the deviation within a batch; the output is one number
+    loss            the losses of both
+    optimisers      one each, with its own rate; the batch size; the discriminator steps per generator step
+    data            how the discriminator's inputs are shifted and mirrored
 
-A hyperbolic tangent is a logistic function of twice the scale: where `output` is tanh, the discriminator sees pixels of
--1 .. 1, and what is saved gives 0 .. 1 all the same.
+A hyperbolic tangent is a logistic function at twice the scale: if `output` is tanh, the discriminator sees pixels in
+-1 .. 1, while the saved generator still gives 0 .. 1.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from genreg_np.search.lessons.base import Part
 from genreg_np.search.lessons.gan import WORKS, GanLesson, judge_of, reals_of
 from genreg_np.search.metrics import Goal
 
-GENERATOR, DISCRIMINATOR, LOSS = "generator", "discriminator", "loss"  # blocks of genes, beside those of base.py
-LEAST_SIDE, MOST_HALVINGS = 4, 3  # of the maps that a generator of convolutions begins with
+GENERATOR, DISCRIMINATOR, LOSS = "generator", "discriminator", "loss"  # blocks of genes, besides those of base.py
+LEAST_SIDE, MOST_HALVINGS = 4, 3  # of the first maps of a convolutional generator
 SGD_MOMENTUM = 0.9
-CHILDREN = ("non-saturating", "minimax", "least-squares")  # losses of E-GAN's three (Wang et al. 2019)
+CHILDREN = ("non-saturating", "minimax", "least-squares")  # losses of the three generators of E-GAN (Wang et al. 2019)
 
 
 def _network(block: str, letter: str) -> Iterator[Gene]:
-    """Yield the genes that both networks have, each its own."""
+    """Yield the genes that both networks have separately."""
     of_dense, of_maps = (((block, (kind,)),) for kind in ("mlp", "conv"))
     yield Choice(block, block, (), ("mlp", "conv"))
     yield Choice(f"{letter}_layers", block, of_dense, (1, 2, 3), True)
@@ -105,7 +105,7 @@ LEARNING = (
 )
 PIPELINE = Space((*NETWORKS, WHICH, *OF_LOSS, *LEARNING))
 TOGETHER = ("pack", "deviation")  # genes of a discriminator that sees several images at a time
-BY_CHILDREN = Space(  # of --mode losses: three generators go through a discriminator that follows one loss
+BY_CHILDREN = Space(  # for --mode losses: three generators share a discriminator with one loss
     (
         *(gene for gene in NETWORKS if gene.name not in TOGETHER),
         *(dataclasses.replace(gene, when=()) for gene in OF_LOSS),
@@ -124,7 +124,7 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in PIPELINE.genes} |
     "d_optimiser": "adam", "d_rate": 0.001, "d_simple_rate": 0.01, "d_momentum": 0.5,
     "turns": 1, "batch_size": 32, "schedule": "falling", "average": 0.999, "shift": 0, "flip": False,
 }  # fmt: skip
-BEGINNINGS: tuple[dict[str, Any], ...] = (  # what the default has else
+BEGINNINGS: tuple[dict[str, Any], ...] = (  # changes to the default
     {},
     {"g_rate": 0.004, "d_rate": 0.002},
     {"loss": "least-squares", "smoothing": 0.0},
@@ -144,14 +144,14 @@ class Gans(Kind):
     is_validated_by_folds = False
     is_first_saved = False
     longest = 6
-    retrained = "train"  # never images by which it is judged
+    retrained = "train"  # never images that it is judged on
     policy = (OPTIMISER, DATA)
 
     def __init__(self, config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> None:
         super().__init__(config, shape, class_names)
-        self.judge, self.judged_by = "", ""  # its file and its digest, once it is prepared
-        self.held = Part("", "")  # real images by which checkpoints are judged
-        self.diary = ""  # where they are told as they come
+        self.judge, self.judged_by = "", ""  # the judge's file and its digest, once prepared
+        self.held = Part("", "")  # the real images that checkpoints are judged against
+        self.diary = ""  # the file that records checkpoints as they come
 
     @staticmethod
     def space_of(config: SearchConfig) -> Space:
@@ -160,30 +160,30 @@ class Gans(Kind):
         Raises
         ------
         UsageError
-            For an augmentation that generators do not know.
+            For an augmentation that generators do not support.
         """
         if config.augmentation == "joint":
-            raise UsageError("augmentation of generators is simple, evolved or none: images are moved and mirrored")
+            raise UsageError("for generators, augmentation must be simple, evolved or none: shifts and mirror images")
         space = SPACES[config.mode]
         return space.only([block for block in space.blocks if block != DATA or config.augmentation != "none"])
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What individuals are measured by."""
+        """The metrics of individuals."""
         return (*METRICS, "agreement") if self.config.conditional else METRICS
 
     @property
     def tie(self) -> str:
-        """What decides between equals."""
+        """The metric that breaks ties: lower is better."""
         return "fcd"
 
     @property
     def asked(self) -> int:
-        """How many classes generators are asked for; 0: none."""
+        """How many classes can be requested of generators; 0 for none."""
         return len(self.class_names) if self.config.conditional else 0
 
     def individual_of(self, genome: Genome) -> Individual:
-        """Return what a genome stands for; raises UsageError if its layers do not fit."""
+        """Return what a genome stands for; raises UsageError if its layers do not fit together."""
         return Individual(self.generator_of(genome), {}, beside=(self.discriminator_of(genome),))
 
     def generator_of(self, genome: Genome) -> Network:
@@ -233,7 +233,7 @@ class Gans(Kind):
         return Network(seen, layers)
 
     def rules_of(self, genome: Genome) -> Rules:
-        """Return how a genome's pair learns."""
+        """Return the settings by which a genome's pair learns."""
         kind = genome["noise"]
         spread = genome["cut"] if kind == "truncated" else genome["spread"] if kind == "normal" else 1.0
         losses = CHILDREN if self.config.mode == "losses" else (genome["loss"],)
@@ -245,7 +245,7 @@ class Gans(Kind):
         )  # fmt: skip
 
     def lesson(self, genome: Genome, individual: Individual, folds: int, **told: Any) -> GanLesson:
-        """Return a lesson of an individual, judged by parts."""
+        """Return a lesson of an individual, judged on parts."""
         generator, (discriminator,) = individual.network, individual.beside
         return GanLesson(
             generator=generator, discriminator=discriminator, rules=self.rules_of(genome), judge=self.judge,
@@ -254,16 +254,16 @@ class Gans(Kind):
         )  # fmt: skip
 
     def answering(self, genome: Genome) -> str:
-        """Return the generator in words."""
+        """Return the description of the generator."""
         return words(self.generator_of(genome).layers)
 
     def prepared(self, parts: Mapping[str, Part], folder: SearchFolder, told: Preparing) -> dict[str, Any]:
-        """Train the judge, or take the one that the folder has; say how able it is, and where the floor is.
+        """Train the judge, or load it from the folder; report its accuracy and the floor.
 
         Raises
         ------
         UsageError
-            If there are too few images, or too hard ones, to be judged.
+            If there are too few images for a judge, or it cannot learn them.
         """
         told.on_phase("judging")
         backend, path = told.backend(), folder.path / JUDGE
@@ -272,7 +272,7 @@ class Gans(Kind):
             part, _ = parts[name].read()
             if len(part) < LEAST_REAL:
                 raise UsageError(
-                    f"{len(part)} images to hold generated ones against are too few: {LEAST_REAL} at least"
+                    f"{len(part)} images are too few to compare generated ones with: {LEAST_REAL} at least"
                 )
         _, origin = folder.read_config()
         try:
@@ -285,8 +285,8 @@ class Gans(Kind):
         self.judge, self.judged_by, self.held = str(path), digest(model), parts["search"]
         if origin.get("judge", self.judged_by) != self.judged_by:
             raise UsageError(
-                f"{path}: is judge {self.judged_by}, but the search began with {origin['judge']}, and what two judges "
-                "say must not be compared: put the file back, or choose another --out"
+                f"{path}: is judge {self.judged_by}, but the search began with {origin['judge']}, and scores of two "
+                "judges cannot be compared: restore the file, or choose another --out"
             )
         folder.write_config(self.config, origin | {"judge": self.judged_by})
         self.diary = str(folder.path / DIARY)
@@ -303,47 +303,47 @@ class Gans(Kind):
         )
         told.on_remark(
             f"judge {self.judged_by}: {100 * right:.1f} % of {len(reals.held.images):,} images right; real images "
-            f"among themselves have fcd {floor['fcd']:.2f}, coverage {floor['coverage']:.2f}"
+            f"compared with one another have fcd {floor['fcd']:.2f}, coverage {floor['coverage']:.2f}"
         )
         return {"judge": self.judged_by, "judge_accuracy": right, "floor": floor}
 
     def judged_at_the_end(self, test_images: int) -> tuple[str, ...]:
-        """Return the parts that the winner's trainings are judged on: the search split says which one is saved."""
+        """Return the parts that the winner's trainings are judged on; the search split decides which one is saved."""
         return ("search", "test") if test_images >= LEAST_REAL else ("search",)
 
     def best_of(self, finals: Sequence[Mapping[str, Mapping[str, float]]]) -> int:
-        """Return which of the winner's trainings is saved: the best by the search split."""
+        """Return which of the winner's trainings is saved: the best on the search split."""
         goal = Goal.of(self.config.metric, self.config.weights, self.class_names, self.metrics)
         return max(range(len(finals)), key=lambda place: goal.score(finals[place]["search"], 0, 0))
 
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
-        """Return a generator: noise goes in, an image comes out."""
+        """Return a generator, a model that turns noise into an image."""
         return Model.build(network, genes, (), None, {**training, "judge": self.judged_by})
 
     @property
     def plain(self) -> Genome:
-        """The default."""
+        """The default genome."""
         return changed(DEFAULT, {}, self.space)
 
     def beginnings(self) -> list[Genome]:
-        """Return the default, others like it, and one of dense layers alone, as far as they fit."""
+        """Return the default, similar genomes, and one of dense layers alone, as far as they are feasible."""
         if self.misfit():
             return []
         return self.distinct([changed(DEFAULT, change, self.space) for change in BEGINNINGS])
 
     def misfit(self) -> str:
-        """Return why no pair can be made for such images; "" if one can."""
+        """Return why no pair fits such images; "" if one does."""
         if len(self.shape) not in (2, 3):
             return ""
         if channels_of(self.shape)[0] not in (1, 3):
-            return f"{self.shape[0]} channels: a generator draws in grey, 1, or in colour, 3"
+            return f"{self.shape[0]} channels: generators support 1 (grey) or 3 (colour)"
         if min(self.shape[-2:]) < LEAST_SIDE:
             return f"{shown(self.shape)} pixels are too few: {LEAST_SIDE} x {LEAST_SIDE} at least"
         return ""
 
 
 def halvings_of(height: int, width: int) -> int:
-    """Return how often the sides of an image are halved: to the maps that a generator begins with."""
+    """Return how often the sides of an image are halved to get a generator's first maps."""
     found = 0
     while found < MOST_HALVINGS and not (height % 2 or width % 2) and min(height, width) // 2 >= LEAST_SIDE:
         height, width, found = height // 2, width // 2, found + 1
@@ -351,12 +351,12 @@ def halvings_of(height: int, width: int) -> int:
 
 
 def _optimiser_of(genome: Genome, letter: str) -> Optimiser:
-    """Return one network's optimiser."""
+    """Return the optimiser of one network."""
     name = genome[f"{letter}_optimiser"]
     rate = genome[f"{letter}_simple_rate" if name == "sgd" else f"{letter}_rate"]
     return Optimiser(name, rate, genome[f"{letter}_momentum"] if name == "adam" else SGD_MOMENTUM)
 
 
 def _of_norm_1(layer: Layer) -> Layer:
-    """Return a layer with weights of norm 1, if it has any."""
+    """Return a layer with its weights scaled to norm 1, if it has any."""
     return SpectralNorm(layer) if isinstance(layer, (Dense, Convolution)) else layer

@@ -1,4 +1,4 @@
-"""Individuals that are one network and its optimiser: what they learn is an aim (search/aims)."""
+"""Individuals that consist of one network and its optimiser, and learn an aim (search/aims)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from genreg_np.strategies.gradient import GradientOptions
 
 
 class NetworkKind(Kind):
-    """A kind of network."""
+    """A kind of individual with one network."""
 
     works = WORKS
 
@@ -29,44 +29,44 @@ class NetworkKind(Kind):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """What individuals are measured by."""
+        """The metrics of individuals."""
         return self.aim.metrics
 
     @property
     def by_labels(self) -> bool:
-        """Whether the classes of images are learned."""
+        """Whether classes are learned."""
         return self.aim.by_labels
 
     @property
     def tie(self) -> str:
-        """The metric that decides between equals: the lower the better."""
+        """The metric that breaks ties: lower is better."""
         return self.aim.tie
 
     @abstractmethod
     def words_of(self, genome: Genome) -> str:
-        """Return a genome's network in words."""
+        """Return the description of a genome's network."""
 
     @abstractmethod
     def options_of(self, genome: Genome) -> dict[str, Any]:
-        """Return a genome's optimiser and data as settings of strategy gradient."""
+        """Return a genome's optimiser and data as settings of the strategy `gradient`."""
 
     def added(self, genome: Genome) -> int:
-        """Return how many weights and biases an individual has only when it answers: those of one dense layer."""
+        """Return how many weights and biases are added for inference: those of one dense layer."""
         return 0
 
     def answering(self, genome: Genome) -> str:
-        """Return the network in words that answers: what is saved."""
+        """Return the description of the network that is saved."""
         return self.words_of(genome)
 
     def individual_of(self, genome: Genome) -> Individual:
-        """Return what a genome stands for; raises UsageError if its layers do not fit."""
+        """Return what a genome stands for; raises UsageError if its layers do not fit together."""
         options = self.options_of(genome)
         GradientOptions(**options)
         network = Network(self.shape, parse(self.words_of(genome), self.shape))
         return Individual(network, options, self.added(genome))
 
     def lesson(self, genome: Genome, individual: Individual, folds: int, **told: Any) -> NetworkLesson:
-        """Return a lesson of an individual, judged by so many folds of cross-validation or, if 0, by parts."""
+        """Return a lesson of an individual, judged by cross-validation with `folds` folds or, if 0, on parts."""
         return NetworkLesson(
             aim=self.aim.name, words=self.words_of(genome), options=individual.options, metric=self.config.metric,
             folds=folds, repeats=self.config.repeats if folds else 0, input_shape=self.shape,
@@ -74,14 +74,14 @@ class NetworkKind(Kind):
         )  # fmt: skip
 
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
-        """Return a model of what a lesson ended with."""
+        """Return a model of the result of a lesson."""
         return Model.build(
             network, genes, dataset.class_names if self.aim.by_labels else (), dataset.input_range, training,
             dataset.feature_names, dataset.picture,
         )  # fmt: skip
 
     def misfit(self) -> str:
-        """Return why no network can be made for such images, where that is so for a plain one; "" if it can."""
+        """Return why not even a plain network fits such images; "" if one does."""
         if len(self.shape) not in (2, 3):
             return ""
         try:

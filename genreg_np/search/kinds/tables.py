@@ -1,4 +1,4 @@
-"""What is searched for in tables: pipelines, which are no networks of one kind (search/tabular)."""
+"""The kind `table`: pipelines, which need not be networks (search/tabular)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from genreg_np.search.tabular.space import Traits, models_of, space_of
 
 
 class Tables:
-    """The kind `table`; its lessons and results are those of search/tables.py."""
+    """The kind `table`; search/tables.py has its lessons and results."""
 
     name = "table"
     file = "pipeline.py"
 
     @staticmethod
     def space_of(config: SearchConfig) -> Space:
-        """Return the genes, by what the configuration tells of the table."""
+        """Return the genes, given the table's traits in the configuration."""
         return space_of(models_of(config.models), Traits.read(config.traits))

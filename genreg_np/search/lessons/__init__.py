@@ -1,1 +1,1 @@
-"""Lessons: what workers are told to do with one individual, and do."""
+"""Lessons: the tasks of workers, each about one individual."""

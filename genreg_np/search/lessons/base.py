@@ -1,10 +1,10 @@
-"""What a lesson is: one individual learns from its first samples, or from more, and is judged. What workers do.
+"""What a lesson is: one individual is trained up to a rung and judged. Workers run lessons.
 
-A lesson is a pure function of what it is told: an individual that went through two rungs is the same whoever trained
-it, and whether its state of the first was at hand or had to be made again. Its random numbers are those of its genome,
-so that equal genomes are equal individuals.
+A lesson is a pure function of its fields: an individual that passed two rungs is the same whichever worker trained it,
+and whether its state at the first rung was stored or had to be recomputed. Its random numbers depend on its genome, so
+equal genomes give equal individuals.
 
-The state of a rung - weights, what layers keep count of, what optimisers remember - is a file of its own.
+The state at a rung (weights, the layers' statistics, the optimiser's moments) is a separate file.
 
 Shapes: N images, I inputs, D genes.
 """
@@ -28,46 +28,46 @@ from genreg_np.search.trials import UNSAVED
 
 @dataclass(frozen=True)
 class Part:
-    """Where arrays of a split lie, for several processes to share: features (N, I) float32, labels (N,) int64."""
+    """The files of a split's arrays, shared by processes: features (N, I) float32, labels (N,) int64."""
 
     features: str
     labels: str
 
     def read(self) -> tuple[Float32, NDArray[np.int64]]:
-        """Return them, features as the file's own pages."""
+        """Return features and labels, with the features memory-mapped."""
         return np.load(self.features, mmap_mode="r"), np.load(self.labels)
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What came of a lesson."""
+    """The result of a lesson."""
 
     status: str
     why: str = ""
-    measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by what it was judged on
+    measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by the part that was judged on
     seconds: float = 0.0
-    pace: float = 0.0  # seconds for a sample, by the median of its steps: what held it up for once does not count
-    steps: int = 0  # of the state that is in its first file
+    pace: float = 0.0  # seconds per sample, from the median of its steps, so that one-off delays do not count
+    steps: int = 0  # of the state in its first file
 
 
 @dataclass(frozen=True)
 class Lesson(ABC):
-    """What a worker is told.
+    """The task of a worker.
 
     Parameters
     ----------
     input_shape : tuple of int
-        Of an image.
+        The shape of an image.
     seed : int
-        The individual's own.
+        The individual's seed.
     rungs : tuple of int
-        Samples that it has learned from at the end of each rung so far, this one's last.
+        Total samples learned from at the end of each rung so far, the last being this one's.
     train : Part
     judged : mapping of str to Part
-        What it is judged on, by names.
+        The parts it is judged on, by name.
     class_names : tuple of str
     states : tuple of str
-        Files of the individual's state, one for each rung.
+        Files of the individual's state, one per rung.
     backend : str
     """
 
@@ -82,49 +82,49 @@ class Lesson(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make ready the backend."""
+        """Prepare the backend."""
 
     @abstractmethod
     def learn(self) -> Learned:
-        """Train from the rung below to this one, keep the state, and judge."""
+        """Train from the rung below to this one, save the state, and judge."""
 
     @abstractmethod
     def finished(self, steps: int) -> tuple[Network, Float32] | None:
-        """Return the network that answers after so many steps, and its genes (D,); None where its state is gone."""
+        """Return the network for inference after `steps` steps, and its genes (D,); None if its state is missing."""
 
     @abstractmethod
     def described(self) -> dict[str, Any]:
-        """Return what a model says of how it was trained, as plain values."""
+        """Return the description of the training for a model's header, as plain values."""
 
 
 def unsaved(error: OSError) -> Learned:
-    """Return what came of a lesson whose state could not be written: that is no fault of the individual."""
+    """Return the result of a lesson whose state could not be written; that is not the individual's fault."""
     return Learned(UNSAVED, f"{error.filename or 'its state'} cannot be written ({error.strerror or error})")
 
 
 class Teachable(Protocol):
-    """What an engine is given: a lesson, or what else is learned or measured."""
+    """A task for an engine: a lesson, or a measurement."""
 
     def prepare(self) -> None:
-        """Make ready what a process needs once: kernels, libraries."""
+        """Prepare what a process needs once, such as kernels and libraries."""
 
     def learn(self) -> Learned:
-        """Do it."""
+        """Run the task."""
 
 
 def prepare(lesson: Teachable) -> None:
-    """Make ready what a process needs once for such lessons; no limit of theirs counts it."""
+    """Prepare what a process needs once for such lessons; their time limits do not include it."""
     lesson.prepare()
 
 
 def learn(lesson: Teachable) -> Learned:
-    """Do a lesson: what an engine is given."""
+    """Run a lesson; the function that engines call."""
     return lesson.learn()
 
 
 @functools.lru_cache(maxsize=1)
 def backend_for(name: str, works: Sequence[Work]) -> Backend:
-    """Return a backend of one thread, ready for some works; once for all lessons of a worker."""
+    """Return a single-threaded backend with compiled kernels, once for all lessons of a worker."""
     backend = backends.create(name, 1 if name == "numba" else None)
     backend.warm_up(works)
     return backend
@@ -132,6 +132,6 @@ def backend_for(name: str, works: Sequence[Work]) -> Backend:
 
 @functools.lru_cache(maxsize=8)
 def part_there(part: Part, backend: Backend) -> tuple[Any, NDArray[np.int64]]:
-    """Return features where a backend computes, and labels; once for all lessons of a worker."""
+    """Return features on a backend's device, and labels; once for all lessons of a worker."""
     features, labels = part.read()
     return backend.to_device(features), labels

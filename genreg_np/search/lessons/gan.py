@@ -1,11 +1,11 @@
-"""The lesson of a pair: generators and discriminator learn from one another, and a judge says what of it is any good.
+"""The lesson of a pair: generator and discriminator learn from each other, and a judge measures the images.
 
-Within a rung there are checkpoints; at each the images that come out are judged by real ones that nobody learned from.
-What they say is kept with the state, as is a sheet of images of always the same noise. A pair whose numbers are none
-any more, or that health.py says is not worth waiting for, ends there.
+Each rung has checkpoints, at which generated images are compared with real ones that nothing has learned from. The
+measures are stored with the state, together with a sheet of images from fixed noise. A pair with non-finite numbers, or
+one that health.py gives up, ends there.
 
-In the mode of three losses (E-GAN: Wang et al. 2019) three generators learn side by side from the same weights, each by
-a loss of its own, and every so often the one whose images are best takes the place of all.
+In the mode of three losses (E-GAN: Wang et al. 2019) three generators are trained in parallel from the same weights,
+each with its own loss, and at regular intervals the one with the best images replaces all.
 
 Shapes: N images, I pixels, Z noise, K classes, P generators.
 """
@@ -42,20 +42,20 @@ from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, pa
 from genreg_np.search.trials import DIVERGED, REMOVED
 from genreg_np.streams import Stream
 
-WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.FOLLOWING)  # of a backend
-CHECKPOINTS = 6  # of a rung
-SHEET = 40  # images of a sheet
-QUICK = 1000  # images by which one of three generators is chosen
-CHOSEN_EVERY = 200  # steps after which that happens
-JUDGED, SHOWN = Stream(0), 1 << 31  # what images are judged of, and shown of: the same noise for everybody
+WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.FOLLOWING)  # that a backend must support
+CHECKPOINTS = 6  # per rung
+SHEET = 40  # images per sheet
+QUICK = 1000  # images for choosing among three generators
+CHOSEN_EVERY = 200  # steps between choices
+JUDGED, SHOWN = Stream(0), 1 << 31  # the noise for judged and for shown images: the same for all pairs
 
 
 class _Removed(Exception):
-    """A pair was removed; with the checkpoints so far."""
+    """A pair was removed; carries its checkpoints so far."""
 
 
 class _Kept(NamedTuple):
-    """What is kept of a pair at the end of a rung."""
+    """What is stored of a pair at the end of a rung."""
 
     state: State
     checkpoints: tuple[dict[str, float], ...]
@@ -64,14 +64,14 @@ class _Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class Growth:
-    """How a pair's images came about: what is shown and measured of them at each checkpoint, c of them.
+    """How a pair's images developed: a sheet and measures at each of c checkpoints.
 
     Parameters
     ----------
     sheets : (c, SHEET, I) uint8
-        Images of always the same noise.
+        Images from fixed noise.
     checkpoints : tuple of mappings
-        Measures.
+        The measures.
     """
 
     sheets: NDArray[np.uint8]
@@ -79,27 +79,27 @@ class Growth:
 
     @classmethod
     def of(cls, content: bytes) -> Growth:
-        """Return that of a state's file.
+        """Return the growth stored in a state file.
 
         Raises
         ------
         ValueError
-            If it is none.
+            If the file is not a state of a pair.
         """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 sheets, told = np.asarray(file["sheets"]), json.loads(bytes(np.asarray(file["told"])))
         except (OSError, KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError("is no state of a pair") from error
+            raise ValueError("is not a state of a pair") from error
         is_told = isinstance(told, list) and all(isinstance(one, dict) and "fcd" in one for one in told)
         if sheets.dtype != np.uint8 or sheets.ndim != 3 or not is_told or len(sheets) != len(told):
-            raise ValueError("is no state of a pair")
+            raise ValueError("is not a state of a pair")
         return cls(sheets, tuple(told))
 
 
 @dataclass(frozen=True)
 class GanLesson(Lesson):
-    """What a worker is told of a pair.
+    """The task of a worker that trains a pair.
 
     Parameters
     ----------
@@ -108,9 +108,9 @@ class GanLesson(Lesson):
     judge, judged_by : str
         The judge's file, and its digest.
     held : Part
-        Real images by which checkpoints are judged.
+        The real images that checkpoints are judged against.
     diary : str
-        A file to which each checkpoint adds a line; "": none.
+        A file to which each checkpoint adds a line; "" for none.
     """
 
     generator: Network
@@ -122,11 +122,11 @@ class GanLesson(Lesson):
     diary: str = ""
 
     def prepare(self) -> None:
-        """Make ready the backend."""
+        """Prepare the backend."""
         backend_for(self.backend, WORKS)
 
     def learn(self) -> Learned:
-        """Train from the rung below to this one, keep the state, and judge."""
+        """Train from the rung below to this one, save the state, and judge."""
         backend, started = backend_for(self.backend, WORKS), time.perf_counter()
         learning = _Learning(self, backend)
         measures: dict[str, dict[str, float]] = {}
@@ -146,14 +146,14 @@ class GanLesson(Lesson):
                 measures[name] = health.fitness(kept.checkpoints, classes, samples)
             else:
                 own = learning.judged(kept.state, part)
-                measures[name] = health.fitness((own,), classes, samples)  # as it is: no other state was seen by them
+                measures[name] = health.fitness((own,), classes, samples)  # one checkpoint: no other state was judged
         broken = health.broken(kept.checkpoints, classes, samples)
         why = f"infeasible: {', '.join(broken)}" if broken else ""
         seconds = time.perf_counter() - started
         return Learned(OK, why, measures, seconds, learning.pace, kept.state.step)
 
     def finished(self, steps: int) -> tuple[Network, Float32] | None:
-        """Return the generator after so many steps, and its genes (D,); None where its state is gone."""
+        """Return the generator after `steps` steps, and its genes (D,); None if its state is missing."""
         kept = kept_in(Path(self.states[-1]), self, steps)
         if kept is None:
             return None
@@ -161,7 +161,7 @@ class GanLesson(Lesson):
         return self.generator.finish(genes[0], statistics[0])
 
     def described(self) -> dict[str, Any]:
-        """Return what a model says of how it was trained."""
+        """Return the description of the training for a model's header."""
         rules = self.rules
         return {
             "config": {
@@ -176,7 +176,7 @@ class GanLesson(Lesson):
 
 
 class _Learning:
-    """A lesson under way."""
+    """A running lesson."""
 
     def __init__(self, lesson: GanLesson, backend: Backend) -> None:
         self._lesson, self._backend = lesson, backend
@@ -186,11 +186,11 @@ class _Learning:
 
     @property
     def pace(self) -> float:
-        """Seconds for a sample; 0 where all states were at hand."""
+        """Seconds per sample; 0 if all states were stored."""
         return float(np.median(self._times)) / self._batch if self._times else 0.0
 
     def to_rung(self, rung: int) -> _Kept:
-        """Return what is kept at the end of a rung, from its file or from that of the rung below."""
+        """Return what is stored at the end of a rung, from its file or by training from the rung below."""
         last = -(-self._lesson.rungs[rung] // self._batch)
         path = Path(self._lesson.states[rung])
         if (kept := kept_in(path, self._lesson, last)) is not None:
@@ -201,7 +201,7 @@ class _Learning:
         return kept
 
     def _learned(self, before: _Kept | None, last: int) -> _Kept:
-        """Learn up to a step, from a rung below or from the beginning."""
+        """Train up to a step, from the rung below or from scratch."""
         lesson = self._lesson
         first = before.state.step if before else 0
         rules = dataclasses.replace(lesson.rules, batch_size=self._batch)
@@ -231,7 +231,7 @@ class _Learning:
         return _Kept(state, tuple(checkpoints), np.concatenate(sheets))
 
     def _tell(self, measures: Mapping[str, float], step: int) -> None:
-        """Add a line to the diary; one that cannot be written is nothing to stop for."""
+        """Append a line to the diary; failing to write it is no reason to stop."""
         lesson = self._lesson
         line = {
             "lesson": Path(lesson.states[-1]).stem,
@@ -244,23 +244,23 @@ class _Learning:
                 file.write(json.dumps(line) + "\n")
 
     def judged(self, state: State, part: Part) -> dict[str, float]:
-        """Return the measures of a pair's images beside the real ones of a part."""
+        """Return the measures of a pair's images compared with the real ones of a part."""
         lesson, backend = self._lesson, self._backend
         reals = reals_of(lesson.judge, lesson.judged_by, part, lesson.train, backend)
         images, classes = self._generated(state, len(reals.held.images), 0)
         seen = judge_of(lesson.judge, lesson.judged_by).seen(images, backend)
         if not np.isfinite(seen.logits).all():
-            raise FitnessError("its images are no numbers")
+            raise FitnessError("its images are not finite")
         found = reals.measured(seen)
         if not all(map(math.isfinite, found.values())):
-            raise FitnessError("its measures are no numbers")
+            raise FitnessError("its measures are not finite")
         found["critic"] = self._critic(state, reals.held, images, classes)
         if lesson.rules.classes:
             found["agreement"] = float((seen.logits.argmax(axis=1) == classes).mean())
         return found
 
     def _generated(self, state: State, count: int, number: int, place: int = 0) -> tuple[Float32, NDArray[np.int64]]:
-        """Return so many images (N, I) of the place-th generator, and the classes (N,) that were asked for."""
+        """Return `count` images (N, I) of the place-th generator, and the requested classes (N,)."""
         lesson = self._lesson
         inputs, classes = drawn(lesson.rules, JUDGED, number, count)
         genes, statistics = state.answering
@@ -270,9 +270,9 @@ class _Learning:
             return self._backend.to_host(self._backend.logits(network, own, columns)), classes
 
     def _critic(self, state: State, held: Seen, images: Float32, classes: NDArray[np.int64]) -> float:
-        """Return how often the discriminator is right about images it has not seen, half of them real.
+        """Return the discriminator's accuracy on unseen images, half of them real.
 
-        By rank: right is a real image above the median of all its numbers, whatever loss they come from.
+        By rank: real images should be above the median of all its outputs, whatever the loss.
         """
         lesson, few = self._lesson, spread(len(held.images), QUICK)
         assert held.labels is not None
@@ -289,7 +289,7 @@ class _Learning:
         return float(((real > middle).mean() + (generated <= middle).mean()) / 2)
 
     def _best_of(self, state: State) -> State:
-        """Return a state in which the generator whose images are best has taken the place of all."""
+        """Return a state in which the generator with the best images has replaced all."""
         lesson = self._lesson
         reals = reals_of(lesson.judge, lesson.judged_by, lesson.held, lesson.train, self._backend)
         costs = []
@@ -304,13 +304,13 @@ class _Learning:
 
 @functools.lru_cache(maxsize=2)
 def judge_of(path: str, digest: str) -> Judge:
-    """Return a judge from its file, which has such a digest; once for all lessons of a worker."""
+    """Return the judge from a file with the given digest; once for all lessons of a worker."""
     return Judge.of(load(path))
 
 
 @functools.lru_cache(maxsize=4)
 def reals_of(judge: str, digest: str, held: Part, train: Part, backend: Backend) -> Reals:
-    """Return real images as a judge sees them; once for all lessons of a worker."""
+    """Return real images as seen by a judge; once for all lessons of a worker."""
     seen = [
         judge_of(judge, digest).seen(np.ascontiguousarray(images[some]), backend, labels[some])
         for (images, labels), most in ((held.read(), MOST_IMAGES), (train.read(), MOST_TRAINED))
@@ -320,7 +320,7 @@ def reals_of(judge: str, digest: str, held: Part, train: Part, backend: Backend)
 
 
 def packed(kept: _Kept) -> bytes:
-    """Return what is kept of a pair as a file's bytes."""
+    """Return the bytes of a state file."""
     state = kept.state
     sides = {
         f"{name}.{array}": getattr(side, array)
@@ -333,7 +333,7 @@ def packed(kept: _Kept) -> bytes:
 
 
 def kept_in(path: Path, lesson: GanLesson, step: int) -> _Kept | None:
-    """Return what a file keeps of a pair, if it is one of such networks after so many steps."""
+    """Return what a state file stores of a pair; None unless it fits the networks and the step."""
     networks = {"generators": lesson.generator, "discriminator": lesson.discriminator}
     counts = {"generators": len(lesson.rules.losses), "discriminator": 1}
     try:

@@ -1,8 +1,8 @@
-"""The lesson of one network: it follows its gradients, by whatever aim, and is judged on parts or by cross-validation.
+"""The lesson of one network: gradient descent for any aim, judged on parts or by cross-validation.
 
-Each rung has a schedule of its own, which begins where the one before ended (warm restarts: Loshchilov & Hutter 2017).
+Each rung has its own schedule, which begins where the previous one ended (warm restarts: Loshchilov & Hutter 2017).
 
-Shapes: M training images, I inputs, D genes, E statistics, V values that come out.
+Shapes: M training images, I inputs, D genes, E statistics, V outputs.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from genreg_np.strategies.gradient import GradientContext, GradientDescent, Grad
 from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Purpose, Stream
 
-WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.MOVING, Work.FOLLOWING)  # of a backend
-STATE = ("genes", "statistics", "moments")  # what is kept of an individual between its rungs
+WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.MOVING, Work.FOLLOWING)  # that a backend must support
+STATE = ("genes", "statistics", "moments")  # what is stored of an individual between rungs
 
 
 @dataclass(frozen=True)
 class NetworkLesson(Lesson):
-    """What a worker is told of a network.
+    """The task of a worker that trains a network.
 
     Parameters
     ----------
     aim : str
-        What it learns: one of search/aims.
+        What it learns: an aim of search/aims.
     words : str
-        The network.
+        The description of the network.
     options : mapping
-        Of strategy gradient.
+        Settings of the strategy `gradient`.
     metric : str
     folds, repeats : int
-        Of cross-validation, in place of parts to be judged on; 0 repeats: none.
+        Of cross-validation, instead of parts to judge on; 0 repeats for none.
     """
 
     aim: str
@@ -69,11 +69,11 @@ class NetworkLesson(Lesson):
         return Network(self.input_shape, parse(self.words, self.input_shape))
 
     def prepare(self) -> None:
-        """Make ready the backend."""
+        """Prepare the backend."""
         backend_for(self.backend, WORKS)
 
     def learn(self) -> Learned:
-        """Train from the rung below to this one, keep the state, and judge."""
+        """Train from the rung below to this one, save the state, and judge."""
         backend, network = backend_for(self.backend, WORKS), self.network
         options = GradientOptions(**self.options)
         features, labels = part_there(self.train, backend)
@@ -99,29 +99,29 @@ class NetworkLesson(Lesson):
         return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
 
     def finished(self, steps: int) -> tuple[Network, Float32] | None:
-        """Return the network that answers after so many steps, and its genes (D,); None where its state is gone."""
+        """Return the network for inference after `steps` steps, and its genes (D,); None if its state is missing."""
         kept = kept_in(self.states[-1], self.network, steps)
         return None if kept is None else kept.finished(AIMS[self.aim], self.network)
 
     def described(self) -> dict[str, Any]:
-        """Return what a model says of how it was trained."""
+        """Return the description of the training for a model's header."""
         return {"network": self.words, "config": dict(self.options)}
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of an individual at the end of a rung."""
+    """What is stored of an individual at the end of a rung."""
 
     state: GradientState
-    known: Known = None  # of its training images
+    known: Known = None  # computed from its training images
 
     def finished(self, aim: Aim, network: Network) -> tuple[Network, Float32]:
-        """Return the network that answers, and its genes."""
+        """Return the network for inference, and its genes."""
         finished, genes = network.finish(self.state.genes, self.state.statistics)
         return aim.finished(finished, genes, self.known)
 
     def pack(self) -> bytes:
-        """Return it as a file's bytes."""
+        """Return the bytes of a state file."""
         known = {} if self.known is None else {"known": self.known}
         generation = {"generation": np.array(self.state.generation, np.int64)}
         return pack_arrays({name: getattr(self.state, name) for name in STATE} | generation | known)
@@ -132,25 +132,25 @@ class _Learning:
     backend: Backend
     network: Network
     options: GradientOptions
-    features: Any  # (M, I) of the backend
+    features: Any  # (M, I) on the backend's device
     labels: NDArray[np.int64]
     lesson: NetworkLesson
-    fold: str = ""  # what is added to the names of its states
-    times: list[float] = dataclasses.field(default_factory=list)  # that steps took, in seconds
+    fold: str = ""  # appended to the names of its states
+    times: list[float] = dataclasses.field(default_factory=list)  # seconds per step
 
     @property
     def pace(self) -> float:
-        """Seconds for a sample; 0 where all states were at hand."""
+        """Seconds per sample; 0 if all states were stored."""
         batch = min(self.options.batch_size, len(self.labels))
         return float(np.median(self.times)) / batch if self.times else 0.0
 
     @property
     def aim(self) -> Aim:
-        """What it learns."""
+        """What the individual learns."""
         return AIMS[self.lesson.aim]
 
     def to_rung(self, rung: int) -> Kept:
-        """Return what is kept at the end of a rung, from its file or from that of the rung below."""
+        """Return what is stored at the end of a rung, from its file or by training from the rung below."""
         last = -(-self.lesson.rungs[rung] // min(self.options.batch_size, len(self.labels)))
         path = Path(self.lesson.states[rung] + self.fold)
         if (kept := kept_in(path, self.network, last)) is not None:
@@ -174,41 +174,41 @@ class _Learning:
         return len(self.lesson.class_names)
 
     def _context(self, last: int) -> GradientContext:
-        """Return what steps up to a last one need."""
+        """Return the context of steps up to a last one."""
         problem = Problem(self.network, self.features, self.labels, last)
         loss = self.aim.loss(self._classes, self.options.label_smoothing)
         context = GradientDescent.prepare(problem, self.options, self.backend, loss)
         return context if self.aim.by_labels else dataclasses.replace(context, labels=None)
 
     def _values(self, state: GradientState, rows: NDArray[np.int64]) -> Float32:
-        """Return what comes out (n, V) of training images as they are."""
+        """Return the outputs (n, V) for training images without augmentation."""
         finished, genes = self.network.finish(state.genes, state.statistics)
         return self.backend.logits(finished, genes, self.features[array_module(self.features).asarray(rows)])
 
     def answers(self, kept: Kept, features: Any) -> Float32:
-        """Return what is measured (N, V) of features (N, I).
+        """Return the predictions (N, V) for features (N, I).
 
         Raises
         ------
         FitnessError
-            If they are no numbers.
+            If they are not finite.
         """
         finished, genes = kept.finished(self.aim, self.network)
         with np.errstate(all="ignore"):
             found = self.aim.answers(self.backend.logits(finished, genes, features))
         if not np.isfinite(found).all():
-            raise FitnessError("its answers are no numbers")
+            raise FitnessError("its predictions are not finite")
         return found
 
     def measures(self, answers: Float32, features: Float32, labels: NDArray[np.int64]) -> Mapping[str, float]:
-        """Return what answers (N, V) to images are worth."""
+        """Return the measures of predictions (N, V) for images."""
         return self.aim.measures(answers, features, labels, self.lesson.class_names, self.lesson.metric)
 
     def validated(self, first: int) -> tuple[dict[str, float], int]:
-        """Return measures by cross-validation, means over repeats, each of folds from number `first` on; and steps.
+        """Return measures by cross-validation, averaged over repeats with folds numbered from `first`; and the steps.
 
-        Of a repeat, each image is answered by the network that has not learned from it, and all answers are measured
-        together.
+        In a repeat, each image is predicted by the network that has not learned from it, and all predictions are
+        measured together.
         """
         rung, found, steps = len(self.lesson.rungs) - 1, [], 0
         features, _ = self.lesson.train.read()
@@ -225,14 +225,14 @@ class _Learning:
                 kept = learning.to_rung(rung)
                 answers[fold] = learning.answers(kept, self.features[held])
                 steps = steps or kept.state.generation
-            order = np.argsort(folds, kind="stable")  # of the images, as they were answered
+            order = np.argsort(folds, kind="stable")  # of the images, as they were predicted
             answered = np.concatenate([answers[fold] for fold in range(self.lesson.folds)])
             found.append(self.measures(answered, features[order], self.labels[order]))
         return {name: float(np.mean([one[name] for one in found])) for name in found[0]}, steps
 
 
 def folds_of(labels: NDArray[np.int64], folds: int, repeat: int) -> NDArray[np.int64]:
-    """Return the fold of each image (N,): each class is dealt out evenly, in an order of its own in each repeat."""
+    """Return the fold of each image (N,): each class is dealt out evenly, in a different order in each repeat."""
     found = np.empty(len(labels), np.int64)
     keys = Stream(0).words(Purpose.SPLIT, 1 + repeat, 0, len(labels))
     dealt = 0
@@ -245,7 +245,7 @@ def folds_of(labels: NDArray[np.int64], folds: int, repeat: int) -> NDArray[np.i
 
 
 def kept_in(path: str | Path, network: Network, generation: int) -> Kept | None:
-    """Return what a file keeps of an individual, if it is one of such a network after so many steps."""
+    """Return what a state file stores of an individual; None unless it fits the network and the step."""
     try:
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in (*STATE, "generation")}

@@ -1,4 +1,4 @@
-"""Selections: who is bred of whom. One file each, one line here."""
+"""Selections: how the parents of a child are chosen. One module and one entry in REGISTRY each."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REGISTRY = {
 
 
 def create(name: str, population: int) -> Selection:
-    """Return a selection by its name.
+    """Return a selection by name.
 
     Raises
     ------
     UsageError
-        For an unknown name, or a population that it cannot have.
+        For an unknown name, or an unsupported population size.
     """
     found: Selection = look_up(REGISTRY, name, "selection")(population)
     return found

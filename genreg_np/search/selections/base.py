@@ -1,10 +1,10 @@
-"""What a selection is: a rule that says of which earlier individuals a child is bred.
+"""What a selection is: a rule that breeds a child from earlier individuals.
 
     needs(child)        how many of the first individuals must have been judged, at the lowest rung, before it is bred
-    breed(...)          its genome: a pure function of their results, and of its own draws
+    breed(...)          its genome: a pure function of their results and of the child's draws
 
-Nothing else is remembered. So a search gives the same children for any number of workers, and goes on after a stop from
-its record alone. All results are of the lowest rung: equal samples are compared with one another.
+Nothing else is remembered. So a search breeds the same children for any number of workers, and resumes from its record
+alone. All results are from the lowest rung, so they are compared after equal numbers of samples.
 
 Shapes: P the population.
 """
@@ -24,7 +24,7 @@ from genreg_np.settings import whole_number
 
 @dataclass(frozen=True)
 class Bred:
-    """A child."""
+    """A child, its parents, and how it was bred."""
 
     genome: Genome
     parents: tuple[int, ...] = ()
@@ -32,7 +32,7 @@ class Bred:
 
 
 class Selection(ABC):
-    """A rule; P individuals are its population."""
+    """A rule of selection with a population of P individuals."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
@@ -53,28 +53,28 @@ class Selection(ABC):
         ----------
         child : int
         judged : sequence of Trial
-            The first `needs(child)` individuals, in order, those that failed too.
+            The first `needs(child)` individuals, in order, including failed ones.
         space : Space
         draws : Draws
-            Its own.
+            The child's random choices.
         """
 
     def first_of_generation(self, child: int) -> int:
-        """Return the first child of the generation that a child is in, where a generation is P of them."""
+        """Return the first child of a child's generation, where a generation is P children."""
         return child - child % self.population
 
 
 def best_of(trials: Sequence[Trial], count: int) -> list[Trial]:
-    """Return the best of some trials that were judged, the best one first; fewer where fewer are."""
+    """Return the best judged trials, best first; fewer than `count` if there are fewer."""
     return sorted((trial for trial in trials if trial.is_ok), key=lambda trial: trial.rank, reverse=True)[:count]
 
 
 def tournament(trials: Sequence[Trial], size: int, draws: Draws) -> Trial:
-    """Return the best of `size` trials drawn from some."""
+    """Return the best of `size` randomly drawn trials."""
     return max(draws.some_of(trials, size), key=lambda trial: trial.rank)
 
 
 def mutated(parent: Trial, space: Space, draws: Draws, rate: float) -> Bred:
-    """Return a child of one parent."""
+    """Return a mutated child of one parent."""
     genome = space.mutated(parent.genome, draws, rate)
     return Bred(genome, (parent.child,), f"mutated: {', '.join(space.changes(genome, parent.genome)) or 'nothing'}")

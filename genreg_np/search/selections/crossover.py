@@ -1,8 +1,8 @@
 """Selection with crossover and mutation, generation by generation.
 
-The first P individuals are random. Each of a later generation has two parents, each the best of three drawn from the P
-fittest of all generations before; it has each block - architecture, optimiser, data - of one of them whole, and about
-one gene of it mutates.
+The first P individuals are random. In later generations each has two parents, each the best of three drawn from the P
+fittest of all previous generations; it takes each block (architecture, optimiser, data) as a whole from one of them,
+and about one of its genes mutates.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from genreg_np.search.selections.base import Bred, Selection, best_of, tournamen
 from genreg_np.search.trials import Trial
 
 CONTENDERS = 3
-RATE = 0.06  # of expressed genes that mutate: one or two
+RATE = 0.06  # share of expressed genes that mutate: one or two
 
 
 class Crossover(Selection):
     """The selection `crossover`."""
 
     name = "crossover"
-    summary = "two parents by tournament, blocks of genes of either, and mutation; generation by generation"
+    summary = "two parents by tournament, blocks of genes from either, and mutation; by generations"
 
     def needs(self, child: int) -> int:
-        """Return all of the generations before."""
+        """Return the number of individuals in previous generations."""
         return self.first_of_generation(child)
 
     def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
-        """Return a child of two of the fittest; a random one in the first generation, and while nobody is fit."""
+        """Return a child of two of the fittest; a random one in the first generation, or if all have failed."""
         fittest = best_of(judged, self.population)
         if not fittest:
             return Bred(space.drawn(draws))

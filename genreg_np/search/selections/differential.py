@@ -1,12 +1,12 @@
-"""Differential evolution, as in DEHB (Awad, Mallik & Hutter 2021): genomes are points of a cube, and differences step.
+"""Differential evolution, as in DEHB (Awad, Mallik & Hutter 2021): genomes are points in a cube.
 
-A genome is a point x in [0, 1]^G, each gene at its place. For the i-th of a population, a mutant and a child are
+A genome is a point x in [0, 1]^G, with a coordinate for each gene. For the i-th of the population, mutant and child are
 
     v = a + F (b - c)          a, b, c three others of the population          (rand/1)
-    u = v or x, gene by gene: v with probability C, one gene at least          (binomial crossover)
+    u = v or x, gene by gene: v with probability C, at least once              (binomial crossover)
 
-and the child takes the place of x if it is fitter. What leaves the cube is drawn anew. F = C = .5 as there. The first P
-are random; later ones see the population as it was when their generation began.
+and the child replaces x if it is fitter. Coordinates outside the cube are redrawn. F = C = .5, as in DEHB. The first P
+are random; later ones use the population as it was at the start of their generation.
 
 Shapes: G genes, P the population.
 """
@@ -27,15 +27,15 @@ class Differential(Selection):
     """The selection `differential`."""
 
     name = "differential"
-    summary = "differences of genomes step, and children replace whom they beat: DEHB"
+    summary = "steps are differences of genomes, and children replace those they beat: DEHB"
     least = 4
 
     def needs(self, child: int) -> int:
-        """Return all of the generations before."""
+        """Return the number of individuals in previous generations."""
         return self.first_of_generation(child)
 
     def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
-        """Return a child of the one whose place it would take, and of three others."""
+        """Return a child of the individual that it may replace, and of three others."""
         if not judged:
             return Bred(space.drawn(draws))
         population = self._living(judged)
@@ -52,7 +52,7 @@ class Differential(Selection):
         return Bred(genome, (target.child, a.child, b.child, c.child), f"differs from {target.child}")
 
     def _living(self, judged: Sequence[Trial]) -> list[Trial]:
-        """Return the population: of each place the fittest so far, of equals the latest."""
+        """Return the population: the fittest so far in each place; the latest among equals."""
         return [
             max(judged[place :: self.population], key=lambda trial: (trial.score, trial.tie, trial.child))
             for place in range(self.population)

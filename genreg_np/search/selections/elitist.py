@@ -1,7 +1,7 @@
-"""Elitist selection, as the article has it: the fit are carried over with their scores, the rest are new random ones.
+"""Elitist selection as in the article: the fit are kept with their scores, the rest are new random individuals.
 
-Who is carried over is not judged again, and nobody has parents: all that is computed are new random individuals, and
-what is found is what random search finds. That whoever is fit stays is the leaderboard, which every search keeps.
+Those that are kept are not judged again and have no children: only new random individuals are computed, so it finds
+what random search finds. Keeping the fit is what the leaderboard of every search does.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Two populations in parallel: models with their optimisers, and policies of augmentation.
+"""Two populations in parallel: models with their optimisers, and augmentation policies.
 
-Of three children two are models and one is a policy. A model is judged under the best policy that is known, a policy by
-how the best known model does under it; each population is bred by a selection of its own, of its own results alone. The
-fitness of either is the search's own: a metric, or a weighted sum of metrics and costs.
+Of every three children two are models and one is a policy. A model is judged under the best known policy, a policy by
+the score of the best known model under it; each population is bred by its own selection, from its own results only. The
+fitness of both is the search's: a metric, or a weighted sum of metrics and costs.
 
-So neither has to search the product of both spaces; what it loses is that a score is of a pair, and the other half of
-older pairs was another.
+So neither has to search the product of both spaces. The price is that a score belongs to a pair, and that older pairs
+had a different other half.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from genreg_np.search.selections.base import Bred, Selection, best_of
 from genreg_np.search.trials import Trial
 
 OF_THREE = 3
-POLICY = 2  # which of three children
+POLICY = 2  # index of the policy among three children
 
 
 class Paired(Selection):
@@ -29,18 +29,18 @@ class Paired(Selection):
     ----------
     models, policies : Selection
     policy : sequence of str
-        The blocks of genes that are a policy's; all others are a model's.
+        The blocks of genes that belong to a policy; all others belong to a model.
     """
 
     name = "paired"
-    summary = "models and policies of augmentation, each judged with the other's best"
+    summary = "models and augmentation policies, each judged with the other's best"
 
     def __init__(self, models: Selection, policies: Selection, policy: Sequence[str] = ("data",)) -> None:
         super().__init__(max(2, models.population))
         self._models, self._policies, self._blocks = models, policies, tuple(policy)
 
     def needs(self, child: int) -> int:
-        """Return what its own population needs, in children of both; and if that is nothing, whom it is judged with."""
+        """Return how many children its own population needs; if none, those before its generation, for a partner."""
         own, place, position = self._own(child)
         wanted = own.needs(place)
         return position(wanted - 1) + 1 if wanted else self.first_of_generation(child)
@@ -62,7 +62,7 @@ class Paired(Selection):
         return Bred(genome, parents, f"{what}: {bred.how}{beside}")
 
     def _own(self, child: int) -> tuple[Selection, int, Callable[[int], int]]:
-        """Return the population of a child, its place there, and what leads from places to children."""
+        """Return the population of a child, its place in it, and a function from places to children."""
         group, one = divmod(child, OF_THREE)
         if one == POLICY:
             return self._policies, group, lambda place: OF_THREE * place + POLICY
@@ -74,6 +74,6 @@ class Paired(Selection):
 
 
 def _as_own(trial: Trial, number: int, space: Space) -> Trial:
-    """Return a trial as its own population has it: its number there, and its own genes."""
+    """Return a trial as its own population sees it: with its number there, and its own genes."""
     genome = {gene.name: trial.genome[gene.name] for gene in space.genes}
     return dataclasses.replace(trial, child=number, genome=genome, expressed=space.expressed(genome))

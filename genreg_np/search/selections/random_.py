@@ -1,4 +1,4 @@
-"""Random search: every individual is new. What all others are measured against."""
+"""Random search, the baseline of all other selections: every individual is new."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Random(Selection):
     """The selection `random`."""
 
     name = "random"
-    summary = "every individual is drawn anew: the baseline"
+    summary = "every individual is random: the baseline"
     least = 1
 
     def needs(self, child: int) -> int:
@@ -22,5 +22,5 @@ class Random(Selection):
         return 0
 
     def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
-        """Return any genome."""
+        """Return a random genome."""
         return Bred(space.drawn(draws))

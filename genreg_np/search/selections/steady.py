@@ -1,9 +1,9 @@
 """Ageing evolution: the young replace the old, whether they are fitter or not.
 
-The population are the last P individuals that were judged. A child is a mutant of the best of some that are drawn from
-them (Real et al. 2019, "Regularized Evolution for Image Classifier Architecture Search"): who was lucky once dies as
-all do, and only what is good again and again lasts. There are no generations to wait for; a child is bred of what was
-judged eight children ago, however many workers there are.
+The population is the last P individuals that were judged. A child is a mutant of the best of a random sample of them
+(Real et al. 2019, "Regularized Evolution for Image Classifier Architecture Search"): individuals that were lucky once
+die like all others, and only what is good repeatedly persists. There are no generations to wait for; a child is bred
+from individuals up to eight children ago, whatever the number of workers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from genreg_np.search.genes import Space
 from genreg_np.search.selections.base import Bred, Selection, mutated, tournament
 from genreg_np.search.trials import Trial
 
-LAG = 8  # children under way at a time that do not wait for one another
-SHARE = 0.25  # of the population that contend
-RATE = 0.06  # of expressed genes that mutate: one or two
+LAG = 8  # children bred without waiting for one another
+SHARE = 0.25  # share of the population in a tournament
+RATE = 0.06  # share of expressed genes that mutate: one or two
 
 
 class Steady(Selection):
@@ -31,7 +31,7 @@ class Steady(Selection):
         return child - LAG if child >= self.population else 0
 
     def breed(self, child: int, judged: Sequence[Trial], space: Space, draws: Draws) -> Bred:
-        """Return a mutant; a random one for the first population, and while nobody is fit."""
+        """Return a mutant; a random individual in the first population, or if all have failed."""
         living = [trial for trial in judged[-self.population :] if trial.is_ok]
         if not living:
             return Bred(space.drawn(draws))

@@ -1,1 +1,1 @@
-"""What is searched for in tables: pipelines of scikit-learn, and networks of this project beside them."""
+"""Pipelines for tables: scikit-learn's models, and this project's networks."""

@@ -1,4 +1,4 @@
-"""Columns by which rows are held apart, groups and times; and dates as others read them.
+"""Columns that keep rows apart, by group or by time; and dates that other readers read differently.
 
 Shapes: N rows.
 """
@@ -18,20 +18,20 @@ from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError
 from genreg_np.infer_table import Fields
 
-OFFSETS, CENTURIES = "offsets", "centuries"  # dates with the offset of a time zone, and years without a century
+OFFSETS, CENTURIES = "offsets", "centuries"  # dates with a time zone's offset, and years without a century
 OFFSET = re.compile(r":\d\d(?:\.\d+)? ?(?:Z|[+-]\d\d:?\d\d)$")
 TWO_DIGITS = re.compile(r"(?:\d{1,2}\W+\w+|[^\W\d]+\W+\d{1,2})\W+\d\d(?!\d)")
-IN_ORDER = re.compile(r"\d{4}-?(?:Q[1-4]|W\d\d|\d\d)")  # text that is in order of time: 2023-01, 2023-Q1
+IN_ORDER = re.compile(r"\d{4}-?(?:Q[1-4]|W\d\d|\d\d)")  # text that sorts chronologically: 2023-01, 2023-Q1
 
 
 def ways_of(series: Series) -> frozenset[str]:
-    """Return how some dates of a column are written that others read otherwise."""
+    """Return how some dates of a column are written that other readers read differently."""
     ways = {OFFSETS: OFFSET.search, CENTURIES: TWO_DIGITS.match}
     return frozenset(way for way, finds in ways.items() if any(map(finds, series.texts)))
 
 
 def groups_of(series: Series) -> NDArray[np.int64]:
-    """Return the groups (N,), numbered as they first come; rows in which it is missing are one."""
+    """Return the groups (N,), numbered in order of appearance; rows with a missing value form one group."""
     numbers = series.as_numbers()
     values: NDArray[Any] = np.where(series.missing(), -1, series.codes) if numbers is None else numbers
     _, first, groups = np.unique(values, return_index=True, return_inverse=True)
@@ -41,16 +41,16 @@ def groups_of(series: Series) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Apart:
-    """What a column holds by which rows are held apart.
+    """What a column that keeps rows apart contains.
 
     Parameters
     ----------
     kind : str
         numbers, dates or words.
     described : mapping
-        Of dates.
+        For dates: their description.
     ways : frozenset of str
-        As of a Column.
+        As for Column.
     """
 
     kind: str
@@ -59,7 +59,7 @@ class Apart:
 
     @classmethod
     def of(cls, table: Table, name: str, in_time: bool) -> Apart:
-        """Return what a column holds; groups are numbers or else words."""
+        """Return what a column contains; groups are numbers or else words."""
         series = table.column(name)
         if series.as_numbers() is not None:
             return cls(NUMBERS)
@@ -75,19 +75,19 @@ class Apart:
 
 
 def in_order(table: Table, name: str) -> tuple[NDArray[np.int64], str]:
-    """Return the rows by what a column says, numbers by size and dates by day; and how it was read.
+    """Return the rows in the order of a column, numbers by size and dates by time; and how it was read.
 
     Raises
     ------
     DataError
-        For what has no order in time, or a row in which it is missing.
+        If the column has no chronological order, or misses a value.
     """
     series, apart = table.column(name), Apart.of(table, name, True)
     if (missing := series.missing()).any():
         line = table.lines[int(missing.argmax())]
         raise DataError(
-            f"{table.path}, line {line}, column {name!r}: nothing, and rows are put in order by it: fill it in, or "
-            f"leave such rows out ({int(missing.sum()):,} in all)"
+            f"{table.path}, line {line}, column {name!r}: is empty, but rows are ordered by this column: fill it in, "
+            f"or leave such rows out ({int(missing.sum()):,} in all)"
         )
     if apart.kind == NUMBERS:
         numbers = series.as_numbers()
@@ -101,7 +101,7 @@ def in_order(table: Table, name: str) -> tuple[NDArray[np.int64], str]:
     if odd is not None:
         field = series.fields()[odd][:40]
         raise DataError(
-            f"{table.path}, line {table.lines[odd]}, column {name!r}: {field!r} has no order in time that "
-            " is known: write numbers, or dates such as 2023-01-31 or 2023-01, the same way in all rows"
+            f"{table.path}, line {table.lines[odd]}, column {name!r}: {field!r} has no order in time: "
+            "write numbers, or dates such as 2023-01-31 or 2023-01, the same way in all rows"
         )
     return np.argsort(np.array(series.fields()), kind="stable"), "periods"

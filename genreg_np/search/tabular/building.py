@@ -1,10 +1,10 @@
-"""From a genome to a pipeline of scikit-learn, as a description: an object for the search, a program for its user.
+"""Turns a genome into a description of a scikit-learn pipeline: an object for the search, a program for the user.
 
-    columns    numbers filled in and scaled, words one-hot or as their places, text as weights of its terms (TF-IDF)
-    select     the share of inputs that tell most of the label by themselves, or principal components
+    columns    numbers are imputed and scaled, words one-hot or ordinal, text weighted by its terms (TF-IDF)
+    select     the share of inputs that individually tell most about the label, or principal components
     model      with its settings
 
-All of it is fitted together, so that nothing is learned from rows that a fold is judged on.
+Everything is fitted together, so nothing is learned from rows that a fold is scored on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from genreg_np.search.tabular.calls import Call, Name, Ref, call
 from genreg_np.search.tabular.space import BOOSTING, FOREST, LINEAR, NEIGHBOURS, SVM, Traits
 from genreg_np.search.tabular.together import TOGETHER, members_of
 
-MOST_WORDS = 64  # of a column, that have an input each
+MOST_WORDS = 64  # of a column, that get an input each
 SCALERS: dict[str, Call] = {
     "standard": call("sklearn.preprocessing:StandardScaler"),
     "minmax": call("sklearn.preprocessing:MinMaxScaler"),
@@ -31,7 +31,7 @@ SCALERS: dict[str, Call] = {
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a table's columns are, by what they hold."""
+    """The places of a table's columns, by kind."""
 
     numbers: Sequence[int]
     words: Sequence[int]
@@ -48,7 +48,7 @@ def pipeline_of(genome: Genome, layout: Layout, traits: Traits, probabilities: b
     layout : Layout
     traits : Traits
     probabilities : bool
-        Whether the metric goes by probabilities: of models that have none they are calibrated then.
+        Whether the metric needs probabilities: then models without them are calibrated.
     """
     if genome["model"] == TOGETHER:
         return _together(genome, layout, traits)
@@ -62,7 +62,7 @@ def pipeline_of(genome: Genome, layout: Layout, traits: Traits, probabilities: b
 
 
 def _together(genome: Genome, layout: Layout, traits: Traits) -> Call:
-    """Return the pipelines of several, whose probabilities or numbers are averaged."""
+    """Return an ensemble of pipelines whose probabilities or numbers are averaged."""
     members = [(one["model"], pipeline_of(one, layout, traits, probabilities=True)) for one in members_of(genome)]
     if traits.classes:
         return call("sklearn.ensemble:VotingClassifier", members, voting="soft")
@@ -119,7 +119,7 @@ def _selection(genome: Genome, traits: Traits) -> Call:
 
 
 def _kernel(genome: Genome, own: float | None) -> dict[str, Any]:
-    """Return the settings of a kernel; `own` is the width that is no number: "scale", or None."""
+    """Return the settings of a kernel; `own` is its default width: "scale", or None."""
     kernel = genome["kernel"]
     found: dict[str, Any] = {"kernel": kernel}
     if kernel != "linear":

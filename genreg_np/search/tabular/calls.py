@@ -1,9 +1,9 @@
-"""Objects of scikit-learn as data: one description, of which an object is made and a line of a program is written.
+"""scikit-learn objects as data: one description from which both an object and a line of a program are made.
 
     call("sklearn.svm:SVC", C=10.0)      made()     an SVC
                                          written()  "SVC(C=10.0)"
 
-So what a search tried and what the script that it hands over builds cannot be two different things.
+So the pipeline that a search tried and the one that its script builds are always the same.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-WIDTH = 110  # characters of a line, beyond which arguments have a line each
+WIDTH = 110  # characters per line, beyond which arguments get a line each
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name that a script defines, and what it stands for where there is no script."""
+    """A name that a script defines, and its value outside of a script."""
 
     text: str
     value: Any
@@ -34,16 +34,16 @@ class Ref:
 
 @dataclass(frozen=True)
 class Call:
-    """A class, or a function, and what it is called with.
+    """A class or function with its arguments.
 
     Parameters
     ----------
     path : str
         "module:name".
     arguments : tuple
-        By place.
+        Positional arguments.
     named : mapping
-        By name.
+        Keyword arguments.
     """
 
     path: str
@@ -56,11 +56,11 @@ class Call:
         return function(*map(_made, self.arguments), **{key: _made(value) for key, value in self.named.items()})
 
     def written(self, indent: int = 0) -> str:
-        """Return it as an expression of Python, whose first line begins `indent` characters from the left."""
+        """Return a Python expression whose first line is indented by `indent` characters."""
         return _written(self, indent)
 
     def imports(self) -> dict[str, set[str]]:
-        """Return the names that the expression needs, by their modules."""
+        """Return the names that the expression needs, by module."""
         found: dict[str, set[str]] = {}
         for path in _paths(self):
             module, _, name = path.partition(":")
@@ -103,7 +103,7 @@ def _paths(value: Any) -> Iterator[str]:
 
 
 def _written(value: Any, indent: int, beside: int = 0) -> str:
-    """Return an expression, of which `beside` more characters stand on its line."""
+    """Return an expression; its line has `beside` more characters."""
     if isinstance(value, Name):
         return value.text
     if isinstance(value, Ref):
@@ -122,7 +122,7 @@ def _written(value: Any, indent: int, beside: int = 0) -> str:
     line = start + ", ".join(flat) + end
     if indent + beside + len(line) <= WIDTH:
         return line
-    if not isinstance(value, list):  # the longest part alone over several lines, where that is enough
+    if not isinstance(value, list):  # break only the longest part over several lines, if that is enough
         place = max(range(len(parts)), key=lambda place: len(flat[place]))
         if isinstance(parts[place][1], list | tuple | Call):
             before, after = (

@@ -1,10 +1,10 @@
-"""Which rows pipelines are fitted to and judged on; the same for all of them, so that they are compared on equal rows.
+"""The rows that pipelines are fitted to and scored on; the same for all, so that scores are comparable.
 
-    hold-out     a fifth of the rows, that nothing is chosen by and the winner is judged on once
-    folds        of all other rows: each fold is judged by a pipeline that was fitted to the others
+    hold-out     a fifth of the rows; nothing is chosen by them, and the winner is scored on them once
+    folds        of all other rows: a pipeline is fitted to all folds but one and scored on that one
 
-By class, where classes are predicted. Rows of one group are never on both sides; in order of time what is judged comes
-after what was learned from.
+Rows are stratified if classes are predicted. Rows of one group are never on both sides; in order of time, rows to score
+on come after rows to fit to.
 
 Shapes: N rows.
 """
@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from genreg_np.errors import DataError
 from genreg_np.search.tabular.rows import Rows
 
-HELD = 0.2  # of the rows
+HELD = 0.2  # share of the rows
 Places = NDArray[np.int64]
-Fold = tuple[Places, Places]  # rows that are fitted to, and rows that are judged on
+Fold = tuple[Places, Places]  # rows to fit to, and rows to score on
 
 
 def held_out(rows: Rows, seed: int, in_time: bool) -> Fold:
-    """Return the rows to learn and choose from, and those that the winner is judged on.
+    """Return the rows to fit to and choose by, and the held-out rows.
 
     Raises
     ------
     DataError
-        Where there are too few rows, or a single group.
+        If there are too few rows, or a single group.
     """
     from sklearn.model_selection import GroupShuffleSplit, train_test_split
 
@@ -41,7 +41,7 @@ def held_out(rows: Rows, seed: int, in_time: bool) -> Fold:
         return np.arange(first), np.arange(first, count)
     if rows.groups is not None:
         if rows.groups.max() < 1:
-            raise DataError(f"{rows.name}: all rows are of one group: none can be held out")
+            raise DataError(f"{rows.name}: all rows belong to one group: none can be held out")
         split = GroupShuffleSplit(1, test_size=HELD, random_state=_state(seed))
         learned, held = next(split.split(rows.values, groups=rows.groups))
         return np.sort(learned), np.sort(held)
@@ -50,7 +50,7 @@ def held_out(rows: Rows, seed: int, in_time: bool) -> Fold:
 
 
 def strata(rows: Rows) -> Places | None:
-    """Return what rows are divided by, (N,): their classes, lone rows as the commonest; None where that cannot be."""
+    """Return strata (N,): the classes, single rows joining the most common one; None if there are too few rows."""
     if not rows.class_names:
         return None
     counts = np.bincount(rows.labels)
@@ -61,20 +61,20 @@ def strata(rows: Rows) -> Places | None:
 
 
 def folds_of(rows: Rows, count: int, seed: int, in_time: bool, repeats: int = 0) -> list[Fold]:
-    """Return `count` folds of rows; or, `repeats` times, others: in order of time with a cut more each time.
+    """Return `count` folds; or `repeats` times other folds, in order of time with one more cut each time.
 
     Raises
     ------
     DataError
-        Where there are fewer rows, or groups, than folds.
+        If there are fewer rows or groups than folds.
     """
     units = len(rows) if rows.groups is None else len(np.unique(rows.groups))
     if units < count + (repeats + 1 if in_time else 0):
         what = "rows" if rows.groups is None else "groups"
         way = f"take fewer --folds, or add {what}"
-        raise DataError(f"{rows.name}: {units} {what} to choose by are fewer than {count} folds need: {way}")
+        raise DataError(f"{rows.name}: {units} {what} are fewer than {count} folds need: {way}")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a class with fewer rows than folds, which is told once
+        warnings.simplefilter("ignore")  # about a class with fewer rows than folds, which is reported once
         rounds = range(1, repeats + 1) if repeats else [0]
         return [fold for one in rounds for fold in _folds(rows, count + (one if in_time else 0), seed + one, in_time)]
 
@@ -86,7 +86,7 @@ def _folds(rows: Rows, count: int, seed: int, in_time: bool) -> Iterator[Fold]:
         yield from TimeSeriesSplit(count).split(rows.values)
         return
     if rows.groups is not None:
-        mixed = np.random.default_rng(_state(seed)).permutation(np.unique(rows.groups))  # others each time
+        mixed = np.random.default_rng(_state(seed)).permutation(np.unique(rows.groups))  # different each time
         for some in np.array_split(mixed, count):
             judged = np.isin(rows.groups, some)
             yield np.flatnonzero(~judged), np.flatnonzero(judged)
@@ -97,5 +97,5 @@ def _folds(rows: Rows, count: int, seed: int, in_time: bool) -> Iterator[Fold]:
 
 
 def _state(seed: int) -> int:
-    """Return a seed as scikit-learn takes it."""
+    """Return a seed in scikit-learn's range."""
     return seed % 2**32

@@ -1,8 +1,8 @@
-"""Tables in memory as pipelines take them: arrays of numbers, or DataFrames of numbers, words, dates and text.
+"""Tables in memory for pipelines: arrays of numbers, or DataFrames of numbers, words, dates and text.
 
-All columns are taken in, whatever they tell: who has a table in memory has chosen them. A column of numbers by its type
-is one of numbers; a category is one of words; what else there is - objects, text, yes and no - is read as a field of a
-file would be. What a column is, is found out once, by the rows that are fitted to; later rows are read the same way.
+All columns are used, whatever they contain: the caller has chosen them. A column with a numeric dtype is one of
+numbers, a categorical one is one of words; all others (objects, text, booleans) are read like fields of a file. The
+kind of a column is determined once, on the rows that are fitted to; later rows are read the same way.
 
 Shapes: N rows, I inputs.
 """
@@ -34,22 +34,22 @@ from genreg_np.search.tabular.rows import (
 
 
 def is_frame(inputs: Any) -> bool:
-    """Whether it is a DataFrame whose columns go by their names; one of numbers without names goes by their places.
+    """Return whether the inputs are a DataFrame with named columns; one of numbers may have none.
 
     Raises
     ------
     DataError
-        For a name that several columns have, and for other things than numbers without names.
+        For duplicate names, and for unnamed columns that are not numbers.
     """
     if not (hasattr(inputs, "columns") and hasattr(inputs, "dtypes")):
         return False
     names = list(inputs.columns)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"X: more than one column is called {twice!r}; give each its own name")
+        raise DataError(f"X: more than one column is called {twice!r}; rename them")
     odd = [name for name in names if not isinstance(name, str)]
     if odd and any(np.asarray(inputs[name]).dtype.kind not in "biuf" for name in names):
-        raise DataError(f"X: the name of column {odd[0]!r} is no text; give all columns names, as in X.columns = [...]")
+        raise DataError(f"X: the name of column {odd[0]!r} is not a string; name all columns, as in X.columns = [...]")
     return not odd
 
 
@@ -59,7 +59,7 @@ def rows_of_array(
     class_names: Sequence[str],
     groups: NDArray[np.int64] | None = None,
 ) -> Rows:
-    """Return numbers (N, I), NaN where one is missing, with labels (N,) as rows; columns are called x0, x1 ..."""
+    """Return numbers (N, I), NaN if missing, with labels (N,) as rows; columns are named x0, x1 ..."""
     names = [f"x{place}" for place in range(inputs.shape[1])]
     columns = tuple(Column(name, NUMBERS, {"name": name, "kind": NUMBERS}) for name in names)
     return _rows(columns, inputs, {}, labels, class_names, groups)
@@ -73,7 +73,7 @@ def rows_of_frame(
     Raises
     ------
     DataError
-        For a column that cannot be, or none with a value.
+        For a column that cannot be read, or if no column has a value.
     """
     columns: list[Column] = []
     parts: list[NDArray[np.float64]] = []
@@ -101,12 +101,12 @@ def rows_of_frame(
 
 
 def inputs_of_frame(columns: Sequence[Column], frame: Any) -> NDArray[Any]:
-    """Return the rows of a DataFrame as inputs (N, I), read as the columns were that pipelines were fitted to.
+    """Return the rows of a DataFrame as inputs (N, I), read in the same way as the columns that were fitted to.
 
     Raises
     ------
     DataError
-        For a field that cannot be.
+        For a field that cannot be read.
     """
     found: list[Any] = []
     for place, column in enumerate(columns):
@@ -143,7 +143,7 @@ def _described(series: Series, name: str, is_category: bool) -> tuple[dict[str, 
 
 
 def _read(column: Column, series: Series) -> NDArray[np.float64]:
-    """Return the inputs (N, parts) that a column's fields are."""
+    """Return the inputs (N, parts) for a column's fields."""
     fields = Fields(dict(column.source))
     each = np.empty((len(series.texts), len(inputs_of(dict(column.source)))))
     for place, text in enumerate(series.texts):
@@ -172,7 +172,7 @@ def _is_category(frame: Any, name: str) -> bool:
 
 
 def _numbers(frame: Any, name: str) -> NDArray[np.float64] | None:
-    """Return a column of numbers (N,) as float64, lengths of time as seconds; None of other things.
+    """Return a column of numbers (N,) as float64, durations in seconds; None for other columns.
 
     Raises
     ------
@@ -188,9 +188,7 @@ def _numbers(frame: Any, name: str) -> NDArray[np.float64] | None:
             return None
         array = np.array([np.nan if _is_nothing(value) else value for value in array])
     if array.dtype.kind == "c":
-        raise DataError(
-            f"X, column {name!r}: complex numbers are none to learn from; give their parts columns of their own"
-        )
+        raise DataError(f"X, column {name!r}: complex numbers are not supported; put their parts in separate columns")
     if array.dtype.kind == "m":
         found = array.astype("timedelta64[ns]").astype(np.float64) / 1e9
         return np.where(np.isnat(array), np.nan, found)
@@ -199,17 +197,17 @@ def _numbers(frame: Any, name: str) -> NDArray[np.float64] | None:
     found = array.astype(np.float64)
     if np.isinf(found).any():
         row = int(np.flatnonzero(np.isinf(found))[0])
-        raise DataError(f"X, row {row}, column {name!r}: infinity is no number to learn from")
+        raise DataError(f"X, row {row}, column {name!r}: infinity is not supported; replace it")
     return found
 
 
 def _is_nothing(value: Any) -> bool:
-    """Whether a value says that there is none: None, NaN and pandas' own."""
+    """Return whether a value stands for a missing one: None, NaN or pandas' own."""
     return value is None or (value != value) is True or is_missing(text_of(value))
 
 
 def _series(frame: Any, name: str) -> Series:
-    """Return a column as that of a file would be read; numbers stay as they are written."""
+    """Return a column as it would be read from a file; numbers stay as they are written."""
     column = frame[name]
     if str(getattr(column, "dtype", "")).startswith("period"):
         column = column.dt.to_timestamp()

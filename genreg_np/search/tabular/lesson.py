@@ -1,7 +1,7 @@
-"""What a worker does with a pipeline: fit it to some folds and judge it on the rest of each.
+"""The task of a worker with a pipeline: fit it to all folds but one, score it on that one, for each fold.
 
-A lesson is a pure function of what it is told; scores of folds from the rung below come with it. What scikit-learn
-takes to be imported is taken when a worker learns of its first lesson, before the time that the lesson may take begins.
+A lesson is a pure function of its fields, which include the scores of folds from the rung below. scikit-learn is
+imported when a worker prepares its first lesson, before the lesson's time limit starts.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ from genreg_np.search.tabular.rows import Column, Shared
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.space import NETWORK, Traits
 
-ERROR = "error"  # the standard error of the mean over folds, beside that, which is called as the metric is
+ERROR = "error"  # the standard error of the mean over folds; the mean itself is stored under the metric's name
 FOLD = "fold {}"
-MOST_SAID = 300  # characters of what a library says of its error
+MOST_SAID = 300  # characters of a library's error message
 
 
 @dataclass(frozen=True)
 class Task:
-    """What all lessons of a table share.
+    """The data that all lessons of a table share.
 
     Parameters
     ----------
     shared : Shared
-        Its arrays.
+        The table's arrays.
     columns : tuple of Column
     layout : Layout
     traits : Traits
     class_names : tuple of str
     label : str
     metric : str
-        A scorer of scikit-learn by its name.
+        The name of a scikit-learn scorer.
     """
 
     shared: Shared
@@ -61,7 +61,7 @@ class Task:
     metric: str
 
     def estimator(self, genome: Mapping[str, Any], seed: int, last: bool = False) -> Any:
-        """Return what a genome stands for, not fitted; `last`: as it is in the end."""
+        """Return the unfitted estimator of a genome; `last` for the final fit."""
         scoring = Scoring.of(self.metric, self.traits.classes)
         if genome["model"] != NETWORK:
             return pipeline_of(genome, self.layout, self.traits, scoring.by_probabilities).made()
@@ -73,19 +73,19 @@ class Task:
 
 @dataclass(frozen=True)
 class PipelineLesson:
-    """A pipeline, and the folds that it is to be judged on.
+    """A pipeline, and the folds that it is scored on.
 
     Parameters
     ----------
     task : Task
     genome : mapping
     folds : tuple of Fold
-        Of the rows of the table.
+        Folds of the table's rows.
     before : tuple of float
-        Its scores on folds before these.
+        Its scores on earlier folds.
     seed : int
     last : bool
-        Whether it is fitted as it is in the end.
+        Whether this is the final fit.
     """
 
     task: Task
@@ -96,11 +96,11 @@ class PipelineLesson:
     last: bool = False
 
     def prepare(self) -> None:
-        """Load the library."""
+        """Load the libraries."""
         self.task.estimator(self.genome, self.seed, self.last)
 
     def learn(self) -> Learned:
-        """Fit and judge, fold by fold."""
+        """Fit and score, fold by fold."""
         started = time.perf_counter()
         inputs, labels = self.task.shared.read()
         scorer = Scoring.of(self.task.metric, self.task.traits.classes).scorer
@@ -113,11 +113,11 @@ class PipelineLesson:
                     scores.append(float(scorer(estimator, inputs[judged], labels[judged])))
             except MemoryError:
                 raise
-            except Exception as error:  # of a library, on a combination that it cannot do
+            except Exception as error:  # of a library, for a combination that it does not support
                 return Learned(FAILED, reason(error), seconds=time.perf_counter() - started)
         seconds = time.perf_counter() - started
         if not np.isfinite(scores).all():
-            return Learned(FAILED, "its score is no number", seconds=seconds)
+            return Learned(FAILED, "its score is not finite", seconds=seconds)
         measures = {self.task.metric: float(np.mean(scores)), ERROR: error_of(scores)}
         measures |= {FOLD.format(place + 1): score for place, score in enumerate(scores)}
         return Learned(OK, "", {"search": measures}, seconds, seconds / max(1, len(self.folds)))
@@ -125,14 +125,14 @@ class PipelineLesson:
 
 @contextlib.contextmanager
 def in_peace() -> Iterator[None]:
-    """Fit with one thread, and without the warnings of libraries: what matters of them is in the score."""
+    """Fit with one thread and without the libraries' warnings: what matters about them shows in the score."""
     with threadpool_limits(1), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
 
 
 def dummy_scores(task: Task, folds: Sequence[Fold]) -> tuple[float, ...]:
-    """Return what who learns nothing scores on folds: the most frequent class, or the mean."""
+    """Return the scores on folds of a model that always predicts the most frequent class, or the mean."""
     inputs, labels = task.shared.read()
     scorer = Scoring.of(task.metric, task.traits.classes).scorer
     found = []
@@ -141,23 +141,23 @@ def dummy_scores(task: Task, folds: Sequence[Fold]) -> tuple[float, ...]:
             model = DummyClassifier(strategy="prior") if task.traits.classes else DummyRegressor()
             try:
                 score = float(scorer(model.fit(inputs[fitted], labels[fitted]), inputs[judged], labels[judged]))
-            except ValueError:  # a class that is not on both sides, and a metric that needs it
+            except ValueError:  # a class is missing on one side, and the metric needs it
                 score = float("nan")
             found.append(score)
     return tuple(found)
 
 
 def reason(error: Exception) -> str:
-    """Return what a library says of its error, as one line."""
+    """Return a library's error as one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:MOST_SAID]
 
 
 def error_of(scores: Any) -> float:
-    """Return the standard error of a mean of scores; 0 of a single one, of which it cannot be told."""
+    """Return the standard error of the mean of scores; 0 for a single one, for which it is unknown."""
     return float(np.std(scores, ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else 0.0
 
 
 def scores_of(measures: Mapping[str, float]) -> tuple[float, ...]:
-    """Return the scores fold by fold that `learn` wrote."""
+    """Return the scores per fold that `learn` recorded."""
     count = sum(name.startswith("fold ") for name in measures)
     return tuple(measures[FOLD.format(place + 1)] for place in range(count))

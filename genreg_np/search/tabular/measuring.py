@@ -1,12 +1,12 @@
-"""What a worker finds out about the winner by the rows that were held out: what it answers, and what it goes by.
+"""Measures the winner on the held-out rows: its predictions, and the importance of columns.
 
-    confusion    how many rows of each class are taken for each
-    wanted, predicted    numbers, of rows evenly spread
-    importance   how much worse the score is where a column's values are dealt out anew among the rows: the mean of
-                 several times, and its standard error. A column that others stand in for looks less important than it
-                 is (Breiman, Random Forests, 2001)
+    confusion    how many rows of each class are predicted as each class
+    wanted, predicted    numbers, for evenly spaced rows
+    importance   how much the score falls when a column's values are shuffled among the rows: the mean of several times,
+                 and its standard error. A column that others can replace looks less important than it is (Breiman,
+                 Random Forests, 2001)
 
-Importance takes many predictions: where they are slow it is measured less often, or not at all.
+Importance takes many predictions: if they are slow it is measured fewer times, or not at all.
 
 Shapes: n rows held out.
 """
@@ -27,8 +27,8 @@ from genreg_np.search.lessons.base import Learned
 from genreg_np.search.tabular.lesson import PipelineLesson, error_of, in_peace, reason
 from genreg_np.search.tabular.scoring import Scoring
 
-TIMES = 5  # that a column's values are dealt out
-MOST_DOTS = 1000  # rows whose numbers are told
+TIMES = 5  # how many times each column is shuffled
+MOST_DOTS = 1000  # rows whose numbers are recorded
 CONFUSION, WANTED, PREDICTED, IMPORTANCE, SPREAD = (
     "confusion", "wanted", "predicted", "importance", "spread of importance",
 )  # fmt: skip
@@ -42,20 +42,20 @@ class Measuring:
     Parameters
     ----------
     lesson : PipelineLesson
-        Of the last fold alone.
+        A lesson whose only fold is the last one.
     seconds : float
-        That measuring importance may take, about; 0: what it answers is measured instead.
+        About how long measuring importance may take; 0 to measure predictions instead.
     """
 
     lesson: PipelineLesson
     seconds: float = 0.0
 
     def prepare(self) -> None:
-        """Load the library."""
+        """Load the libraries."""
         self.lesson.prepare()
 
     def learn(self) -> Learned:
-        """Fit once more, and measure."""
+        """Fit again, and measure."""
         started = time.perf_counter()
         task, ((fitted, held),) = self.lesson.task, self.lesson.folds
         inputs, labels = task.shared.read()
@@ -69,7 +69,7 @@ class Measuring:
                     found = self._answers(estimator.predict(inputs[held]), labels[held], held)
             except MemoryError:
                 raise
-            except Exception as error:  # of a library, on a combination that it cannot do
+            except Exception as error:  # of a library, for a combination that it does not support
                 return Learned(FAILED, reason(error), seconds=time.perf_counter() - started)
         return Learned(OK, "", found, time.perf_counter() - started)
 
@@ -86,7 +86,7 @@ class Measuring:
         }
 
     def _importance(self, estimator: Any, inputs: NDArray[Any], labels: NDArray[Any]) -> Measures:
-        """Return how much worse it is without each column of the table; of a date all parts are dealt out together."""
+        """Return how much the score falls when each column is shuffled; all parts of a date are shuffled together."""
         task = self.lesson.task
         places: dict[str, list[int]] = defaultdict(list)
         for place, column in enumerate(task.columns):
@@ -108,36 +108,36 @@ class Measuring:
 
 
 def checked(measured: Any, classes: int) -> Measures:
-    """Return what is told to be measured, where it can be that.
+    """Return measures read from a file, validated.
 
     Parameters
     ----------
     measured : object
-        Of search.json.
+        From search.json.
     classes : int
 
     Raises
     ------
     ValueError
-        For anything else.
+        If they are not valid.
     """
     if not isinstance(measured, Mapping):
-        raise ValueError("is no mapping")
+        raise ValueError("is not a mapping")
     found: Measures = {}
     for name, values in measured.items():
         if not isinstance(values, Mapping) or any(type(value) not in (int, float) for value in values.values()):
-            raise ValueError(f"{name} is none of numbers")
+            raise ValueError(f"{name} does not consist of numbers")
         found[name] = {str(key): float(value) for key, value in values.items()}
         if not np.isfinite(list(found[name].values())).all():
-            raise ValueError(f"{name} has numbers that are none")
+            raise ValueError(f"{name} has non-finite numbers")
         if name in (CONFUSION, SPREAD) and any(value < 0 for value in found[name].values()):
             raise ValueError(f"{name} is negative")
     for pair in found.get(CONFUSION, {}):
         places = [int(place) for place in pair.split()]
         if len(places) != 2 or not all(0 <= place < classes for place in places):
-            raise ValueError(f"{pair} is no pair of classes")
+            raise ValueError(f"{pair} is not a pair of classes")
     if found.get(WANTED, {}).keys() != found.get(PREDICTED, {}).keys():
-        raise ValueError("predictions are of other rows")
+        raise ValueError("predictions are for other rows")
     if found.get(IMPORTANCE, {}).keys() != found.get(SPREAD, {}).keys():
-        raise ValueError("importance is of other columns")
+        raise ValueError("importance is for other columns")
     return found

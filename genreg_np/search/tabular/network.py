@@ -1,7 +1,7 @@
-"""Networks of this project among pipelines: they take rows as they are, and become a model that runs anywhere.
+"""Networks of this project as pipelines: they take rows as they are, and become a model that runs anywhere.
 
-A network fills in what is missing and gives words their places by layers of its own, learned from the rows it is
-trained on; columns of text are not for it.
+A network fills in missing values and encodes words with its own layers, learned from the rows that it is trained on;
+it does not use columns of text.
 
 Shapes: N rows, I columns.
 """
@@ -26,12 +26,12 @@ from genreg_np.runs.training import train
 from genreg_np.search.genes import Genome
 from genreg_np.search.tabular.rows import TEXT, Column
 
-VALIDATED = 0.15  # of the rows that a network is fitted to, by which its length of training is chosen
-LOOKS = 40  # at them
+VALIDATED = 0.15  # of the rows to fit to; they decide when training ends
+LOOKS = 40  # how many times they are evaluated
 
 
 def config_of(genome: Genome, seed: int, refit: bool) -> TrainConfig:
-    """Return how a genome's network is trained; `refit`: again, with the rows that its length was chosen by."""
+    """Return the settings of a genome's training; `refit`: train again with the validation rows included."""
     generations = round(genome["generations"])
     settings: dict[str, Any] = {
         "hidden": (genome["units"],), "generations": generations, "validate_every": max(1, generations // LOOKS),
@@ -53,28 +53,28 @@ def dataset_of(
     held: NDArray[np.integer],
     weights: NDArray[np.float64] | None = None,
 ) -> Dataset:
-    """Return rows as a dataset, of which a part is held out to choose by; its test split is that part again.
+    """Return rows as a dataset with a validation split, which is also its test split.
 
     Parameters
     ----------
     name : str
     columns : sequence of Column
-        I of them.
+        The I columns.
     inputs : (N, I) ndarray
-        As `Rows.inputs`.
+        As in `Rows.inputs`.
     labels : (N,) ndarray
-        Of numbers also (N, K).
+        For numbers also (N, K).
     class_names : sequence of str
-        None where numbers are predicted.
+        Empty if numbers are predicted.
     label : str
     learned, held : (n,) int
-        Places of the rows that are learned from, and held out.
+        Indices of the rows to learn from, and of the held-out rows.
     weights : (N,) float64, optional
-        How much each row counts.
+        The weight of each row.
     """
     kept = [place for place, one in enumerate(columns) if one.kind != TEXT]
     if not kept:
-        raise UsageError("a network takes no columns of text, and there are no others")
+        raise UsageError("networks do not use columns of text, and there are no others")
     found: list[NDArray[np.float64]] = []
     described: list[Mapping[str, Any]] = []
     for place in kept:
@@ -97,12 +97,12 @@ def dataset_of(
 
 
 def value_names(label: str, labels: NDArray[Any]) -> tuple[str, ...]:
-    """Return what numbers (N, K) to predict are called."""
+    """Return the names of the numbers (N, K) to predict."""
     return (label,) if labels.shape[1] == 1 else tuple(f"{label}{place}" for place in range(labels.shape[1]))
 
 
 def _usual(words: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str], NDArray[np.float64]]:
-    """Return the words that have a place of their own by these rows, and the places (N,), as the table reader does."""
+    """Return the words frequent enough in these rows for a place, and the places (N,), as the table reader does."""
     known = values[~np.isnan(values)].astype(int)
     counts = np.bincount(known, minlength=len(words))
     least = max(LEAST_OF_WORD, SHARE_OF_WORD * len(values))
@@ -117,7 +117,7 @@ def _usual(words: Sequence[str], values: NDArray[np.float64]) -> tuple[list[str]
 def rows_for(
     described: Sequence[Mapping[str, Any]], columns: Sequence[Column], inputs: NDArray[Any]
 ) -> NDArray[np.float32]:
-    """Return rows (N, I) as a model of such columns takes them: with the places of the words that it knows."""
+    """Return rows (N, I) as a model with such columns takes them, with the places of the words that it knows."""
     kept = [place for place, one in enumerate(columns) if one.kind != TEXT]
     rows = np.asarray(inputs if len(kept) == len(columns) else inputs[:, kept], np.float32)
     words = {column["name"]: column["words"] for column in described if column["kind"] == WORDS}
@@ -129,14 +129,14 @@ def rows_for(
             continue
         known = {word: number for number, word in enumerate(words[one.name])}
         places = [known.get(word, len(known)) for word in one.source["words"]]
-        to = np.array([*places, len(known), np.nan])  # a word that the table had not, and nothing, come last
+        to = np.array([*places, len(known), np.nan])  # unknown words and missing values come last
         values = np.asarray(inputs[:, place], np.float64)
         rows[:, own] = to[np.where(np.isnan(values), len(to) - 1, values).astype(int)]
     return rows
 
 
 class _Network(BaseEstimator):  # type: ignore[misc]
-    """What classifiers and regressors share.
+    """The base of classifiers and regressors.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class _Network(BaseEstimator):  # type: ignore[misc]
     label : str
     seed : int
     refit : bool
-        Whether it learns in the end from the rows that its length of training was chosen by, which takes twice as long.
+        Whether to train again at the end with the validation rows included, which takes twice as long.
     """
 
     def __init__(
@@ -172,10 +172,10 @@ class _Network(BaseEstimator):  # type: ignore[misc]
 
 
 class NetworkClassifier(ClassifierMixin, _Network):  # type: ignore[misc]
-    """A network that tells classes 0 .. K-1."""
+    """A network that classifies into classes 0 .. K-1."""
 
     def fit(self, inputs: NDArray[Any], labels: NDArray[Any]) -> Any:
-        """Train."""
+        """Train on rows (N, I) and classes (N,)."""
         self.classes_ = np.arange(len(self.class_names))
         return super().fit(inputs, labels)
 

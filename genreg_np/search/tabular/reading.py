@@ -1,4 +1,4 @@
-"""How a table is read for a search, and what a script needs to read it again."""
+"""How a table is read for a search, and what a script needs to read it in the same way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from genreg_np.search.tabular.script import Header, Source
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is read.
+    """The options for reading a table.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ class Reading:
     header : bool, optional
     separator : str, optional
     group, time : str, optional
-        Columns by which rows are held apart: a group is never on both sides, and what is judged comes later.
+        Columns that keep rows apart: a group is never on both sides, and rows to score on come later.
     positive : str, optional
-        Of two classes the one that metrics of one class are of; by default the second in the order of their names.
+        The one of two classes that single-class metrics refer to; by default the second in alphabetical order.
     """
 
     path: str
@@ -51,19 +51,19 @@ class Reading:
     positive: str | None = None
 
     def plain(self) -> dict[str, Any]:
-        """Return how it is read, but for where it lies, as values of TOML."""
+        """Return the options except the path, as TOML values."""
         values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "path"}
         told = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
         return {name: value for name, value in told.items() if value not in (None, [])}
 
     @property
     def digest(self) -> str:
-        """What tells the table from others.
+        """A digest that identifies the table.
 
         Raises
         ------
         DataError
-            For a file that cannot be read.
+            If the file cannot be read.
         """
         try:
             return digest_of(self.path)
@@ -73,17 +73,17 @@ class Reading:
             raise DataError(f"{self.path}: cannot be read ({error.strerror}); check the file") from None
 
     def read(self, seed: int) -> tuple[Rows, Source]:
-        """Return the rows, and what a script needs to read them again; raises as `load_csv`."""
+        """Return the rows, and what a script needs to read them in the same way; raises as `load_csv`."""
         asked = Asked.of(self.keep, self.drop, self.kind, TEXT)
         labels = [] if self.label is None else [self.label]
         apart = [name for name in (self.group, self.time) if name is not None]
         table, targets = read_table(self.path, labels, self.header, self.separator, asked, apart)
         asked.check(self.path, table.names, (*targets, *apart))
         if len(apart) > 1:
-            raise UsageError("--group-column and --time-column are two ways to hold rows apart: give one of them")
+            raise UsageError("--group-column and --time-column are alternatives: give one of them")
         for name in apart:
             if name not in table.names or name in targets:
-                raise UsageError(f"{self.path}: no column {name!r} beside the label's")
+                raise UsageError(f"{self.path}: no column {name!r} besides the label's")
         rows = rows_of(table, targets, asked, self.task, stem(self.path), self.group, self.time)
         if self.positive is not None:
             rows = rows.with_positive(self.positive)

@@ -1,8 +1,8 @@
-"""A table's rows as pipelines take them: nothing in them is learned, not even which words there are a place for.
+"""A table's rows for pipelines: nothing is learned from them, not even which words get a place.
 
-    numbers, flags, dates   as numbers; NaN where one is missing
-    words                   the place of the word among all words of the column, in alphabetical order; NaN likewise
-    text                    words of which hardly any recurs, where most fields have several: as it is
+    numbers, flags, dates   as numbers; NaN if missing
+    words                   the index of the word among all words of the column in alphabetical order; NaN likewise
+    text                    unchanged: columns in which hardly any field recurs and most have several words
 
 Shapes: N rows, I columns.
 """
@@ -31,14 +31,14 @@ from genreg_np.search.tabular.building import Layout
 from genreg_np.search.tabular.space import Traits
 
 TEXT = "text"
-WORDS_OF_TEXT = 3  # blanks in most fields tell text from names
+WORDS_OF_TEXT = 3  # words in most fields that distinguish text from names
 UNIQUE = "words of which hardly any recurs"  # why columns.py leaves such a column out
-COPY = 0.9999  # the correlation with the label from which a column is one
+COPY = 0.9999  # the correlation with the label above which a column counts as its copy
 
 
 @dataclass(frozen=True)
 class Column:
-    """An input of pipelines.
+    """An input column of pipelines.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ class Column:
     kind : str
         numbers, words or text.
     source : mapping
-        The column of the table as its reader describes it; of a date each part is an input.
+        The column of the table as its reader describes it; each part of a date is an input.
     part : str
-        Of a date.
+        For dates: the part.
     is_empty : bool
-        Whether it had no value in any row, so that nobody knows what it holds.
+        Whether it had no value in any row, so that its kind is unknown.
     ways : frozenset of str
-        Of a date: how some are written, that others read otherwise (apart.py).
+        For dates: how some are written that other readers read differently (apart.py).
     """
 
     name: str
@@ -71,22 +71,22 @@ class Rows:
     ----------
     name : str
     columns : tuple of Column
-        I inputs.
+        The I inputs.
     values : (N, I) float64
-        Numbers, and places of words; NaN where a value is missing, and in columns of text.
+        Numbers, and indices of words; NaN for missing values and in columns of text.
     texts : mapping of int to list of str
-        Those of columns of text, by their places.
+        The texts of text columns, by column index.
     labels : (N,) int64 classes or float64 numbers
     class_names : tuple of str
-        None where numbers are predicted.
+        Empty if numbers are predicted.
     label : str
-        The label's column.
+        The name of the label's column.
     groups : (N,) int64, optional
         Rows of one group are never on both sides of a fold.
     lines : (N,) int64
-        Of the file.
+        Line numbers in the file.
     notes : tuple of str
-        What to know of the table.
+        Remarks on the table.
     """
 
     name: str
@@ -105,7 +105,7 @@ class Rows:
 
     @property
     def layout(self) -> Layout:
-        """Where columns are, by what they hold."""
+        """The places of columns, by kind."""
         places = {
             kind: [k for k, one in enumerate(self.columns) if one.kind == kind] for kind in (NUMBERS, WORDS, TEXT)
         }
@@ -113,7 +113,7 @@ class Rows:
 
     @property
     def traits(self) -> Traits:
-        """What decides which genes there are."""
+        """The traits that determine the genes."""
         layout = self.layout
         missing = bool(np.isnan(self.values[:, layout.numbers]).any())
         columns = len(self.columns)
@@ -121,7 +121,7 @@ class Rows:
 
     @property
     def inputs(self) -> NDArray[Any]:
-        """What pipelines take, (N, I): float64, or Python objects where there is text."""
+        """The inputs (N, I) of pipelines: float64, or Python objects if there is text."""
         if not self.texts:
             return self.values
         found = self.values.astype(object)
@@ -130,16 +130,16 @@ class Rows:
         return found
 
     def with_positive(self, name: str) -> Rows:
-        """Return the same rows with one of two classes as the second.
+        """Return the same rows with the given class as the second of two.
 
         Raises
         ------
         UsageError
-            If there are not two classes, or it is none of them.
+            If there are not two classes, or the name is not one of them.
         """
         if len(self.class_names) != 2:
             what = f"{len(self.class_names)} classes" if self.class_names else "numbers"
-            raise UsageError(f"{self.name}: positive = {name!r} is of two classes, and {what} are to be predicted")
+            raise UsageError(f"{self.name}: positive = {name!r} needs two classes, but {what} are predicted")
         if name not in self.class_names:
             raise UsageError(f"{self.name}: no class {name!r}{did_you_mean(name, self.class_names)}")
         if name == self.class_names[1]:
@@ -147,7 +147,7 @@ class Rows:
         return replace(self, class_names=self.class_names[::-1], labels=1 - self.labels)
 
     def of(self, some: NDArray[np.integer]) -> Rows:
-        """Return some of the rows."""
+        """Return the given rows."""
         texts = {place: [texts[k] for k in some] for place, texts in self.texts.items()}
         groups = None if self.groups is None else self.groups[some]
         return replace(
@@ -156,7 +156,7 @@ class Rows:
 
     @property
     def digest(self) -> str:
-        """What tells these rows from others: of their inputs, labels and groups."""
+        """A digest of inputs, labels and groups that identifies the rows."""
         found = hashlib.sha256(repr([(one.name, one.kind) for one in self.columns]).encode())
         for array in (self.values, self.labels, np.empty(0) if self.groups is None else self.groups):
             found.update(np.ascontiguousarray(array).tobytes())
@@ -164,7 +164,7 @@ class Rows:
         return found.hexdigest()
 
     def save(self, folder: Path) -> Shared:
-        """Write what workers need into a folder."""
+        """Write the arrays that workers need to a folder."""
         np.save(folder / "values.npy", self.values)
         np.save(folder / "labels.npy", self.labels)
         (folder / "texts.json").write_text(json.dumps({str(place): texts for place, texts in self.texts.items()}))
@@ -173,7 +173,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shared:
-    """Where the arrays of a table lie, for several processes."""
+    """The files of a table's arrays, shared by processes."""
 
     folder: str
 
@@ -199,13 +199,13 @@ def rows_of(
     group: str | None = None,
     time: str | None = None,
 ) -> Rows:
-    """Return a table's rows for pipelines; those without a label are left out.
+    """Return a table's rows for pipelines, without rows that have no label.
 
     Parameters
     ----------
     table : Table
     targets : sequence of str
-        The label's column; one.
+        The label's column, a single one.
     asked : Asked
     task : str
         classes, values or auto.
@@ -213,12 +213,12 @@ def rows_of(
     group : str, optional
         The column whose values are groups of rows.
     time : str, optional
-        The column by which rows are put in order.
+        The column by which rows are ordered.
 
     Raises
     ------
     DataError
-        For a column that cannot be, or a table with nothing to learn from.
+        For a column that cannot be read, or a table with nothing to learn from.
     """
     table, notes = labelled(table, targets)
     if time is not None:
@@ -239,7 +239,7 @@ def rows_of(
             continue
         is_asked = (asked.kinds or {}).get(series.name) == TEXT
         if is_asked and series.as_numbers() is not None:
-            raise UsageError(f"{table.path}: column {series.name!r} is of numbers, and cannot be read as text")
+            raise UsageError(f"{table.path}: column {series.name!r} has numbers, and cannot be read as text")
         try:
             found = None if is_asked else describe(table.path, series, everything, asked, table.rows)
         except Odd as error:
@@ -258,7 +258,7 @@ def rows_of(
     said = ", ".join(f"{quoted(some)} ({reason})" for reason, some in left_out.items())
     if not columns:
         raise DataError(f"{table.path}: no column is left to learn from ({said or 'all are dropped'})")
-    notes += [*why, *described_notes(said_of), f"left out: {said} (--keep takes one in)" if said else ""]
+    notes += [*why, *described_notes(said_of), f"left out: {said} (--keep includes one)" if said else ""]
     if texts:
         notes.append(f"text: {quoted([columns[place].name for place in texts])}")
     rows = Rows(
@@ -268,7 +268,7 @@ def rows_of(
     copies = [rows.columns[place].name for place in _copies(rows)]
     if copies:
         notes.append(
-            f"{quoted(copies)}: tells the label of every row by itself: if it is a copy of it, leave it out with --drop"
+            f"{quoted(copies)}: determines the label of every row by itself: if it is a copy, leave it out with --drop"
         )
     return replace(rows, notes=tuple(filter(None, notes)))
 
@@ -293,23 +293,23 @@ def inputs_of_series(series: Series, described: Mapping[str, Any]) -> tuple[list
 
 
 def text_of_series(series: Series) -> list[str]:
-    """Return the text of each row, nothing where it is missing."""
+    """Return the text of each row; "" if it is missing."""
     return ["" if is_missing(text) else text for text in series.fields()]
 
 
 def column_of_text(name: str) -> Column:
-    """Return the input that a column of text is."""
+    """Return the input for a column of text."""
     return Column(name, TEXT, {"name": name, "kind": TEXT})
 
 
 def is_text(series: Series) -> bool:
-    """Whether most fields of a column have several words."""
+    """Return whether most fields of a column have several words."""
     known = [text for text in series.texts if not is_missing(text)]
     return sum(len(text.split()) >= WORDS_OF_TEXT for text in known) > len(known) / 2
 
 
 def _copies(rows: Rows) -> list[int]:
-    """Return the columns that tell the label of every row, each value one class and each class one value."""
+    """Return the columns that determine the label of every row: each value has one class and each class one value."""
     found = []
     for place, column in enumerate(rows.columns):
         values = rows.values[:, place]

@@ -1,4 +1,4 @@
-"""What pipelines are judged by: any scorer of scikit-learn, by its name; more is always better."""
+"""The metrics of pipelines: any scikit-learn scorer, by name; higher is always better."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from genreg_np.errors import UsageError, did_you_mean
 
-DEFAULTS = {True: "accuracy", False: "r2"}  # of classes, and of numbers
+DEFAULTS = {True: "accuracy", False: "r2"}  # for classes, and for numbers
 BY_PROBABILITIES = ("neg_log_loss", "neg_brier_score", "d2_log_loss_score", "d2_brier_score")
 OF_NUMBERS = (
     "explained_variance", "r2", "neg_max_error", "max_error", "neg_median_absolute_error", "neg_mean_absolute_error",
@@ -21,7 +21,7 @@ OF_GROUPINGS = (
     "adjusted_mutual_info_score", "adjusted_rand_score", "completeness_score", "fowlkes_mallows_score",
     "homogeneity_score", "mutual_info_score", "normalized_mutual_info_score", "rand_score", "v_measure_score",
 )  # fmt: skip
-OF_THE_SECOND = ("f1", "precision", "recall", "jaccard", "average_precision")  # of two classes
+OF_THE_SECOND = ("f1", "precision", "recall", "jaccard", "average_precision")  # refer to the second of two classes
 OF_TWO = (
     "f1", "precision", "recall", "jaccard", "average_precision", "roc_auc", "neg_brier_score", "d2_brier_score",
     "positive_likelihood_ratio", "neg_negative_likelihood_ratio",
@@ -30,7 +30,7 @@ OF_TWO = (
 
 @dataclass(frozen=True)
 class Scoring:
-    """A metric.
+    """A metric of pipelines.
 
     Parameters
     ----------
@@ -41,19 +41,19 @@ class Scoring:
 
     @classmethod
     def of(cls, name: str, classes: bool, count: int = 2) -> Scoring:
-        """Return the scorer of a name, for classes or numbers; "" is the usual one.
+        """Return the scorer of a name, for classes or numbers; "" is the default one.
 
         Parameters
         ----------
         name : str
         classes : bool
         count : int
-            Of classes.
+            The number of classes.
 
         Raises
         ------
         UsageError
-            For one that there is not, or that is of something else.
+            For an unknown scorer, or one that does not fit the task.
         """
         from sklearn.metrics import get_scorer_names
 
@@ -65,36 +65,36 @@ class Scoring:
         if name not in fitting:
             what = "classes" if classes else "numbers"
             way = f"choose another, such as {DEFAULTS[classes]}"
-            raise UsageError(f"metric {name} does not fit {what}, which are to be predicted: {way}")
+            raise UsageError(f"metric {name} does not fit {what}: {way}")
         if classes and count > 2 and name in OF_TWO:
             others = [one for one in fitting if one.startswith(name + "_")]
             way = f": choose {' or '.join(others[:3])}" if others else ""
-            raise UsageError(f"metric {name} is of two classes, and there are {count}{way}")
+            raise UsageError(f"metric {name} needs two classes, but there are {count}{way}")
         return cls(name)
 
     @property
     def by_probabilities(self) -> bool:
-        """Whether it goes by probabilities, which not all models have."""
+        """Whether the metric needs probabilities, which not all models provide."""
         return self.name in BY_PROBABILITIES or self.name.startswith("roc_auc_ov")
 
     @property
     def by_all_classes(self) -> bool:
-        """Whether it needs a row of each class to be told at all."""
+        """Whether the metric is defined only if every class has a row."""
         return self.by_probabilities or self.name in ("roc_auc", "average_precision", "top_k_accuracy")
 
     @functools.cached_property
     def scorer(self) -> Any:
-        """What is called with an estimator, inputs and labels."""
+        """A callable that takes an estimator, inputs and labels."""
         from sklearn.metrics import get_scorer
 
         return get_scorer(self.name)
 
     def shown(self, score: float) -> str:
-        """Return a score as a metric's users know it: errors without the sign that makes more the better."""
+        """Return a score as text; errors lose the sign that makes higher better."""
         return f"{abs(score) if self.name.startswith('neg_') else score:.4f}" if score == score else "not known"
 
     def called(self, class_names: Sequence[str]) -> str:
-        """Return the metric in words, with the class that it is of."""
+        """Return the metric in words, with the class that it refers to."""
         return f"{self.words} of class {class_names[1]!r}" if self.name in OF_THE_SECOND else self.words
 
     @property

@@ -1,9 +1,9 @@
-"""The script that a search hands over: plain scikit-learn and pandas, to be read, changed and run without this package.
+"""The script that a search creates: plain scikit-learn and pandas, to be read, changed and run without this package.
 
-    python pipeline.py                            fits, and measures by the rows that the search held out
+    python pipeline.py                            fits, and measures on the rows that the search held out
     python pipeline.py NEW.csv PREDICTIONS.csv    fits to all rows, and predicts those of another table
 
-It reads a table as data/table.py does, as far as that table needs it; the pipeline is the very one that the search
+It reads a table as data/table.py does, as far as that table requires; the pipeline is exactly the one that the search
 fitted (calls.py).
 """
 
@@ -36,12 +36,12 @@ PARTS = {
     "day": "day",
     "weekday": "day_of_week",
     "hour": "hour + times.minute / 60 + times.second / 3600",
-}  # of dates, as pandas calls them
-NAMES = ("prediction", "predicted", "prediction of the pipeline")  # of the column of predictions: the first free one
-LONGEST = 108  # signs of a line
+}  # attributes of dates in pandas
+NAMES = ("prediction", "predicted", "prediction of the pipeline")  # of the column of predictions: the first unused one
+LONGEST = 108  # characters per line
 OFFSET = r"(:\d\d(?:\.\d+)?) ?(?:Z|[+-]\d\d:?\d\d)$"  # of a time zone, after a time
 CENTURY = '''def century(found):
-    """Return a date whose year has two digits with all four: 70 is 1970, 69 is 2069."""
+    """Return a date with its two-digit year expanded to four digits: 70 is 1970, 69 is 2069."""
     return found[1] + ("19" if int(found[2]) >= 70 else "20") + found[2]'''
 TWO_DIGITS = r"^((?:\d{1,2}\W+\w+|[^\W\d]+\W+\d{1,2})\W+)(\d\d)(?!\d)"
 ORDER = {"ymd": "yearfirst=True", "dmy": "dayfirst=True", "mdy": "dayfirst=False"}
@@ -55,13 +55,13 @@ class Header:
     ----------
     is_there : bool
     before : int
-        Lines before it, or before the first row where there is none: comments and empty ones.
+        Lines before the header, or before the first row if there is none: comments and empty lines.
     is_comment : bool
-        Whether it begins with #.
+        Whether the header begins with #.
     has_gaps : bool
         Whether a column has no name.
     has_lines : bool
-        Whether it may have more than one line.
+        Whether the header may span several lines.
     """
 
     is_there: bool
@@ -73,20 +73,20 @@ class Header:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a table comes from, and how it is held apart.
+    """Where a table comes from, and how its rows are kept apart.
 
     Parameters
     ----------
     path : str
     separator : str
-        The sign between fields.
+        The character between fields.
     names : sequence of str
-        Of all columns.
+        The names of all columns.
     header : Header
     group, time : str, optional
-        Columns by which rows are held apart.
+        Columns that keep rows apart.
     apart : Apart or None
-        What the one that is given holds.
+        What the given one of them contains.
     seed : int
     """
 
@@ -100,7 +100,7 @@ class Source:
     seed: int
 
     def beside(self, folder: Path) -> Source:
-        """Return it as seen from a folder."""
+        """Return the source with its path relative to a folder."""
         return dataclasses.replace(
             self, path=os.path.relpath(os.path.realpath(self.path), os.path.realpath(folder)).replace(os.sep, "/")
         )
@@ -112,13 +112,13 @@ def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said
     Parameters
     ----------
     genome : mapping
-        Of a pipeline of scikit-learn.
+        Of a scikit-learn pipeline.
     rows : Rows
         The whole table.
     source : Source
     scoring : Scoring
     said : sequence of str
-        What is known of it: lines for its head.
+        Lines for the program's docstring.
     """
     pipeline = pipeline_of(genome, rows.layout, rows.traits, scoring.by_probabilities)
     imports = pipeline.imports()
@@ -146,7 +146,7 @@ def _head(said: Sequence[str]) -> str:
     lines = [
         *said,
         "",
-        "    python pipeline.py                            fit, and measure by the rows that were held out",
+        "    python pipeline.py                            fit, and measure on the held-out rows",
         "    python pipeline.py NEW.csv PREDICTIONS.csv    fit to all rows, and predict those of another table",
         "",
         "Needs scikit-learn and pandas.",
@@ -161,13 +161,13 @@ def _imports(names: Mapping[str, set[str]]) -> list[str]:
 
 
 def _standard(names: Mapping[str, set[str]], source: Source) -> list[str]:
-    """Return what is imported of the standard library, but for Path."""
+    """Return the imports from the standard library, except Path."""
     lines = ["import itertools"] if _looks_for_comments(source) else []
     return [*lines, "import sys", *(["from functools import partial"] if "functools" in names else [])]
 
 
 def _listed(name: str, values: Sequence[Any]) -> str:
-    """Return a line, or lines, that give a name to a list."""
+    """Return code that assigns a list to a name."""
     items = [_quoted(value) for value in values]
     if len(text := ", ".join(items)) < 100:
         return f"{name} = [{text}]"
@@ -205,19 +205,19 @@ def _is(column: Column, kind: str) -> bool:
 
 
 def _looks_for_comments(source: Source) -> bool:
-    """Whether the script looks how many lines at the top are comments: other tables may have more, or none."""
+    """Return whether the script counts comment lines at the top: other tables may have more, or none."""
     header = source.header
     return bool(header.before) and not header.is_comment and not source.path.endswith(PACKED_SUFFIXES)
 
 
 def _ways(rows: Rows, source: Source) -> set[str]:
-    """Return how dates are written that pandas would read otherwise."""
+    """Return how dates are written that pandas would read differently."""
     apart = [] if source.apart is None or source.time is None else [source.apart.ways]
     return {way for ways in (*(column.ways for column in rows.columns), *apart) for way in ways}
 
 
 def _dates(field: str, order: str, ways: Set[str]) -> str:
-    """Return what reads the dates of a field."""
+    """Return the expression that reads the dates of a field."""
     offsets = f'.str.replace(r"{OFFSET}", r"\\1", regex=True)' if OFFSETS in ways else ""
     centuries = f'.str.replace(r"{TWO_DIGITS}", century, regex=True)' if CENTURIES in ways else ""
     return f'pd.to_datetime({field}{offsets}{centuries}, format="mixed", {ORDER[order]})'
@@ -233,7 +233,7 @@ def _read(rows: Rows, source: Source) -> str:
     how += ["dtype=str", "keep_default_na=False", *([] if blanks else ["skipinitialspace=True"])]
     lines = [
         "def read(path):",
-        '    """Return the inputs of a table, a column each, the table without blanks and gaps, and as it came."""',
+        '    """Return the inputs, the table with blanks stripped and missing values as NaN, and the raw table."""',
     ]
     if looks:
         lines += [
@@ -298,7 +298,7 @@ class _Split:
 
 
 def _split(rows: Rows, source: Source) -> _Split:
-    """Return the function that holds rows out as the search did, and what it imports."""
+    """Return the function that holds out the same rows as the search, and its imports."""
     if source.time is not None:
         assert source.apart is not None
         field, apart = f"table[{_quoted(source.time)}]", source.apart
@@ -324,13 +324,13 @@ def _split(rows: Rows, source: Source) -> _Split:
         lone = by_class and bool((np.bincount(rows.labels) == 1).any())
         needed, lines = {"train_test_split"}, []
         if lone:
-            alike = "strata = np.where(counts[labels] > 1, labels, counts.argmax())  # lone rows as the commonest"
+            alike = "strata = np.where(counts[labels] > 1, labels, counts.argmax())  # single rows join the most common"
             lines += ["counts = np.bincount(labels)", alike]
         by = f", stratify={'strata' if lone else 'labels'}" if by_class else ""
         how = f"test_size={HELD}, random_state=SEED{by}"
         lines.append(f"learned, held = train_test_split(np.arange(len(labels)), {how})")
         lines.append("return np.sort(learned), np.sort(held)")
-    says = '    """Return which rows are learned from, and which are measured by."""'
+    says = '    """Return the indices of rows to fit to, and of held-out rows."""'
     code = "\n".join(["def held_out(labels, table):", says, *(f"    {line}" for line in lines)])
     return _Split(needed, code)
 
@@ -338,7 +338,7 @@ def _split(rows: Rows, source: Source) -> _Split:
 def _main(rows: Rows, scoring: Scoring) -> str:
     lines = [
         'def main(new=None, out="predictions.csv"):',
-        '    """Fit, and measure or predict."""',
+        '    """Fit, then measure or predict."""',
         "    inputs, table, _ = read(DATA)",
         "    known = table[LABEL].notna()",
         "    inputs, table = inputs[known].reset_index(drop=True), table[known].reset_index(drop=True)",
@@ -358,7 +358,7 @@ def _main(rows: Rows, scoring: Scoring) -> str:
         "        learned, held = held_out(labels, table)",
         "        pipeline = build().fit(inputs.iloc[learned], labels[learned])",
         f"        score = {sign}get_scorer({_quoted(scoring.name)})(pipeline, inputs.iloc[held], labels[held])",
-        f'        print(f"{scoring.words} of {{len(held)}} rows that it has not seen: {{score:.4f}}")',
+        f'        print(f"{scoring.words} on {{len(held)}} unseen rows: {{score:.4f}}")',
         "        return",
         "    pipeline = build().fit(inputs, labels)",
         "    inputs, _, raw = read(new)",

@@ -1,7 +1,7 @@
-"""The genes of pipelines: how columns are made ready, and the model with its settings.
+"""The genes of pipelines: the preparation of columns, and the model with its settings.
 
-Ranges are those that the models' own users take; what a gene does is in building.py. A gene that a model has no use for
-is not expressed, so that a search of some models has no more genes than they need.
+Ranges are those in common use; building.py says what a gene does. A gene that a model does not use is not expressed, so
+a search of some models has no more genes than they need.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
 FEATURES, MODEL = "features", "model"  # blocks of genes
 SVM, BOOSTING, NETWORK, LINEAR, FOREST, NEIGHBOURS = "svm", "boosting", "network", "linear", "forest", "neighbours"
 MODELS = (LINEAR, SVM, BOOSTING, FOREST, NEIGHBOURS, NETWORK)
-SCALED = (LINEAR, SVM, NEIGHBOURS)  # models to which the size of numbers matters
+SCALED = (LINEAR, SVM, NEIGHBOURS)  # models that depend on the scale of numbers
 FITTED = (LINEAR, SVM, BOOSTING, FOREST, NEIGHBOURS)  # models of scikit-learn
-SHARES = ("percentile-f", "percentile-mutual")  # of the inputs, by how much each tells of the label
-MOST_ALL = 4  # columns from which on a share of them is worth taking
-MOST_ROWS = 10_000  # for kernels between all of them
-BALANCED = (LINEAR, SVM, BOOSTING, FOREST)  # models that can let classes count alike
+SHARES = ("percentile-f", "percentile-mutual")  # of the inputs, ranked by how much each tells about the label
+MOST_ALL = 4  # columns from which on selecting a share of them is worthwhile
+MOST_ROWS = 10_000  # for kernels between all pairs of rows
+BALANCED = (LINEAR, SVM, BOOSTING, FOREST)  # models that can weight classes equally
 
 
 def models_of(text: str) -> tuple[str, ...]:
-    """Return the models that "svm,boosting" names; all of them for "".
+    """Return the models named by "svm,boosting"; all of them for "".
 
     Raises
     ------
     UsageError
-        For one that there is not.
+        For an unknown model.
     """
     named = [name.strip() for name in text.split(",") if name.strip()]
     for name in named:
@@ -41,18 +41,18 @@ def models_of(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Traits:
-    """What of a table decides which genes there are."""
+    """The traits of a table that determine the genes."""
 
-    classes: bool  # whether they are predicted, not numbers
+    classes: bool  # whether classes are predicted, not numbers
     rows: int
-    missing: bool = False  # whether numbers are
+    missing: bool = False  # whether numbers are missing
     words: bool = False  # whether there are columns of words
     texts: bool = False
-    columns: int = MOST_ALL  # inputs before words have a place each
+    columns: int = MOST_ALL  # inputs before words are encoded
 
     @classmethod
     def read(cls, text: str) -> Traits:
-        """Return what `text` wrote."""
+        """Return the traits that `text` wrote."""
         words = text.split()
         rows = next((int(word.partition("=")[2]) for word in words if word.startswith("rows=")), 0)
         columns = next((int(word.partition("=")[2]) for word in words if word.startswith("columns=")), MOST_ALL)
@@ -60,13 +60,13 @@ class Traits:
 
     @property
     def text(self) -> str:
-        """The traits in words, for a configuration."""
+        """The traits as text for a configuration."""
         names = [name for name in ("classes", "missing", "words", "texts") if getattr(self, name)]
         return " ".join([*names, f"rows={self.rows}", f"columns={self.columns}"])
 
     @property
     def many(self) -> bool:
-        """Whether rows are too many for a support vector machine with all of them."""
+        """Whether there are too many rows for a support vector machine on all of them."""
         return self.rows > MOST_ROWS
 
 
@@ -86,7 +86,7 @@ def space_of(models: Sequence[str], traits: Traits) -> Space:
         Number("percentile", FEATURES, selected, 5.0, 100.0),
         Number("variance", FEATURES, (*fitted, ("select", ("pca",))), 0.8, 0.99),
     ]
-    if traits.missing:  # boosting takes them as they are
+    if traits.missing:  # boosting handles missing values itself
         genes.append(Choice("fill", FEATURES, of(LINEAR, SVM, FOREST, NEIGHBOURS), ("median", "mean", "most_frequent")))
     if traits.words:
         genes += [
@@ -132,7 +132,7 @@ def space_of(models: Sequence[str], traits: Traits) -> Space:
     return Space(tuple(able))
 
 
-PLAIN: dict[str, Any] = {  # what a library's defaults are, and where those are none, a usual choice
+PLAIN: dict[str, Any] = {  # the libraries' defaults, or usual choices where there are none
     "fill": "median", "scale": "standard", "select": "none", "percentile": 50.0, "variance": 0.95, "encode": "one-hot",
     "rare": 1, "terms": 1000, "pairs": False, "kernel": "rbf", "cost": 1.0, "width": "scale", "gamma": 0.1, "degree": 3,
     "shift": 0.0, "components": 100, "rate": 0.1, "rounds": 100, "leaves": 31, "least_in_leaf": 20, "l2": 1e-6,
@@ -140,22 +140,22 @@ PLAIN: dict[str, Any] = {  # what a library's defaults are, and where those are 
     "nearer_count_more": False, "distance": 2, "units": 32, "strategy": "node-perturbation", "generations": 2000,
     "decay": 0.01, "balanced": False, "tube": 0.1,
 }  # fmt: skip
-OF_FOREST = {"least_in_leaf": 1, "share_of_columns": 0.35}  # of classes the root of the columns is usual: about a third
+OF_FOREST = {"least_in_leaf": 1, "share_of_columns": 0.35}  # usually sqrt(columns) for classes: about a third
 
 
 def plain(model: str, space: Space, **changes: Any) -> Genome:
-    """Return the genome of a model as it is usual, but for some genes."""
+    """Return the usual genome of a model, with some changes."""
     usual = {**PLAIN, **(OF_FOREST if model == FOREST else {}), "model": model, **changes}
     return {gene.name: _within(gene, usual[gene.name]) for gene in space.genes}
 
 
 def _within(gene: Gene, value: Any) -> Any:
-    """Return a value as a gene can have it."""
+    """Return a value clipped to what a gene can have."""
     return gene.checked(min(max(value, gene.low), gene.high) if isinstance(gene, Number) else value)
 
 
 def beginnings(space: Space) -> list[tuple[Genome, str]]:
-    """Return the pipelines that a search begins with: a usual one of each model, and others that often do well."""
+    """Return the first pipelines of a search: the usual one of each model, and others that often do well."""
     models = next(gene.values for gene in space.genes if isinstance(gene, Choice) and gene.name == "model")
     found = [(plain(model, space), f"usual {model}") for model in models]
     if SVM in models:

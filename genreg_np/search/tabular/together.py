@@ -1,7 +1,7 @@
-"""Several pipelines that answer together: the mean of their probabilities or numbers (scikit-learn's voting).
+"""Several pipelines that predict together: the mean of their probabilities or numbers (scikit-learn's voting).
 
-A search finds single ones; in the end the best of unlike models are tried together, and win where that is better. What
-they stand for is told as a genome is: the model `together`, and the genomes of its members.
+A search finds single pipelines; at the end an ensemble of the best unlike models is tried, and wins if it is better.
+Its genome has the model `together`, and the genomes of its members.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ MOST_TOGETHER = 3  # members
 
 
 def together(members: Sequence[Genome]) -> Genome:
-    """Return the genome of several."""
+    """Return the genome of an ensemble."""
     return {"model": TOGETHER, "members": tuple(members)}
 
 
 def members_of(genome: Genome) -> tuple[Genome, ...]:
-    """Return the genomes of which one consists: itself, if it is a single one."""
+    """Return the genomes of an ensemble's members, or the genome itself if it is a single one."""
     return tuple(genome["members"]) if genome["model"] == TOGETHER else (genome,)
 
 
 def key_of(space: Space, genome: Genome) -> str:
-    """Return what tells a genome from those that are not equal."""
+    """Return a key that identifies a genome among unequal ones."""
     return " ".join(space.key(member) for member in members_of(genome))
 
 
 def expressed_of(space: Space, genome: Genome) -> Mapping[str, Any]:
-    """Return what of a genome is expressed."""
+    """Return the expressed genes of a genome."""
     if genome["model"] != TOGETHER:
         return space.expressed(genome)
     return {"model": TOGETHER, "members": [dict(space.expressed(member)) for member in members_of(genome)]}
 
 
 def words_of(space: Space, genome: Genome) -> str:
-    """Return a pipeline in a line: its model, and the genes that are otherwise than usual."""
+    """Return a pipeline in a line: its model, and the genes that differ from the usual ones."""
     if genome["model"] == TOGETHER:
         return "together: " + "; ".join(words_of(space, member) for member in members_of(genome))
     usual = plain(genome["model"], space)
@@ -52,7 +52,7 @@ def words_of(space: Space, genome: Genome) -> str:
 
 
 def toml_of(space: Space, genome: Genome) -> str:
-    """Return a genome as TOML; of several that of the first, which is the best by itself."""
+    """Return a genome as TOML; for an ensemble that of its first member, which is the best by itself."""
     members = members_of(genome)
-    head = f"# the first of {len(members)} that answer together\n" if len(members) > 1 else ""
+    head = f"# the first of {len(members)} that predict together\n" if len(members) > 1 else ""
     return head + space.to_toml(members[0])

@@ -1,1 +1,1 @@
-"""Mixed evolution: networks learn by gradient descent and recombine, in turn (Cooke & de Alfaro)."""
+"""Mixed evolution: networks alternate between gradient descent and recombination (Cooke & de Alfaro)."""

@@ -1,17 +1,17 @@
-"""Where networks come from: drawn at random, or recombined from two parents.
+"""New networks: drawn at random, or recombined from two parents.
 
 child       each gene from one of two distinct parents, by a fair coin; a gene is a layer, a block, a unit or a weight
             (backends/genes.py), as in the strategy `genreg`. Then masked Gaussian mutation, if any.
-newcomer    weights and biases from U(+-1 / sqrt(inputs of the unit)): one more network of generation 0
+newcomer    weights and biases from U(+-1 / sqrt(inputs of the unit)), as in generation 0
 
-Networks of generation 0 are drawn by their numbers, which no two share:
+Networks of generation 0 are drawn by unique numbers:
 
-    0, 1, ...                the first population, then the newcomers of generation after generation
-    FIRST_REPLACEMENT, ...   in place of networks that diverged
-    FIRST_BASELINE, ...      single networks to compare with (measure.py)
+    0, 1, ...                the first population, then the newcomers of each generation
+    FIRST_REPLACEMENT, ...   replacements of networks that diverged
+    FIRST_BASELINE, ...      single networks to compare with (report/measure.py)
 
-The notebook's blocks leave out what is over where 64 does not divide a layer (for 784 inputs and 13 blocks of 60, the
-last 4), and its children have fresh random weights there: `edges = fresh`.
+If 64 does not divide a layer, the notebook's blocks omit the remainder (for 784 inputs and 13 blocks of 60, the last
+4), and its children have fresh random weights there: `edges = fresh`.
 
 Shapes: S parents, P children, N newcomers, D genes.
 """
@@ -45,7 +45,7 @@ def draw_parents(children: int, parents: int, stream: Stream, generation: int) -
 
 
 def children_of(context: MixedContext, survivors: Array, children: int, stream: Stream, generation: int) -> Array:
-    """Return untrained children (P, D) of the survivors (S, D), on the backend."""
+    """Return untrained children (P, D) of the survivors (S, D), on the device."""
     options, network = context.options, context.network
     brood = Brood(
         network=network,
@@ -70,23 +70,23 @@ def newcomer_numbers(options: MixedOptions, generation: int) -> NDArray[np.int64
 
 
 def check_numbers(options: MixedOptions, generations: int) -> None:
-    """Refuse a run so long that fresh networks would have each other's numbers.
+    """Refuse a run so long that fresh networks could run out of numbers.
 
     Raises
     ------
     UsageError
-        If there are more than can be told apart, were all of them replaced in every generation.
+        If there are not enough numbers to replace all networks in every generation.
     """
     everyone = options.population_size + options.newcomer_count
     if (generations + 1) * everyone > FIRST_REPLACEMENT:
         raise UsageError(
             f"generations = {generations:,} is too many for {everyone:,} networks each: "
-            f"fresh networks have numbers, which last for {FIRST_REPLACEMENT // everyone - 1:,}"
+            f"the numbers of fresh networks last for {FIRST_REPLACEMENT // everyone - 1:,}"
         )
 
 
 def first_networks(backend: Backend, network: Network, stream: Stream, numbers: NDArray[np.int64]) -> Array:
-    """Return networks of generation 0 by their numbers, (n, D): U(+-1 / sqrt(fan in)), PyTorch's default."""
+    """Return networks of generation 0 by their numbers, (n, D), from U(+-1 / sqrt(fan in)), PyTorch's default."""
     brood = Brood(
         network=network,
         seed=stream.seed,
@@ -104,12 +104,12 @@ def first_networks(backend: Backend, network: Network, stream: Stream, numbers: 
 
 
 def spread(inputs: int) -> float:
-    """Return the width of the interval that first weights of units with so many inputs are drawn from."""
+    """Return the width of the interval for the first weights of units with `inputs` inputs."""
     return float(np.float32(2 / inputs**0.5))
 
 
 def outside_blocks(network: Network) -> tuple[NDArray[np.int64], Float32]:
-    """Return which genes lie in no whole block of the notebook's, and the interval each is drawn from, both (n,)."""
+    """Return the genes outside all whole blocks of the notebook, and the width of each gene's interval, (n,) each."""
     places, widths = [], []
     for layer, (weights, biases) in zip(network.dense, network.weight_slices, strict=True):
         for rows in layer.part_rows:
@@ -123,7 +123,7 @@ def outside_blocks(network: Network) -> tuple[NDArray[np.int64], Float32]:
 
 
 def draw_edges(context: MixedContext, genes: Array, stream: Stream, generation: int) -> None:
-    """Draw the genes of children (P, D) that lie in no whole block anew, in place."""
+    """Draw the genes of children (P, D) outside all whole blocks again, in place."""
     places, widths = outside_blocks(context.network)
     if len(places) == 0:
         return
@@ -135,18 +135,18 @@ def draw_edges(context: MixedContext, genes: Array, stream: Stream, generation: 
 
 
 def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, parts: tuple[int, ...] = ()) -> Model:
-    """Return a child of two models: each gene is one parent's or the other's, by a fair coin.
+    """Return a child of two models: each gene comes from one parent or the other, by a fair coin.
 
     Parameters
     ----------
     first, second : Model
-        Of the same network.
+        Two models of the same network.
     gene : str
         layer, block, unit or weight.
     seed : int
-        Of the coins.
+        Seed of the coin flips.
     parts : tuple of int
-        Parallel parts of each hidden layer, which are layers of their own; by default one.
+        Number of parallel parts of each hidden layer, which are separate genes; one by default.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     network = first.network
     if not _same_layers(first, second):
         raise UsageError(
-            f"a network {network.describe()} and one {second.network.describe()} cannot recombine: "
+            f"networks {network.describe()} and {second.network.describe()} cannot recombine: "
             "their layers must be the same"
         )
     for what, one, other in (
@@ -165,7 +165,7 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
         ("names of features", first.feature_names, second.feature_names),
     ):
         if one != other:
-            raise UsageError(f"two models cannot recombine whose {what} differ: {one} and {other}")
+            raise UsageError(f"models whose {what} differ cannot recombine: {one} and {other}")
     if gene not in GENES:
         raise UsageError(f"gene {gene!r} must be one of {', '.join(GENES)}")
     seed = whole_number(seed, "seed", least=0)
@@ -181,7 +181,7 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
 
 
 def _same_layers(first: Model, second: Model) -> bool:
-    """Whether two models have the same layers, fixed ones with the same arrays."""
+    """Return whether two models have the same layers, and the same arrays in fixed layers."""
     pairs = zip(first.network.fixed, second.network.fixed, strict=False)
     return first.header["network"] == second.header["network"] and all(
         np.array_equal(array, other.arrays()[name]) for one, other in pairs for name, array in one.arrays().items()
@@ -189,7 +189,7 @@ def _same_layers(first: Model, second: Model) -> bool:
 
 
 def check_recombines(network: Network, gene: str) -> None:
-    """Refuse a network that is a single gene.
+    """Refuse a network that consists of a single gene.
 
     Raises
     ------

@@ -16,14 +16,14 @@ from genreg_np.strategies.mixed.options import MixedOptions
 
 @dataclass(frozen=True)
 class MixedContext:
-    """What all generations share."""
+    """Data shared by all generations."""
 
     options: MixedOptions
     backend: Backend
     descent: Descent
-    features: Array = field(repr=False)  # (M, I) of the backend: what is learned from
+    features: Array = field(repr=False)  # (M, I) on the device: the training images
     labels: NDArray[Any]  # (M,), or (M, K) numbers
-    judged: Array = field(repr=False)  # (n, I) of the backend: the selecting split
+    judged: Array = field(repr=False)  # (n, I) on the device: the selecting split
     judged_labels: NDArray[Any]  # (n,), or (n, K) numbers
     layers: dict[str, slice]  # (T,) weights of each layer or part among the genes
     generations: int  # of the whole run

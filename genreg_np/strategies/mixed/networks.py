@@ -1,12 +1,12 @@
-"""Networks by name or by widths: horizontal, vertical, or one's own.
+"""Networks by name or by widths: horizontal, vertical, or your own.
 
     horizontal    784-256-128-10
     vertical      784-256-(64|64)-10        the second layer is two halves, which both see the whole first layer
-    256,64|64     the same by widths; a bar cuts a layer into equal parallel parts
+    256,64|64     the same by widths; a bar splits a layer into equal parallel parts
 
-A layer in parts computes what the whole layer does: its halves see the same inputs and their outputs lie end to end. So
-a vertical network is saved, and runs, as the horizontal one. What differs is what crossover and similarity take for a
-layer.
+A layer in parts computes the same as the whole layer: its parts see the same inputs and their outputs are concatenated.
+So a vertical network is saved, and runs, as the horizontal one. Only crossover and similarity treat the parts as
+separate layers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from genreg_np.errors import UsageError
 from genreg_np.model import Network
 
-Shape = tuple[tuple[int, ...], tuple[int, ...]]  # widths of hidden layers, and how many parts each has; () all one
+Shape = tuple[tuple[int, ...], tuple[int, ...]]  # widths of hidden layers, and parts of each; () if all have one
 
 NETWORKS: dict[str, Shape] = {"horizontal": ((256, 128), ()), "vertical": ((256, 128), (1, 2))}
 
@@ -29,7 +29,7 @@ def parse_network(text: str) -> Shape:
     Raises
     ------
     UsageError
-        For anything else than a known name or widths like 256,64|64.
+        For anything other than a known name or widths like 256,64|64.
     """
     if text in NETWORKS:
         return NETWORKS[text]
@@ -44,12 +44,12 @@ def parse_network(text: str) -> Shape:
 
 
 def check_parts(hidden: Sequence[int], parts: Sequence[int]) -> None:
-    """Refuse parallel parts that do not fit hidden layers of so many units.
+    """Refuse parallel parts that do not fit the widths of hidden layers.
 
     Raises
     ------
     UsageError
-        If there is not a number for each layer, or a layer cannot be divided so.
+        If there is not one number per layer, or a layer cannot be split into equal parts.
     """
     if len(parts) != len(hidden):
         raise UsageError(
@@ -61,19 +61,19 @@ def check_parts(hidden: Sequence[int], parts: Sequence[int]) -> None:
 
 
 def in_parts(network: Network, parts: Sequence[int]) -> Network:
-    """Return a network whose hidden layers are cut into parallel parts.
+    """Return a network whose hidden layers are split into parallel parts.
 
     Parameters
     ----------
     network : Network
-        Of dense layers.
+        A network of dense layers.
     parts : sequence of int
-        Parallel parts of each hidden layer; none: whole layers.
+        Number of parallel parts of each hidden layer; empty: whole layers.
 
     Raises
     ------
     UsageError
-        If there is not a number for each hidden layer, or a layer cannot be cut so.
+        If there is not one number per hidden layer, or a layer cannot be split into equal parts.
     """
     if not parts:
         return network
@@ -84,7 +84,7 @@ def in_parts(network: Network, parts: Sequence[int]) -> Network:
 
 
 def network_name(hidden: tuple[int, ...], parts: tuple[int, ...]) -> str:
-    """Return a network's name, or its widths as parse_network takes them; raises as check_parts does."""
+    """Return a network's name, or its widths in the format of parse_network; raises as check_parts does."""
     if parts:
         check_parts(hidden, parts)
     parts = parts if max(parts, default=1) > 1 else ()

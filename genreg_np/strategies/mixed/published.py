@@ -1,6 +1,6 @@
-"""What Cooke and de Alfaro published, from the notebook's printed output: to be printed beside ours.
+"""The results published by Cooke and de Alfaro, from the notebook's printed output, to be printed beside ours.
 
-Accuracies are fractions of the 10,000 test images; the test split also chose the parents.
+Accuracies are fractions of the 10,000 test images; the test split was also used to choose the parents.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ ACCURACY = {
     ),
 }
 BASELINE = (0.9685, 0.9695)  # two networks trained for six epochs
-SECONDS = 35 * 60  # of six generations on Colab's CPU, about
+SECONDS = 35 * 60  # about this many for six generations on Colab's CPU
 
-# Accuracy of the target on images attacked for the source, by the names of measure.py; a mean over targets.
+# Accuracy of the target on images attacked for the source, a mean over targets, by the names in report/measure.py.
 ATTACKED = {
     "horizontal": {
         "baseline on itself": 0.0075,

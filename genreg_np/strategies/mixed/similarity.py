@@ -1,11 +1,11 @@
-"""How alike networks are: cosines of their weights, layer by layer, and the kinds they fall into.
+"""Similarity of networks: cosines of their weights, layer by layer, and the clusters they form.
 
-    cos(u, v) = u v / (|u| |v|)        over all weights of a layer, or of a parallel part of one; biases do not count
+    cos(u, v) = u v / (|u| |v|)        over all weights of a layer, or of a parallel part of one, without biases
 
-A cluster: networks joined by a chain of pairs whose cosine is at least CLUSTERED (single linkage). The notebook looks
-at scatter plots for that; this is our definition.
+A cluster is a set of networks joined by a chain of pairs with cosines of at least CLUSTERED (single linkage). The
+notebook uses scatter plots instead; this definition is ours.
 
-Niches (fitness.py) are clusters by another measure: the mean of a pair's cosines over layers, from niche_similarity on.
+Niches (fitness.py) are clusters by another measure: the mean of a pair's cosines over layers, from niche_similarity up.
 
 Shapes: P networks, D genes, T layers or parts ("1", "2a", "2b", "3" of the vertical network).
 """
@@ -23,7 +23,7 @@ CLUSTERED = 0.9
 
 
 def layer_slices(network: Network, first: int = 1) -> dict[str, slice]:
-    """Return the weights of each layer or part among the genes, by names that count layers from `first`, as 1a."""
+    """Return the weights of each layer or part among the genes, by names like 1a, counting layers from `first`."""
     slices = {}
     for index, (layer, (weights, _)) in enumerate(zip(network.dense, network.weight_slices, strict=True)):
         pieces = layer.part_rows
@@ -35,7 +35,7 @@ def layer_slices(network: Network, first: int = 1) -> dict[str, slice]:
 
 
 def part_name(number: int, parts: int) -> str:
-    """Return what is added to a layer's name for one of its parts: a to z, or .1, .2, ... of more than 26."""
+    """Return the suffix of a layer's name for one of its parts: a to z, or .1, .2, ... if there are more than 26."""
     if parts == 1:
         return ""
     return chr(ord("a") + number) if parts <= 26 else f".{number + 1}"
@@ -44,7 +44,7 @@ def part_name(number: int, parts: int) -> str:
 def cosines(backend: Backend, genes: Array, slices: dict[str, slice]) -> Float32:
     """Return the cosines of all pairs of networks (P, D), layer by layer: (T, P, P) float32, 1 on the diagonal.
 
-    Computed where the networks are, in float64; only the cosines are brought down.
+    They are computed on the device, in float64; only the cosines are copied to the host.
     """
     xp = array_module(genes)
     found = np.empty((len(slices), len(genes), len(genes)), np.float32)
@@ -60,14 +60,14 @@ def cosines(backend: Backend, genes: Array, slices: dict[str, slice]) -> Float32
 
 
 def mean_pairwise(similarity: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the mean over all pairs of different networks, (...,), of cosines (..., P, P)."""
+    """Return the mean of cosines (..., P, P) over all pairs of different networks, (...,)."""
     size = similarity.shape[-1]
     total = similarity.sum(axis=(-2, -1), dtype=np.float64) - np.trace(similarity, axis1=-2, axis2=-1, dtype=np.float64)
     return np.asarray(total / (size * (size - 1)))
 
 
 def clusters(similarity: NDArray[np.floating], least: float = CLUSTERED) -> NDArray[np.int64]:
-    """Return the number of the cluster each network is in, (P,), of cosines (P, P); cluster 0 has network 0."""
+    """Return the number of each network's cluster, (P,), from cosines (P, P); network 0 is in cluster 0."""
     labels = np.full(len(similarity), -1, np.int64)
     for network in range(len(labels)):
         if labels[network] >= 0:
@@ -81,5 +81,5 @@ def clusters(similarity: NDArray[np.floating], least: float = CLUSTERED) -> NDAr
 
 
 def cluster_counts(similarity: NDArray[np.floating]) -> list[int]:
-    """Return how many clusters there are in each layer, (T,), of cosines (T, P, P)."""
+    """Return the number of clusters in each layer, (T,), from cosines (T, P, P)."""
     return [int(clusters(matrix).max()) + 1 for matrix in similarity]

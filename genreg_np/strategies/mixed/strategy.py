@@ -3,13 +3,13 @@
 One generation, P networks, S = P / 2 parents:
 
     children     P of them, each from two distinct parents, gene by gene         breeding.py
-    newcomers    fresh random networks besides, a tenth of P                     breeding.py
-    descent      all learn for an epoch from the same batches                    backends/gradients.py
+    newcomers    additional fresh random networks, a tenth of P                  breeding.py
+    descent      all are trained for an epoch on the same batches                backends/gradients.py
     fitness      accuracy on the selecting split, or more                        fitness.py
-    selection    the best P live on; the better half of them are the next parents
+    selection    the best P survive; the better half of them are the next parents
 
-Source: Cooke & de Alfaro, and the notebook published with their report; the preset `seed-mixed` does what that did.
-A network whose loss stops being a number is dropped, counted, and replaced by a fresh one.
+Source: the report by Cooke & de Alfaro and the notebook published with it, which the preset `seed-mixed` reproduces.
+A network whose loss or weights become infinite or NaN is dropped, counted, and replaced by a fresh one.
 
 Shapes: D genes, T layers or parts of layers, G generations done.
 """
@@ -53,18 +53,18 @@ JUDGED_AT_A_TIME = 2048  # images in one product: a fixed shape, so that bytes n
 
 @dataclass(frozen=True)
 class MixedState(State):
-    """What lives between generations."""
+    """The state between generations."""
 
-    population: Float32  # (P, D) best first, the backend's
-    accuracy: NDArray[np.float64]  # (P,) on the selecting split; 0 where nobody has looked
+    population: Float32  # (P, D) best first, on the device
+    accuracy: NDArray[np.float64]  # (P,) on the selecting split; 0 if not measured
     fitness: NDArray[np.float64]  # (P,)
-    similarity: Float32  # (G + 1, T, P, P) cosines of all generations so far, the first is before any training
-    loss: float = 0.0  # of the last generation in training, a mean over its networks
+    similarity: Float32  # (G + 1, T, P, P) cosines of all generations so far, the first before any training
+    loss: float = 0.0  # training loss of the last generation, a mean over its networks
     newcomers_kept: int = 0  # of the last generation
-    dropped: int = 0  # networks whose loss stopped being a number, so far
+    dropped: int = 0  # networks that diverged so far
 
     def shapes(self, start: MixedState) -> dict[str, tuple[int, ...]]:
-        """Return what its arrays' shapes must be, where they are not those of the start."""
+        """Return the required shapes of arrays, where they differ from those of the start."""
         return {"similarity": (self.generation + 1, *start.similarity.shape[1:])}
 
     def kin(self) -> tuple[Array | None, NDArray[np.float64] | None]:
@@ -72,7 +72,7 @@ class MixedState(State):
         return self.population, self.fitness
 
     def metrics(self) -> dict[str, Any]:
-        """Return what is recorded of the last generation; similarity and clusters layer by layer."""
+        """Return the recorded metrics of the last generation; similarity and clusters layer by layer."""
         measured: dict[str, Any] = {
             "fitness": float(self.fitness[0]),
             "best_trust": float(self.fitness[0]),
@@ -98,21 +98,21 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
 
     @staticmethod
     def works(options: MixedOptions, depth: int) -> tuple[Work, ...]:
-        """Return what a backend has to do for it, and so what must be compiled; `depth` is how many layers learn."""
+        """Return the works that a backend must compile for it; `depth` is the number of learning layers."""
         return (Work.BROODS, Work.GRADIENTS)
 
     @staticmethod
     def prepare(problem: Problem, options: MixedOptions, backend: Backend) -> MixedContext:
-        """Put together what stays the same.
+        """Collect what stays the same in all generations.
 
         Raises
         ------
         UsageError
-            Without a dataset, or if the network cannot learn or recombine so.
+            Without a dataset, or if the network cannot be trained or recombined like this.
         """
         dataset = problem.dataset
         if dataset is None or problem.features is None or problem.labels is None:
-            raise UsageError("mixed learns from labelled data and chooses by a split of them: it needs a dataset")
+            raise UsageError("mixed trains on labelled data and selects by a split of them: it needs a dataset")
         check_numbers(options, problem.generations)
         network = in_parts(problem.network, options.parts)
         loss = "least-squares" if dataset.of_numbers else "negative-log-likelihood"
@@ -133,7 +133,7 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
 
     @staticmethod
     def start(context: MixedContext, stream: Stream) -> MixedState:
-        """Draw the first networks; sort them, unless the first parents are to be unsorted."""
+        """Draw the first networks, and sort them unless the first parents are to be unsorted."""
         size = context.options.population_size
         genes = first_networks(context.backend, context.network, stream, np.arange(size))
         accuracy = np.zeros(size)
@@ -145,7 +145,7 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
 
     @staticmethod
     def step(state: MixedState, context: MixedContext, stream: Stream) -> MixedState:
-        """Breed, train, judge and select."""
+        """Breed, train, score and select."""
         options, backend, generation = context.options, context.backend, state.generation
         check_numbers(options, generation + 1)
         genes = children_of(
@@ -167,9 +167,9 @@ class Mixed(Strategy[MixedOptions, MixedContext, MixedState]):
 
     @staticmethod
     def plan(problem: Problem, options: MixedOptions, backend: Backend) -> Plan:
-        """Say how a generation is computed, and what memory that takes.
+        """Return how a generation is computed, and the memory it takes.
 
-        Parents, children, their moments and gradients; and the cosines of all generations, which are kept.
+        This is parents, children, their moments and gradients, and the cosines of all generations, which are kept.
         """
         network, size = problem.network, options.population_size
         everyone, images = size + options.newcomer_count, 0 if problem.labels is None else len(problem.labels)
@@ -209,7 +209,7 @@ def choose(
 
 
 def learning_order(context: MixedContext, stream: Stream, first_epoch: int, epochs: int) -> NDArray[np.int64]:
-    """Return rows of the training images for some epochs, one after the other."""
+    """Return the rows of the training images for some epochs, one after the other."""
     images = len(context.labels)
     if context.options.order == "fixed":
         return np.tile(np.arange(images), epochs)
@@ -217,7 +217,7 @@ def learning_order(context: MixedContext, stream: Stream, first_epoch: int, epoc
 
 
 def diverged(backend: Backend, genes: Array, losses: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return whose loss (n,) or weights (n, D) are not finite, (n,)."""
+    """Return which networks have a loss (n,) or weights (n, D) that are not finite, (n,)."""
     with backend.computing():
         whole = array_module(genes).isfinite(genes).all(axis=1)
     found: NDArray[np.bool_] = ~(np.isfinite(losses) & backend.to_host(whole))
@@ -227,12 +227,12 @@ def diverged(backend: Backend, genes: Array, losses: NDArray[np.float64]) -> NDA
 def replace_diverged(
     context: MixedContext, genes: Array, losses: NDArray[np.float64], stream: Stream, generation: int, before: int
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Put fresh networks in place of those whose loss or weights are not finite; return which they were, (n,).
+    """Replace networks whose loss or weights are not finite by fresh ones; also return which they were, (n,).
 
     Raises
     ------
     FitnessError
-        If nobody is left.
+        If all networks diverged.
     """
     lost = diverged(context.backend, genes, losses)
     if lost.all():
@@ -254,7 +254,7 @@ def replace_diverged(
 def accuracies(
     context: MixedContext, genes: Array, features: Array | None = None, labels: NDArray[Any] | None = None
 ) -> NDArray[np.float64]:
-    """Return the accuracy (n,) of networks (n, D), by default on the selecting split; of numbers what they explain."""
+    """Return the accuracy, or explained variance, (n,) of networks (n, D), by default on the selecting split."""
     if features is None or labels is None:
         features, labels = context.judged, context.judged_labels
     brood = Brood.unchanged(context.network, genes)

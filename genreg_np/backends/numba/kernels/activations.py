@@ -1,16 +1,16 @@
-"""Activations of rows of values, forward and back; layers/activation.py is the specification.
+"""Activations of rows of values, forward and backward; layers/activation.py is the specification.
 
     relu     max(x, 0)
-    leaky    x, or p x where x <= 0                        prelu too, whose p is each channel's
+    leaky    x, or p x where x <= 0                        also prelu, with one p per channel
     curved   q x, or r (exp(x) - 1) where x <= 0           elu: q = r = 1, selu
     tanh     t q + 1 - q with t = tanh(q x)                tanh: q = 1, sigmoid: q = .5
 
 `below` is exp(x) - 1 for x <= 0, which a loop around it computes for a register of x at once: with n the whole number
-nearest to x / ln 2 and r = x - n ln 2, of at most ln 2 / 2,
+nearest to x / ln 2 and r = x - n ln 2, |r| <= ln 2 / 2,
 
     exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1)              exp(r) - 1 by 8 terms of its series
 
-It is within a unit of the last place. 2^n is put together from bits; n is found by adding a number so large that no
+It is within a unit of the last place. 2^n is built from its bits; n is rounded by adding a number so large that no
 bits are left after the point (Cody & Waite 1980 for r in two parts). tanh(x) = -e / (e + 2) with e = exp(-2 |x|) - 1,
 times the sign of x.
 """
@@ -38,7 +38,7 @@ C2, C3, C4, C5, C6, C7, C8 = (np.float32(1 / math.factorial(number)) for number 
 
 @part()
 def below(x):
-    """Return exp(x) - 1 of x <= 0; NaN of NaN."""
+    """Return exp(x) - 1 for x <= 0; NaN for NaN."""
     x = LEAST if x < LEAST else x
     shifted = x * BY_LN2 + ROUNDING
     n = shifted - ROUNDING
@@ -51,7 +51,7 @@ def below(x):
 
 @part()
 def tanh(x):
-    """Return tanh(x); NaN of NaN."""
+    """Return tanh(x); NaN for NaN."""
     e = below(-TWO * x if x > ZERO else TWO * x)
     t = e / (e + TWO)
     return -t if x > ZERO else t
@@ -59,7 +59,7 @@ def tanh(x):
 
 @part()
 def activate_row(row, code, p, q, r):
-    """Turn values (n,) into what their activation gives."""
+    """Replace values (n,) by their activations."""
     if code == RELU:
         for t in range(len(row)):
             row[t] = ZERO if row[t] <= ZERO else row[t]
@@ -77,7 +77,7 @@ def activate_row(row, code, p, q, r):
 
 @part()
 def give_back_row(by, row, code, p, q, r):
-    """Turn gradients (n,) by what the activation gives into those by the values (n,) it got."""
+    """Turn gradients (n,) of the activation's outputs into gradients of its inputs (n,)."""
     if code == RELU:
         for t in range(len(row)):
             by[t] = by[t] * (ONE if row[t] > ZERO else ZERO)

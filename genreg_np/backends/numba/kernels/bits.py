@@ -1,6 +1,6 @@
 """Philox words in bulk: a plain loop over independent blocks, which the compiler turns into vector code.
 
-Also what all kernels share: constants with types, and copying without NumPy's rules, which take seconds to compile.
+Also what all kernels share: typed constants, and copying without NumPy's rules, which take seconds to compile.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -15,7 +15,7 @@ from genreg_np.streams import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1
 MASK, HALF = np.uint64(WORD), np.uint64(32)
 FACTOR_0, FACTOR_1 = np.uint64(MULTIPLIER_0), np.uint64(MULTIPLIER_1)
 STEP_0, STEP_1 = np.uint64(WEYL_0), np.uint64(WEYL_1)
-# Constants that kernels hand on to each other have a type of their own: a bare number would be compiled for by itself.
+# Constants that kernels pass to each other are typed: for a bare number, a kernel would be compiled once more.
 ZERO = np.int64(0)
 
 
@@ -40,7 +40,7 @@ def philox(c0, c1, c2, c3, seed):
 
 @part()
 def fill_words(words, first_block, genome, generation, purpose, seed):
-    """Fill words (4 n,) uint32 with the blocks from `first_block` on of one genome's stream (streams.philox)."""
+    """Fill words (4 n,) uint32 with blocks of one genome's stream (streams.philox), starting at `first_block`."""
     for block in range(len(words) // 4):
         c0, c1, c2, c3 = philox(
             np.uint64(first_block + block), np.uint64(genome), np.uint64(generation), np.uint64(purpose), seed
@@ -51,7 +51,7 @@ def fill_words(words, first_block, genome, generation, purpose, seed):
 
 @kernel()
 def draw_words(words, first_block, genomes, generation, purpose, seed):
-    """Fill words (G, 4 n) with the blocks from `first_block` on of the streams of genomes (G,)."""
+    """Fill words (G, 4 n) with blocks of the streams of genomes (G,), starting at `first_block`."""
     for g in range(len(genomes)):
         fill_words(words[g], first_block, genomes[g], generation, purpose, seed)
 

@@ -1,7 +1,7 @@
 """A tile of a generation's genomes, step by step: broods.py calls these kernels in turn.
 
-Shapes: G genomes of the tile, their numbers in the brood `genomes` (G,) int64; S survivors; I inputs, W of them active,
-H units of the first layer, N images, K classes.
+Shapes: G genomes of the tile, `genomes` (G,) int64 are their numbers in the brood; S survivors; I inputs, W of them
+active, H units of the first layer, N images, K classes.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -39,7 +39,7 @@ def gather_active(active, survivors, inputs, spans):
 
 @kernel()
 def inherit_units(values, products, inputs, genomes, words, family, elites):
-    """Fill pre-activations (G, H, N) with those of the parents' units, products (S, H, N).
+    """Fill pre-activations (G, H, N) with those of the parents' units, taken from products (S, H, N).
 
     family = parents (P, 2), gene_kind, runs (R, 2); words (G, n) are the crossover words of all gene groups.
     """
@@ -76,7 +76,7 @@ def add_mutated_inputs(pre_activations, genomes, elites, inputs, columns, places
             while i < count:
                 while begin + stops[i] >= row_end:
                     row, row_end = row + 1, row_end + inputs
-                # Gather up to four active inputs of this row: four at a time halve the traffic on the pre-activations.
+                # Gather up to four active inputs of this row: this halves the memory traffic of the pre-activations.
                 found, base = 0, row_end - inputs - begin
                 p0, p1, p2, p3 = 0, 0, 0, 0
                 z0, z1, z2, z3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
@@ -102,8 +102,8 @@ def add_mutated_inputs(pre_activations, genomes, elites, inputs, columns, places
 def judge(fitness, accuracy, logits, words, labels, weights, task):
     """Fill fitness and accuracy (G,) from logits (G, K, N), which are overwritten.
 
-    task = kind, reward, penalty. Sampled class: the first k with e_0 + ... + e_k > u (e_0 + ... + e_(K-1)), where
-    e_k = exp(z_k - max z) and words (G, n) choose u.
+    task = kind, reward, penalty. The sampled class is the first k with e_0 + ... + e_k > u (e_0 + ... + e_(K-1)), where
+    e_k = exp(z_k - max z) and u comes from words (G, n).
     """
     kind, reward, penalty = task
     genomes, classes, images = logits.shape

@@ -1,11 +1,11 @@
-"""Gradient descent of P networks (backends/gradients.py), a network to a thread for some steps at a time.
+"""Gradient descent of P networks (backends/gradients.py): each thread takes one network for some steps at a time.
 
 A network's weights and moments stay in one core's cache for all its steps; stepping all networks together would move
-them through main memory in every step. Which thread takes a network changes nothing in it.
+them through main memory in every step. The result does not depend on which thread takes a network.
 
-Inputs that are inactive in a whole batch add nothing to any sum and their weights' gradients are 0, so only the active
-ones are multiplied. The first layer's weights lie transposed, (I, O), while this goes on: the active inputs' weights
-are then whole rows, and so are their gradients.
+Inputs that are 0 in a whole batch add nothing to any sum and the gradients of their weights are 0, so only the active
+inputs are multiplied. During training the first layer's weights are stored transposed, (I, O): the active inputs'
+weights are then whole rows, and so are their gradients.
 
 Shapes: P networks, D genes, S steps, N images of a batch, I inputs and O units of a layer, W active inputs of a batch.
 `first`, `second` (P, D) are the optimiser's moments: (v, -), (s, -) or (v, s), see layers/optimisers.py.
@@ -34,16 +34,16 @@ from genreg_np.backends.numba.kernels.network import (
 from genreg_np.layers import optimisers
 
 TILE_ROWS = 128  # rows of weights whose gradients are held at a time: a fixed number, small enough for the cache
-MOST_ACTIVE = 0.9  # with more inputs active than this fraction, inactive ones are multiplied too
-SGD, RMSPROP, ADAM = range(3)  # what these kernels alone call optimisers
+MOST_ACTIVE = 0.9  # if a larger fraction of inputs is active, inactive ones are multiplied too
+SGD, RMSPROP, ADAM = range(3)  # optimiser codes, used only by these kernels
 EPSILON = np.float32(optimisers.EPSILON)
 
 
 @kernel()
 def gather(columns, active, counts, features, rows, first, last):
-    """Fill columns (S, I, N) with the active inputs of features' rows (S, N), active (S, I) with which they are.
+    """Fill columns (S, I, N) with the active inputs of features' rows (S, N), and active (S, I) with their numbers.
 
-    counts (S,) says how many they are: all where so few are inactive that leaving them out gains nothing.
+    counts (S,) are filled with how many are active: all, if so few are inactive that skipping them gains nothing.
     """
     images, inputs = rows.shape[1], features.shape[1]
     for s in range(first, last):
@@ -73,7 +73,7 @@ def gather(columns, active, counts, features, rows, first, last):
 
 @part()
 def gradient_of_loss(gradient, logits, labels):
-    """Fill gradient (K, N), of the mean loss by logits (K, N): (p - [k = label]) / N; return the losses' sum."""
+    """Fill gradient (K, N) of the mean loss, (p - [k = label]) / N, from logits (K, N); return the sum of losses."""
     classes, images = logits.shape
     top, total = np.empty(images, np.float32), np.empty(images, np.float32)
     for i in range(images):
@@ -89,7 +89,7 @@ def gradient_of_loss(gradient, logits, labels):
         row, target = logits[k], gradient[k]
         for i in range(images):
             shifted = row[i] - top[i]
-            # Written so that a NaN is not lost: it must reach the loss.
+            # Written so that a NaN reaches the loss.
             target[i] = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
             total[i] += target[i]
     share = np.float32(1 / images)
@@ -105,7 +105,7 @@ def gradient_of_loss(gradient, logits, labels):
 
 @part()
 def times_derivative(gradient, values, code):
-    """Multiply gradient (O, N) by f'(z), told from the values f(z); `code` as in base.ACTIVATION_CODES."""
+    """Multiply gradient (O, N) by f'(z), computed from the values f(z); `code` as in base.ACTIVATION_CODES."""
     for row in range(len(gradient)):
         target, known = gradient[row], values[row]
         if code == TANH:
@@ -122,13 +122,13 @@ def times_derivative(gradient, values, code):
 
 @part()
 def product_turned(first, second, out):
-    """Fill out (O, N) with the product of first (I, O), not turned over in memory, and second (I, N)."""
+    """Fill out (O, N) with first^T second, from first (I, O), which is not copied, and second (I, N)."""
     np.dot(first.T, second, out)
 
 
 @part()
 def change(genes, gradients, first, second, how):
-    """Do one step on genes (n,), in place; `how` is (code, rate, momentum, square memory, scale)."""
+    """Update genes (n,) by one step, in place; `how` is (code, rate, momentum, square decay, scale)."""
     code, rate, momentum, kept, scale = how
     one = np.float32(1)
     if code == SGD:
@@ -148,7 +148,7 @@ def change(genes, gradients, first, second, how):
 
 @part()
 def change_first(genes, first, second, gradient, columns, active, how):
-    """Do one step on the first layer's weights, genes (I O,): gradients x dz^T for active inputs, 0 for others."""
+    """Update the first layer's weights, genes (I O,): gradients x dz^T for active inputs, 0 for others."""
     height, images = gradient.shape
     inputs, turned = len(genes) // height, np.empty((images, height), np.float32)
     for i in range(images):
@@ -161,7 +161,7 @@ def change_first(genes, first, second, gradient, columns, active, how):
         product(columns[tile:stop], turned, found[: stop - tile])
         while k < stop:
             change_evenly(genes, first, second, none, done * height, active[k] * height, how)
-            run = 1  # neighbours that are active too
+            run = 1  # adjacent inputs that are active too
             while k + run < stop and active[k + run] == active[k] + run:
                 run += 1
             begin, end = active[k] * height, (active[k] + run) * height
@@ -172,7 +172,7 @@ def change_first(genes, first, second, gradient, columns, active, how):
 
 @part()
 def change_evenly(genes, first, second, gradients, begin, end, how):
-    """Do one step on genes begin .. end, which all have the gradients given, or as many of these as are needed."""
+    """Update genes begin .. end - 1 by one step, repeating the given gradients as often as needed."""
     for start in range(begin, end, len(gradients)):
         stop = min(end, start + len(gradients))
         change(genes[start:stop], gradients[: stop - start], first[start:stop], second[start:stop], how)
@@ -180,7 +180,7 @@ def change_evenly(genes, first, second, gradients, begin, end, how):
 
 @part()
 def change_layer(genes, first, second, gradient, source, how):
-    """Do one step on a later layer's weights, genes (O I,): gradients dz x^T, of dz (O, N) and source (I, N)."""
+    """Update a later layer's weights, genes (O I,): gradients dz x^T, from dz (O, N) and source (I, N)."""
     height, width = len(gradient), len(source)
     for row in range(0, height, TILE_ROWS):
         stop = min(height, row + TILE_ROWS)
@@ -202,7 +202,7 @@ def first_products(out, genes, columns, active):
 
 @part()
 def forward(values, genes, layers, columns, active):
-    """Fill values (U, N) with all layers' units, for columns (W, N)."""
+    """Fill values (U, N) with the activations of all layers' units, for columns (W, N)."""
     at = ZERO
     for layer in range(len(layers)):
         width, height, start, code = layers[layer, 0], layers[layer, 1], layers[layer, 2], layers[layer, 3]
@@ -217,9 +217,9 @@ def forward(values, genes, layers, columns, active):
 
 @kernel()
 def descend(genes, first, second, losses, layers, batches, labels, hows):
-    """Do S steps of one network (D,) on what `gather` filled and labels (S, N); return losses plus its images' losses.
+    """Train one network (D,) for S steps on the batches of `gather` and labels (S, N); return losses plus its own.
 
-    `hows` (S, 5) is what `change` needs in each step.
+    `hows` (S, 5) are the arguments of `change` in each step.
     """
     columns, active, counts = batches
     depth, images, units = len(layers), labels.shape[1], ZERO
@@ -259,7 +259,7 @@ def descend(genes, first, second, losses, layers, batches, labels, hows):
 
 @kernel()
 def transpose_first(target, genes, inputs, units, first, last):
-    """Fill target (P, D) with genes whose first layer (units, inputs) is turned over, and the rest as it is."""
+    """Fill target (P, D) with genes whose first layer (units, inputs) is transposed; the rest is copied."""
     middle = inputs * units
     for p in range(first, last):
         source, into = genes[p, :middle].reshape(units, inputs), target[p, :middle].reshape(inputs, units)

@@ -1,8 +1,8 @@
 """Deskewing, detectors and standardising of images (infer_images.deskew and detect), exact in whole numbers.
 
-A block of LANES images lies interleaved, pixel by pixel, so that every loop runs over neighbouring memory whatever the
-filters and pools are: response, rectifying, pooling and the square root are all vector code. Responses fit in 16 bits
-by the bound of infer_images._detectors; sums on the way there may wrap, which subtracts out again.
+A block of LANES images is interleaved, pixel by pixel, so that every loop runs over contiguous memory for any filters
+and pools: response, rectification, pooling and the square root are all vector code. Responses fit in 16 bits by the
+bound of infer_images._detectors; intermediate sums may wrap around, which cancels out in the end.
 
 Shapes: M images of D channels of H x W pixels, F filters, L lanes.
 """
@@ -20,12 +20,12 @@ from genreg_np.infer_images import LEVEL
 
 LANES = 32
 BRIGHTEST = np.float32(LEVEL)
-TAPS = 5  # added to a response at a time; a filter's taps are padded with zeros to a multiple of it
+TAPS = 5  # taps added to a response at a time; a filter's taps are padded with zeros to a multiple of it
 
 
 @part()
 def upright(image, moments):
-    """Fill moments with centre x, centre y and slant of one image (H, W) uint8."""
+    """Fill moments with the centre x, centre y and slant of one image (H, W) uint8."""
     height, width = image.shape
     mass, x, y, xy, yy = 0, 0, 0, 0, 0
     for row in range(height):
@@ -50,7 +50,7 @@ def upright(image, moments):
 
 @part()
 def sample(image, row, column, below, right):
-    """Return the level at row + below / 256, column + right / 256, dark outside the image."""
+    """Return the level at row + below / 256, column + right / 256; 0 outside the image."""
     height, width = image.shape
     total = 0
     if row >= 0:
@@ -68,7 +68,7 @@ def sample(image, row, column, below, right):
 
 @part()
 def deskew_image(deskewed, image, centred, warp):
-    """Fill deskewed (H, W) uint8 with an image, upright, centred if asked, and moved by warp (6,)."""
+    """Fill deskewed (H, W) uint8 with an image made upright, centred if `centred`, and moved by warp (6,)."""
     height, width = image.shape
     moments = np.empty(3)
     upright(image, moments)
@@ -99,7 +99,7 @@ def deskew_images(deskewed, images, centred, warps, first, last):
 
 @part()
 def interleave(block, images, margin):
-    """Fill block (D, H + 2 margin, W + 2 margin, L) int16 with at most L images (n, D, H, W), dark around."""
+    """Fill block (D, H + 2 margin, W + 2 margin, L) int16 with at most L images (n, D, H, W), padded with 0."""
     block[:] = 0
     for channel in range(images.shape[1]):
         for row in range(images.shape[2]):
@@ -111,7 +111,7 @@ def interleave(block, images, margin):
 
 @part()
 def add_taps(response, pixels, places, weights, first):
-    """Add TAPS taps of a filter to a row of responses (n,), or set it to them; `places` are their pixels' distances."""
+    """Add TAPS taps of a filter to a row of responses (n,), or set it if `first`; `places` are the taps' offsets."""
     n = len(response)
     a, b, c = pixels[places[0] : places[0] + n], pixels[places[1] : places[1] + n], pixels[places[2] : places[2] + n]
     d, e = pixels[places[3] : places[3] + n], pixels[places[4] : places[4] + n]

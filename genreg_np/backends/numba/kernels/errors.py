@@ -1,4 +1,4 @@
-"""What outputs earn by how far they are from numbers: squared, absolute and Huber errors (fitness.py).
+"""Scores of outputs by their distance from target numbers: squared, absolute and Huber errors (fitness.py).
 
 Shapes: G genomes of a tile, T images of a tile, N images, one per column; K outputs; targets (N, K).
 """
@@ -18,7 +18,7 @@ SQUARED, ABSOLUTE = int(Score.SQUARED), int(Score.ABSOLUTE)
 
 @part()
 def score_errors(scores, squares, values, targets, kind):
-    """Fill scores (N,) with what outputs (K, N) earn, and squares (N,) with their mean squared errors."""
+    """Fill scores (N,) of outputs (K, N), and squares (N,) with their mean squared errors."""
     outputs, images = values.shape
     share, half, one = np.float32(1) / np.float32(outputs), np.float32(0.5), np.float32(1)
     for t in range(images):
@@ -56,7 +56,7 @@ def judge_errors(fitness, squared, values, targets, weights, kind):
 
 @kernel()
 def compare_by_error(advantages, base, spreads, targets, kind, net, layer, pairs):
-    """Fill the first pairs' advantages (M, T) with the differences of the scores of a layer's pairs.
+    """Fill the first `pairs` advantages (M, T) with the score differences of a layer's pairs.
 
     net = genes (D,), layers; base and spreads as in mutants.py.
     """
@@ -74,7 +74,7 @@ def compare_by_error(advantages, base, spreads, targets, kind, net, layer, pairs
 
 @kernel()
 def total_by_error(total, values, targets, weights, kind):
-    """Add up a tile's weighted scores and its squared errors, from outputs (K, T)."""
+    """Add up a tile's weighted scores and its squared errors from outputs (K, T)."""
     count = len(targets)
     scores, squares = np.empty(count, np.float32), np.empty(count, np.float32)
     score_errors(scores, squares, values, targets, kind)

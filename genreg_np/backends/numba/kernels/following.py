@@ -1,6 +1,6 @@
-"""A step of one network by its gradient, in one pass over the genes; layers/optimisers.py is the specification.
+"""A gradient step of one network, in one pass over the genes; layers/optimisers.py is the specification.
 
-Each value is rounded as NumPy's arrays round it, operation by operation, so that the bytes are the same.
+Each operation is rounded as in NumPy's arithmetic on arrays, so the bytes are the same.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -16,9 +16,9 @@ SGD, NESTEROV, RMSPROP, RMSPROP_MOMENTUM, ADAM = range(5)
 
 @kernel()
 def follow(genes, moments, gradient, decay, code, apart, numbers):
-    """Change genes (D,) and moments (M, D) by a gradient (D,); decay (D,) or none, apart from the gradient or in it.
+    """Update genes (D,) and moments (M, D) by a gradient (D,); decay (D,) or none, decoupled if `apart`.
 
-    numbers: learning rate, momentum and 1 less it, square decay and 1 less it, epsilon, Adam's rate and scale.
+    numbers: learning rate, momentum, 1 - momentum, square decay, 1 - square decay, epsilon, Adam's rate and scale.
     """
     rate, momentum, fresh, kept, new, epsilon, adam_rate, adam_scale = numbers
     first, second = moments[0], moments[1 if code in (RMSPROP_MOMENTUM, ADAM) else 0]

@@ -1,9 +1,9 @@
 """`kernel`: Numba's njit with a disk cache that notices every edit.
 
-Numba keys its cache by the file of one function and does not see edits in the files that function imports, so the
-cache folder carries a hash of all kernel sources. What Numba reads from it is code, so nobody else may have written
-there (ownership.py). Where that is not sure, or the folder cannot be written, kernels are compiled anew in every
-process, with one warning.
+Numba keys its cache by the file of one function and does not see edits in the files that this file imports, so the
+cache folder's name contains a hash of all kernel sources. What Numba reads from the folder is code, so nobody else may
+have written to it (ownership.py). If that is not certain, or the folder cannot be written, kernels are compiled again
+in every process, with one warning.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -27,7 +27,7 @@ from genreg_np.files import user_cache_dir
 
 @functools.cache
 def cache_folder() -> Path | None:
-    """Return the folder of compiled kernels, or None where it cannot be written or others could have written to it."""
+    """Return the folder of compiled kernels, or None if it cannot be written or others could have written to it."""
     digest = hashlib.sha256()
     for source in [*sorted(Path(__file__).parent.glob("*.py")), Path(streams.__file__)]:
         digest.update(source.read_bytes())
@@ -51,16 +51,16 @@ def is_compiled(work: str) -> bool:
 
 
 def mark_compiled(work: str) -> None:
-    """Remember that all kernels of a work are in the cache."""
+    """Record that all kernels of a work are in the cache."""
     folder = cache_folder()
     if folder is not None:
         (folder / f"{work}.compiled").touch()
 
 
 def kernel(**options: Any) -> Any:
-    """Return a decorator that compiles a function on first call: IEEE arithmetic, no fastmath, cached on disk.
+    """Return a decorator that compiles a function on its first call: IEEE arithmetic, no fastmath, cached on disk.
 
-    Nothing calls kernels from C, so what that would need is not compiled.
+    Kernels are never called from C, so the wrapper for that is not compiled.
     """
 
     def decorate(function):
@@ -78,5 +78,5 @@ def kernel(**options: Any) -> Any:
 
 
 def part() -> Any:
-    """Return a decorator for a function that only kernels call: without what Python would need to call it."""
+    """Return a decorator for a function that only kernels call: compiled without the wrapper for Python."""
     return kernel(no_cpython_wrapper=True)

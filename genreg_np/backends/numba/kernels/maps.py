@@ -1,14 +1,15 @@
-"""Convolution, activation and pooling of maps, forward and back; layers/convolution.py is the specification.
+"""Convolution, activation and pooling of maps, forward and backward; layers/convolution.py is the specification.
 
-Values are rows (W, N) of maps (C, H, W, N), images innermost: a tap that looks j columns further on is j N floats
-further on, so a row of sums is made of whole rows, and no loop knows of edges. Rows are multiples of LANES floats.
+Values are rows (W, N) of maps (C, H, W, N), images innermost: a tap that reads j columns further on reads j N floats
+further on, so a row of sums is computed from whole rows without special cases at the edges. Rows are multiples of
+LANES floats.
 
-    spread       maps as filters see them: columns of zeros around, for a stride s columns apart by x mod s
-    correlate    rows of sums over taps; the same for sums of z, and for gradients by what was seen
+    spread       maps as filters see them: padded with columns of zeros, columns grouped by x mod s for a stride s
+    correlate    rows of sums over taps, for the sums z and for the gradients of the maps
     convolve     rows of a = the largest of K x K values of leaky(scale z + shift), from rows of z
-    finish       the same from all rows of z, where normalisation has to see them first (sums_of, renormalise)
-    drop         values that are left by dropout
-    unfinish     the way back: rows of dz from rows of da, and with them the gradients by weights and biases
+    finish       the same from all rows of z, if normalisation needs them first (sums_of, renormalise)
+    drop         the values that dropout leaves
+    unfinish     the backward pass: rows of dz from rows of da, and with them the gradients of weights and biases
 
 Arrays are flat where places are computed.
 """
@@ -28,7 +29,7 @@ INT = np.int64
 
 @kernel()
 def spread(seen, maps, left, stride):
-    """Fill seen (C, H, s, W', N) with maps (C, H, W, N): column x goes to (x + left) // s of its remainder."""
+    """Fill seen (C, H, s, W', N) from maps (C, H, W, N): column x goes to remainder and quotient of (x + left) / s."""
     channels, height, width, images = maps.shape
     for c in range(channels):
         for y in range(height):
@@ -40,7 +41,7 @@ def spread(seen, maps, left, stride):
 
 @kernel()
 def drop(left, values, words, least, factor):
-    """Fill left (P, n) with values times a factor, or 0 where words (P, n), or (1, n), are below the least."""
+    """Fill left (P, n) with values times a factor, or 0 where words (P, n), or (1, n), are below `least`."""
     for p in range(len(values)):
         out, own, row = left[p], values[p], words[p if len(words) > 1 else 0]
         for t in range(len(own)):
@@ -49,10 +50,10 @@ def drop(left, values, words, least, factor):
 
 @part()
 def correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, tiles, w, width):
-    """Fill a row of each filter of z, whose filters are z_filter apart, with sums over rows first .. last - 1 of taps.
+    """Fill one row of each filter of z, z_filter apart, with sums over rows first .. last - 1 of taps.
 
-    Each of tiles (T, 4) has its place in the row, which part of a row of taps looks at more than columns of zeros, and
-    how many taps a row has.
+    tiles (T, 4): place in the row, begin and end of the taps of a row that read more than columns of zeros, and taps
+    per row.
     """
     taps, count, each = len(offsets), len(w) // FILTERS, tiles[0, 3]
     size = PLACES if width >= PLACES else WIDTH
@@ -77,7 +78,7 @@ def correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, tiles,
 
 @kernel()
 def correlate(z, z_filter, v, offsets, w, rows, tiles, width):
-    """Fill rows of z: each of rows (R, 4) has its place in z, in v, and its first and last row of taps."""
+    """Fill rows of z; rows (R, 4): place in z, place in v, and begin and end of the rows of taps."""
     for row in range(len(rows)):
         z_place, v_place, first, last = rows[row]
         correlate_row(z, z_filter, z_place, v, v_place, offsets, first, last, tiles, w, width)
@@ -85,7 +86,7 @@ def correlate(z, z_filter, v, offsets, w, rows, tiles, width):
 
 @part()
 def finish_row(a, places, at, z, z_place, offsets, columns, images, numbers):
-    """Fill a row of a (columns N) and its places with the largest of windows of leaky(scale z + shift)."""
+    """Fill a row of a (columns N), and its places, with the largest value of each window of leaky(scale z + shift)."""
     scale, shift, leak, stride = numbers
     for x in range(columns):
         for n in range(0, images, WIDTH):
@@ -95,7 +96,7 @@ def finish_row(a, places, at, z, z_place, offsets, columns, images, numbers):
 
 @kernel()
 def convolve(a, places, z, v, offsets, w, rows, tiles, scales, shifts, windows, shape, leak):
-    """Fill a (F, R, columns N), flat, and its places from sums z (F8, K, W N): a few rows that stay near the core."""
+    """Fill a (F, R, columns N), flat, and its places from sums z (F8, K, W N): a few rows that stay in the cache."""
     out_rows, columns, images, size = shape
     filters, width = len(scales), z.shape[2]
     flat, apart = z.reshape(-1), z.shape[1] * width
@@ -110,7 +111,7 @@ def convolve(a, places, z, v, offsets, w, rows, tiles, scales, shifts, windows, 
 
 @kernel()
 def finish(a, places, z, rows, apart, scales, shifts, windows, shape, leak):
-    """Fill a (F, R, columns N), flat, and its places from all sums z, whose filters are `apart`."""
+    """Fill a (F, R, columns N), flat, and its places from all sums z, with filters `apart` floats apart."""
     out_rows, columns, images, size = shape
     for f in range(len(scales)):
         for row in range(out_rows):
@@ -131,7 +132,7 @@ def lane_sum(lanes):
 def sums_of(totals, y, y_begin, y_line, y_apart, c, z, z_apart, m, shape):
     """Fill totals (F, 2) with sums of y and of (y - c) (z - m) over all rows of a filter.
 
-    Rows of y are y_line apart and begin at y_begin, those of z follow each other; c and m (F,).
+    Rows of y are y_line apart and begin at y_begin, those of z are contiguous; c and m are (F,).
     """
     rows, width = shape
     for f in range(len(totals)):
@@ -145,7 +146,7 @@ def sums_of(totals, y, y_begin, y_line, y_apart, c, z, z_apart, m, shape):
 
 @kernel()
 def renormalise(dz, begin, line, apart, z, z_apart, by_dz, by_z, added, shape):
-    """Turn each row of dz into by_dz dz + by_z z + added, each (F,); rows as in `sums_of`."""
+    """Replace each row of dz by by_dz dz + by_z z + added, with factors (F,); rows as in `sums_of`."""
     rows, width = shape
     for f in range(len(added)):
         for row in range(rows):
@@ -156,7 +157,7 @@ def renormalise(dz, begin, line, apart, z, z_apart, by_dz, by_z, added, shape):
 
 @part()
 def weigh_row(g, dz, dz_filter, dz_place, v, v_place, offsets, first, last, each, width):
-    """Add to g (blocks, taps, 8, LANES) what a row of dz gives for rows first .. last - 1 of taps, of `each`."""
+    """Add a row of dz to the weight gradients g (blocks, taps, 8, LANES), for rows first .. last - 1 of `each` taps."""
     taps = len(offsets)
     for block in range(len(g) // (taps * FILTERS * LANES)):
         place, own = INT(dz_place + block * FILTERS * dz_filter), INT(block * taps * FILTERS * LANES)
@@ -171,7 +172,7 @@ def weigh_row(g, dz, dz_filter, dz_place, v, v_place, offsets, first, last, each
 
 @part()
 def give_back_row(dz, dz_place, da, places, at, offsets, columns, images, stride, leak, total):
-    """Fill what a row of da (columns N) saw of dz, and add its gradient to total (LANES,)."""
+    """Fill the part of dz seen by a row of da (columns N), and add its gradient to total (LANES,)."""
     for x in range(columns):
         for n in range(0, images, WIDTH):
             place, seen = INT(at + x * images + n), INT(dz_place + x * stride * images + n)
@@ -180,10 +181,10 @@ def give_back_row(dz, dz_place, da, places, at, offsets, columns, images, stride
 
 @kernel()
 def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, begin, leak):
-    """Fill dz from da (F, R, columns N), and g and sums (F, LANES) with what weights and shifts get of it.
+    """Fill dz from da (F, R, columns N), and the sums of gradients of weights, g, and of shifts, sums (F, LANES).
 
-    A row of dz begins where rows say, and `begin` later; filters are `apart`. All is done row by row, while it is near;
-    without g only dz and sums are.
+    A row of dz starts `begin` floats after its place in rows; filters are `apart` floats apart. Everything is computed
+    row by row, while it is in the cache; g may be empty.
     """
     g[:], sums[:] = np.float32(0), np.float32(0)
     out_rows, columns, images, size, width, each = shape
@@ -198,7 +199,7 @@ def unfinish(g, sums, dz, da, places, v, offsets, rows, windows, shape, apart, b
 
 @kernel()
 def weigh(g, dz, apart, begin, v, offsets, rows, each, width):
-    """Fill g with what weights get of all rows of dz."""
+    """Fill the weight gradients g from all rows of dz."""
     g[:] = np.float32(0)
     for row in range(len(rows)):
         z_place, v_place, first, last = rows[row]
@@ -207,7 +208,7 @@ def weigh(g, dz, apart, begin, v, offsets, rows, each, width):
 
 @kernel()
 def lane_sums(by_weights, by_biases, g, totals):
-    """Fill gradients by weights (F, C, K, K) and biases (F,) from g (blocks, taps, 8, LANES) and totals (F, LANES)."""
+    """Fill gradients of weights (F, C, K, K) and biases (F,) from g (blocks, taps, 8, LANES) and totals (F, LANES)."""
     _, channels, size, _ = by_weights.shape
     for f in range(len(by_biases)):
         by_biases[f] = lane_sum(totals[f])
@@ -224,7 +225,7 @@ def lane_sums(by_weights, by_biases, g, totals):
 def pack(packed, weights, row, column, stride, back):
     """Fill packed (blocks, taps, 8) with weights (F, C, K, K) at rows row, row + stride, ... and columns likewise.
 
-    Sums of z are taken filter by filter, over taps (i, j, c); gradients by maps channel by channel, over (i, j, f).
+    Sums z are computed per filter, over taps (i, j, c); gradients of maps per channel, over taps (i, j, f).
     """
     filters, channels, size, _ = weights.shape
     units, depth = (channels, filters) if back else (filters, channels)

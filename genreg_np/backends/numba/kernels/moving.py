@@ -1,4 +1,4 @@
-"""Images that are turned, stretched, moved and bent; backends/moving.py is the specification, to the byte."""
+"""Images rotated, stretched, shifted and distorted; backends/moving.py is the specification, to the byte."""
 
 # mypy: disable-error-code="no-untyped-def"
 
@@ -18,7 +18,7 @@ def move_images(found, images, corners, by_row, by_column, fields, first, last):
     corners, by_row, by_column (N, 2): backends.moving.affine_parts. fields (N, 2, H, W), or none.
     """
     _, channels, height, width = images.shape
-    padded = np.zeros((height + 3, width + 3), np.float32)  # zeros: a line before, two after
+    padded = np.zeros((height + 3, width + 3), np.float32)  # zeros: one line before, two after
     places = np.empty((2, height, width), np.float32)
     for image in range(first, last):
         for axis in range(2):

@@ -1,6 +1,6 @@
-"""What the mutants of one layer earn on a tile of images, from the next layer's pre-activations base +- spread.
+"""Scores of the mutants of one layer on a tile of images, from the next layer's pre-activations base +- spread.
 
-Shapes: T images of a tile, one per column; N units of the next layer, or of the mutated one where it is the last; K
+Shapes: T images of a tile, one per column; N units of the next layer, or of the mutated one if it is the last; K
 pairs, M the order of H, C classes, D genes.
 """
 
@@ -25,7 +25,7 @@ from genreg_np.backends.numba.kernels.network import (
 
 @part()
 def answer(base, spread, sign, genes, layers, layer):
-    """Return the logits (C, T) of one mutant of `layer`, from the pre-activations base + sign * spread after it."""
+    """Return the logits (C, T) of one mutant of `layer`, from the next pre-activations, base + sign * spread."""
     values = np.empty_like(base)
     for unit in range(len(base)):
         for t in range(base.shape[1]):
@@ -43,7 +43,7 @@ def answer(base, spread, sign, genes, layers, layer):
 
 @part()
 def log_scores(scores, logits, labels, top):
-    """Fill scores (T,) with the labels' log-probabilities, from logits (C, T) and the largest of them, top (T,)."""
+    """Fill scores (T,) with the labels' log-probabilities, from logits (C, T) and their maxima, top (T,)."""
     total = np.zeros(len(top), np.float32)
     for c in range(len(logits)):
         row = logits[c]
@@ -55,7 +55,7 @@ def log_scores(scores, logits, labels, top):
 
 @part()
 def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shift):
-    """Fill scores (T,) with what logits (C, T) earn, and best (T,) with the most probable class (numpy_.image_scores).
+    """Fill scores (T,) of logits (C, T), and best (T,) with the most probable class (numpy_.image_scores).
 
     The class is drawn by `draws` (T,) + shift, modulo 2**32.
     """
@@ -92,8 +92,8 @@ def score_images(scores, best, logits, labels, kind, reward, penalty, draws, shi
 def compare_by_log(advantages, base, spreads, labels, pairs):
     """Fill the first K advantages (M, T) with the pairs' differences of log-probability, from logits base +- spread.
 
-    With p_c = exp(base_c) and q_c = exp(v_c), the twins' normalisers are sum p q and sum p / q: one exponential
-    instead of two. Beyond +-60 a logit's change counts as 60.
+    With p_c = exp(base_c) and q_c = exp(v_c), the pair's normalisers are sum p q and sum p / q: one exponential
+    instead of two. The change of a logit is clipped to +-60.
     """
     classes, images = base.shape
     odds, top = np.empty((classes, images), np.float32), np.empty(images, np.float32)
@@ -124,7 +124,7 @@ def compare_by_log(advantages, base, spreads, labels, pairs):
 
 @kernel()
 def compare_by_score(advantages, base, spreads, labels, draws, task, net, layer, pairs):
-    """Fill the first K advantages (M, T) with the differences of the scores of the layer's pairs, for any fitness.
+    """Fill the first K advantages (M, T) with the score differences of the layer's pairs, for any fitness.
 
     task = kind, reward, penalty; `draws` (T,) choose the classes (score_images); net = genes (D,), layers.
     """
@@ -143,7 +143,7 @@ def compare_by_score(advantages, base, spreads, labels, draws, task, net, layer,
 
 @kernel()
 def answer_pairs(answers, start, base, spreads, net, layer):
-    """Fill the logits of a layer's mutants, in (K, 2, N, C) from image `start` on: for a user's fitness."""
+    """Fill the logits (K, 2, N, C) of a layer's mutants, from image `start` on, for a user's fitness function."""
     genes, layers = net
     for pair in range(len(answers)):
         for twin in range(2):

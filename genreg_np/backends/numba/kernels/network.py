@@ -1,6 +1,6 @@
-"""What a genome computes: products and activations; and what its scores are made of.
+"""Products and activations of genomes, and the parts of their scores.
 
-Shapes: K classes, N images, one image per column. Loops run over images innermost, so that they vectorise.
+Shapes: K classes, N images, one image per column. The innermost loops run over images, so that they vectorise.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -23,10 +23,10 @@ LEAKY_RELU, SIGMOID, STEP = ACTIVATION_CODES["leaky-relu"], ACTIVATION_CODES["si
 
 @part()
 def tanh(x):
-    """Tanh by its continued fraction x/(1 + x^2/(3 + x^2/(5 + ...))) (Lambert, 1761), cut after 12 terms.
+    """Tanh by its continued fraction x/(1 + x^2/(3 + x^2/(5 + ...))) (Lambert, 1761), truncated after 12 terms.
 
-    All coefficients are positive, so float32 loses nothing to cancellation; |error| < 1e-6. Written out so that the
-    compiler can vectorise it, which it cannot do with a library call.
+    All coefficients are positive, so float32 loses nothing to cancellation; |error| < 1e-6. It is written out so that
+    the compiler can vectorise it, unlike a library call.
     """
     x = min(max(x, np.float32(-9)), np.float32(9))
     y = x * x
@@ -59,7 +59,7 @@ def multiply(weights, values, sums):
 
 @kernel()
 def multiply_turned(weights, values, sums):
-    """Fill sums (O, N) with the product of weights (O, I) and values (N, I), which are not turned over in memory."""
+    """Fill sums (O, N) with weights values^T, from weights (O, I) and values (N, I), which are not copied."""
     np.dot(weights, values.T, sums)
 
 
@@ -95,9 +95,9 @@ def activate(values, biases, code):
 
 @part()
 def exponential(x):
-    """exp(x) for -87 <= x <= 0: 2**n * exp(r) with |r| <= ln(2) / 2, and seven terms of Taylor's series for exp(r).
+    """exp(x) for -87 <= x <= 0: 2**n * exp(r) with |r| <= ln(2) / 2, and seven terms of the Taylor series of exp(r).
 
-    |relative error| < 3e-7; vectorises, which a library call does not.
+    |relative error| < 3e-7; it vectorises, unlike a library call.
     """
     n = np.floor(x * np.float32(1.4426950408889634) + np.float32(0.5))
     r = (x - n * np.float32(0.693359375)) + n * np.float32(2.12194440e-4)
@@ -107,7 +107,7 @@ def exponential(x):
     e = e * r + np.float32(0.5)
     e = e * r + np.float32(1)
     e = e * r + np.float32(1)
-    # 2**n straight from its exponent bits.
+    # 2**n directly from its exponent bits.
     return e * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
@@ -115,7 +115,7 @@ def exponential(x):
 def logarithm(x):
     """log(x) for normal x > 0: x = 2**n * y with y in [sqrt(1/2), sqrt(2)), log(y) = 2 artanh((y - 1) / (y + 1)).
 
-    |error| < 2e-7 (1 + |n|); vectorises, which a library call does not.
+    |error| < 2e-7 (1 + |n|); it vectorises, unlike a library call.
     """
     bits = np.float32(x).view(np.int32)
     n = (bits - np.int32(0x3F3504F3)) >> np.int32(23)
@@ -128,7 +128,7 @@ def logarithm(x):
 
 @part()
 def best_classes(logits, best, top):
-    """Fill best (N,) with the most probable class, the lowest of equals, and top (N,) with its logit."""
+    """Fill best (N,) with the most probable class, the lowest if several are, and top (N,) with its logit."""
     for i in range(len(top)):
         best[i], top[i] = 0, logits[0, i]
     for k in range(1, len(logits)):

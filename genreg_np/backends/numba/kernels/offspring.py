@@ -1,12 +1,12 @@
-"""Genes of genomes, any stretches of them: drawn, or copied and crossed, then mutated.
+"""Genes of genomes, or any ranges of them: drawn, or copied and crossed, then mutated.
 
-Walks and bit masks begin at fixed places (streams.py), so a stretch can be built without what lies before it.
+Walks and bit masks begin at fixed places (streams.py), so a range can be built without the genes before it.
 
-What is built are rows of genes, and of each row only some spans (n, 2) of its places: the first layer's weights at the
-inputs that are active in a batch, or everything there is. `rows` = number of the first gene, how many rows, genes of
-each.
+Genes are built in rows, and of each row only some spans (n, 2): the first layer's weights of the inputs that are active
+in a batch, or all of them. `rows` = number of the first gene, number of rows, genes per row.
 
-Shapes: G genomes, their numbers in the brood `genomes` (G,) int64; D genes of a genome, L of them built; S survivors.
+Shapes: G genomes, `genomes` (G,) int64 are their numbers in the brood; D genes of a genome, L of them built; S
+survivors.
 """
 
 # mypy: disable-error-code="no-untyped-def, assignment"
@@ -27,7 +27,7 @@ WALK_WORDS = 128  # words of a walk drawn at a time
 
 @kernel()
 def draw_initial(built, rows, spans, genomes, seed, parameters):
-    """Fill built (G, L) with generation 0's draws, (u - 1/2) * width, and + first where that is not 0.
+    """Fill built (G, L) with the draws of generation 0, (u - 1/2) * width, plus `first` where that is not 0.
 
     parameters = starts, widths, firsts (Q,): where each parameter's genes begin, and how they are drawn.
     """
@@ -54,8 +54,8 @@ def draw_initial(built, rows, spans, genomes, seed, parameters):
 def cross_weights(target, at, gene, count, first, second, words, first_word):
     """Fill target[at : at + count] from two parents (D,) uint32, weight by weight from `gene` on: bit g for gene g.
 
-    Words are chosen by masks, 32 genes a time, a loop of fixed length: both let the compiler use vectors. Up to 31
-    further places of `target` are overwritten where there is room. `words` are the crossover words from number
+    Words are selected by masks in a loop of fixed length, 32 genes at a time: both let the compiler vectorise. Up to 31
+    further places of `target` are overwritten if there is room. `words` are the crossover words from number
     `first_word` on.
     """
     for done in range(0, count, 32):
@@ -78,13 +78,13 @@ def cross_weights(target, at, gene, count, first, second, words, first_word):
 
 @part()
 def second_parent_gives(words, bit):
-    """Whether gene group `bit` comes from the second parent."""
+    """Return whether gene group `bit` comes from the second parent."""
     return (words[bit // 32] >> np.uint32(bit % 32)) & np.uint32(1) == 1
 
 
 @kernel()
 def inherit(built, rows, spans, genomes, words, first_word, family, elites):
-    """Fill built (G, L) uint32 with genes as they are before mutation: floats are taken for the words they are.
+    """Fill built (G, L) uint32 with genes before mutation; floats are copied as words.
 
     family = survivors (S, D) uint32, parents (P, 2), gene_kind, runs (R, 2); words (G, n) are the crossover words from
     number `first_word` on: bit g for gene g, or for gene group g.
@@ -116,10 +116,10 @@ def inherit(built, rows, spans, genomes, words, first_word, family, elites):
 
 @part()
 def walk(stops, noise, start, stop, genome, generation, purpose, seed, gaps, normal, scale):
-    """Walk from mutated gene to mutated gene through start .. stop; return how many there are.
+    """Walk from mutated gene to mutated gene in start .. stop - 1; return how many there are.
 
     Fills `stops` (genes, counted from `start`) and `noise` (scale * z), each with room for stop - start entries. A
-    segment that begins before `start` is walked from its beginning, as the walk's definition demands.
+    segment that begins before `start` is walked from its beginning, as the walk's definition requires.
     """
     words = np.empty(WALK_WORDS, np.uint32)
     count = 0
@@ -143,9 +143,9 @@ def walk(stops, noise, start, stop, genome, generation, purpose, seed, gaps, nor
 
 @kernel()
 def mutate(built, rows, spans, places, genomes, elites, drawn, tables):
-    """Add scale * z in place at every gene of built (G, L) that its genome's walk stops at; elites stay.
+    """Add scale * z in place at every gene of built (G, L) where its genome's walk stops; elites are unchanged.
 
-    `places` (I,) says where a row's genes lie in what is built of it, or -1; empty where all are, in their order.
+    `places` (I,) holds each gene's place in the built part of its row, or -1; it is empty if all genes are built.
     drawn = generation, purpose, seed; tables = gaps, normal, scale.
     """
     start, height, inputs = rows
@@ -156,7 +156,7 @@ def mutate(built, rows, spans, places, genomes, elites, drawn, tables):
     for g in range(len(built)):
         genome, target = genomes[g], built[g]
         begin, row_start, at = start, start, ZERO
-        while genome >= elites and begin < end:  # segment by segment, so that the room needed is fixed
+        while genome >= elites and begin < end:  # segment by segment, so that the memory needed is fixed
             stop = min(end, (begin // SEGMENT + 1) * SEGMENT)
             while begin >= row_start + inputs:
                 row_start, at = row_start + inputs, at + width
@@ -176,7 +176,7 @@ def mutate(built, rows, spans, places, genomes, elites, drawn, tables):
 
 @part()
 def is_active(spans, begin, end):
-    """Whether any input from `begin` up to `end` lies in a span."""
+    """Return whether any input begin .. end - 1 lies in a span."""
     low, high = 0, len(spans)
     while low < high:  # the first span that ends after `begin`
         middle = (low + high) // 2

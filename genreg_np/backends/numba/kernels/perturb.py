@@ -1,17 +1,17 @@
-"""Node perturbation of a tile of images, step by step (base.Backend.perturb; the specification is numpy_.estimate).
+"""Node perturbation of a tile of images, step by step (base.Backend.perturb); numpy_.estimate is the specification.
 
-A mutated unit takes only two values, a(z + sigma r) = m + delta and a(z - sigma r) = m - delta, whichever pair it is
-in. So the next layer's pre-activations of all K pairs come from one product and a fast Walsh-Hadamard transform:
+A mutated unit takes only two values, a(z + sigma r) = m + delta and a(z - sigma r) = m - delta, in every pair. So the
+next layer's pre-activations of all K pairs come from one product and a fast Walsh-Hadamard transform:
 
     W a(z + sigma e_k) + b = (W m + b) + v_k,      v_k = sum over j of H[k, j] u_j,
     u_j = sum over units h = j (mod M) of W[:, h] delta_h                              twin: (W m + b) - v_k
 
-This costs little more per image than evaluating the network twice, whatever the activation. The credits of all units
-come from all pairs' differences of scores d by the same transform,
+For any activation, this costs little more per image than evaluating the network twice. The credits of all units
+come from all pairs' score differences d by the same transform,
 
     c_h = r_h / K * sum over k of H[k, h mod M] d_k,
 
-and a layer's change is the product of credits and inputs, tile by tile, added up in the order of the tiles.
+and a layer's change is the product of credits and inputs, summed over tiles in their order.
 
 Shapes: T images of a tile, one per column; I inputs, U units of all layers, O units of one, N of the next; L layers, K
 pairs, M the order of H, C classes, D genes.
@@ -35,7 +35,7 @@ BLOCK = 4096  # genes whose tiles one thread adds up at a time
 
 @part()
 def gather(images, features, rows, shifts):
-    """Fill images (T, I) with rows of the features, each rolled on by its shift."""
+    """Fill images (T, I) with rows of the features, each rolled by its shift."""
     inputs = features.shape[1]
     for t in range(len(rows)):
         row, shift, target = features[rows[t]], shifts[t], images[t]
@@ -45,7 +45,7 @@ def gather(images, features, rows, shifts):
 
 @kernel()
 def forward(images, sums, values, unbiased, drawn_from, net):
-    """Fill images (T, I), and pre-activations and activations of all layers, each (U, T).
+    """Fill images (T, I), and pre-activations and activations of all layers, (U, T) each.
 
     drawn_from = features (M, I), rows, shifts (T,); net = genes (D,), layers (L, 4); unbiased (U,) are zeros.
     """
@@ -72,7 +72,7 @@ def forward(images, sums, values, unbiased, drawn_from, net):
 
 @kernel()
 def mutate_units(middle, delta, signs, unbiased, layers, sigma, first_image, generation, seed):
-    """Turn pre-activations z (U, T) of all layers into m, and fill delta and signs, which are 0 where delta is 0.
+    """Turn pre-activations z (U, T) of all layers into m; fill delta, and signs, which are 0 where delta is 0.
 
     A unit's value is m + delta or m - delta, m = (a(z + sigma r) + a(z - sigma r)) / 2.
     """
@@ -100,7 +100,7 @@ def mutate_units(middle, delta, signs, unbiased, layers, sigma, first_image, gen
 
 @part()
 def transform(values):
-    """Replace values (K, n) by H values: the Walsh-Hadamard transform over the first axis, K log2 K additions."""
+    """Replace values (K, n) by H values: the Walsh-Hadamard transform along the first axis, K log2 K additions."""
     size = len(values)
     half = 1
     while half < size:
@@ -117,7 +117,7 @@ def transform(values):
 def spread(spreads, base, weights, biases, delta):
     """Fill spreads (M, N, T) with v_k, from weights (N, O) and delta (O, T), and add biases (N,) to base (N, T).
 
-    Behind the last layer are no weights, N = 0: its units' own delta are spread, and there is no base.
+    For the last layer there are no weights, N = 0: its units' own delta are spread, and there is no base.
     """
     order, images = len(spreads), delta.shape[1]
     for j in range(order):
@@ -142,7 +142,7 @@ def spread(spreads, base, weights, biases, delta):
 
 @part()
 def weigh(advantages, weights, sigma, pairs, relative):
-    """Turn differences of scores (L, M, T) into d / K times the images' weights (T,)."""
+    """Turn score differences (L, M, T) into d / K times the images' weights (T,)."""
     scale = np.empty(len(weights), np.float32)
     for t in range(len(weights)):
         scale[t] = np.float32(0) if relative else np.float32(0.5) / sigma
@@ -164,9 +164,9 @@ def weigh(advantages, weights, sigma, pairs, relative):
 
 @kernel()
 def credit(credits, change, advantages, signs, layers, weights, sigma, pairs, relative):
-    """Fill credits (U, T) from differences of scores (L, M, T), 0 beyond pair K, which are overwritten.
+    """Fill credits (U, T) from score differences (L, M, T), 0 beyond pair K, which are overwritten.
 
-    Fills the biases' change, too: among all genes' changes (D,).
+    Also fills the change of the biases, in the change of all genes (D,).
     """
     weigh(advantages, weights, sigma, pairs, relative)
     order, images = advantages.shape[1:]

@@ -1,16 +1,17 @@
-"""What comes after sums of maps: normalisation of each image, activation, pooling; forward and back, in one pass.
+"""Layers after sums of maps: per-image normalisation, activation, pooling; forward and backward, in one pass.
 
 The specification is layers/normalise.py, activation.py and pooling.py. Values are maps (C, H, W, N), images innermost,
-flat; N is a multiple of LANES. A row of a map goes through all steps while it is near; nothing between them is kept.
+flat; N is a multiple of LANES. A row of a map passes through all steps while it is in the cache; intermediate values
+are not kept.
 
-    n = (z + bias - mean) inverse   of each image and group of channels; inverse = 1 / deviation
-    x = scale n + shift             of each channel
+    n = (z + bias - mean) inverse   per image and group of channels; inverse = 1 / deviation
+    x = scale n + shift             per channel
     a = f(x)                        kernels/activations.py
-    largest or mean of windows      which lie apart, K x K (kernels/maps.py), or anyhow: rows and columns say where
+    largest or mean of windows      either disjoint, K x K (kernels/maps.py), or any, given by spans of rows and columns
 
-On the way back x is computed again from z, which costs less than reading what would have been kept.
+The backward pass computes x again from z, which costs less than reading stored values.
 
-`numbers` (5, N) hold what is each image's own: m = mean - bias, factors a and b, a shift, and zeros.
+`numbers` (7, N) hold values per image: m = mean - bias, factors a and b, a shift, zeros, and two rows for sums.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -29,12 +30,12 @@ from genreg_np.backends.numba.kernels.maps import finish_row, give_back_row
 INT = np.int64
 NONE, LARGEST, MEAN = range(3)  # of pooling
 ZERO, ONE = np.float32(0), np.float32(1)
-START, MEANS, ZEROS, TAKE, GIVE = (np.int64(number) for number in (0, 0, 4, 0, 1))  # rows of numbers; ways
+START, MEANS, ZEROS, TAKE, GIVE = (np.int64(number) for number in (0, 0, 4, 0, 1))  # rows of numbers; directions
 
 
 @part()
 def sum_row(totals, at, y, y_place, z, z_place, numbers, c, m, images, width):
-    """Add to totals (2, N) from `at` on a row's sums of y and of (y - c) (z - m), both of them rows of numbers."""
+    """Add a row's sums of y and of (y - c) (z - m) to totals (2, N) from `at` on; c and m are rows of numbers."""
     for n in range(0, images, WIDTH):
         c_place, m_place = INT(c * images + n), INT(m * images + n)
         lanes.of_images(
@@ -69,7 +70,7 @@ def find_moments(moments, mean_at, inverse_at, z, biases, first, last, numbers, 
 
 @part()
 def set_numbers(numbers, moments, mean_at, inverse_at, bias, scale, shift, images):
-    """Fill numbers with what makes x of z."""
+    """Fill numbers with the terms that turn z into x."""
     for n in range(images):
         numbers[n] = moments[mean_at + n] - bias
         numbers[2 * images + n] = moments[inverse_at + n] * scale
@@ -90,7 +91,7 @@ def fill_row(row, place, z, z_place, numbers, normal, bias, images, line):
 
 @part()
 def mean_row(a, at, by, place, columns, height, way, images):
-    """Add to means of windows of so many rows what a row has of them, or to gradients by it what theirs give back."""
+    """Add a row's share to the means of windows of `height` rows, or the means' gradients to the row's gradients."""
     for s in range(len(columns)):
         begin, end = columns[s]
         share, width = ONE / np.float32(height * (end - begin)), (end - begin) * images
@@ -104,7 +105,7 @@ def mean_row(a, at, by, place, columns, height, way, images):
 
 @part()
 def pool_row(a, places, at, row, columns, first, start, images):
-    """Take a row, the first of its windows or not, into their largest values, whose places in it begin at `start`."""
+    """Update the windows' largest values with a row, which may be their first; its places begin at `start`."""
     for s in range(len(columns)):
         out, where = a[at + s * images : at + (s + 1) * images], places[at + s * images : at + (s + 1) * images]
         begin, end = columns[s]
@@ -129,12 +130,12 @@ def set_to_zero(values):
 
 @kernel()
 def finish(a, tap, places, moments, z, biases, scales, shifts, curves, leak, spans, windows, numbers, rows, shape):
-    """Fill a (C, R, S, N), and which of its window each largest value was, from z (C, H, W, N).
+    """Fill a (C, R, S, N), and the place of each largest value in its window, from z (C, H, W, N).
 
-    That goes to tap, bytes, where windows (K K,) say where values of one lie among rows: they lie apart; else to
-    places. moments (2, G, N) are filled; G is 0 without normalisation. curves (C, 3) are numbers of the activation; the
-    largest of windows that lie apart is leaky by itself. spans: begin and end of windows in rows (R, 2) and columns
-    (S, 2). rows (K W N,) and numbers (7, N) are written to. shape: C, H, W, N, G, the activation, the pooling.
+    These places go to tap, as bytes, for disjoint windows, whose offsets are windows (K K,); otherwise to places.
+    moments (2, G, N) are filled; G is 0 without normalisation. curves (C, 3) are the activation's constants; for
+    disjoint windows the pooling applies the leaky activation. spans: begin and end of windows in rows (R, 2) and
+    columns (S, 2). rows (K W N,) and numbers (7, N) are scratch memory. shape: C, H, W, N, G, activation, pooling.
     """
     channels, height, width, images, groups, code, method = shape
     (down, across), line, apart = spans, width * images, len(windows) > 0
@@ -170,7 +171,7 @@ def finish(a, tap, places, moments, z, biases, scales, shifts, curves, leak, spa
 
 @part()
 def share_row(by, da, places, at, columns, start, images):
-    """Add to gradients by a row those of the largest values that are in it; see `pool_row`."""
+    """Add the gradients of the largest values that lie in a row to the row's gradients; see `pool_row`."""
     for s in range(len(columns)):
         back, where = da[at + s * images : at + (s + 1) * images], places[at + s * images : at + (s + 1) * images]
         begin, end = columns[s]
@@ -182,7 +183,7 @@ def share_row(by, da, places, at, columns, start, images):
 
 @part()
 def denormalise(dz, sums, moments, z, biases, scales, first, last, group, numbers, shape, where):
-    """Turn gradients by x of a group of channels into those by z, and add these up."""
+    """Turn a group's gradients of x into gradients of z, and add these up."""
     height, line, images, groups = shape
     apart, dz_line, begin = where
     mean_at, inverse_at = group * images, (groups + group) * images
@@ -207,7 +208,7 @@ def denormalise(dz, sums, moments, z, biases, scales, first, last, group, number
             place, z_place = INT(c * apart + y * dz_line + begin), INT((c * height + y) * line)
             for n in range(0, images, WIDTH):
                 lanes.move_images(dz, INT(place + n), z, INT(z_place + n), numbers, INT(n), images, line)
-            if last - first > 1:  # of a channel by itself they add up to 0
+            if last - first > 1:  # for a single channel they add up to 0
                 sum_row(sums, (6 * c + 4) * images, dz, place, z, z_place, numbers, ZEROS, ZEROS, images, line)
 
 
@@ -216,11 +217,11 @@ def unfinish(
     dz, sums, da, tap, places, moments, z, biases, scales, shifts, curves, leak, spans, windows, numbers, rows, shape,
     where, learned,
 ):  # fmt: skip
-    """Fill dz, whose filters, rows and first values are `where` says, and sums (C, 6, N), from da (C, R, S, N).
+    """Fill dz, whose layout is given by `where`, and sums (C, 6, N), from da (C, R, S, N).
 
-    Of sums each image's: 0 that of gradients by x, 1 of these times n, 3 of those by a times x where x < 0, 4 of dz
-    where other channels have a part in it; what nobody learns is not summed up. spans: also which rows of a see a row
-    of z (H, 2). rows (2 W N,) and numbers (7, N) are written to; the rest as `finish` has it.
+    sums are per image: 0 gradients of x, 1 these times n, 3 gradients of a times x where x < 0, 4 dz if other channels
+    contribute to it; sums that no parameter needs are omitted. spans: also the rows of a that see a row of z (H, 2).
+    rows (2 W N,) and numbers (7, N) are scratch memory; the other arguments are as in `finish`.
     """
     channels, height, width, images, groups, code, method = shape
     (apart, dz_line, begin), (down, across, seen) = where, spans

@@ -1,3 +1,3 @@
-// branches: several stacks of fixed layers on the same input, their outputs end to end
+// branches: several stacks of fixed layers on the same input, with concatenated outputs
 
 LAYERS.branches = sideBySide;

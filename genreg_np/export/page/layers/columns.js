@@ -1,4 +1,4 @@
-// columns: values, missing ones (NaN) filled in; 1 or 0 for what is missing, and for what equals something
+// columns: values with missing ones (NaN) filled in; flags of 1 or 0 for missing values and for equality
 
 LAYERS.columns = (_, arrays, where) => {
   const [source, mode, value, fill] = ["source", "mode", "value", "fill"].map((name) => arrays[`${where}.${name}`]);

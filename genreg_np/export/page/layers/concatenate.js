@@ -1,3 +1,3 @@
-// concatenate: what several stacks of layers give of one input, end to end
+// concatenate: the outputs of several stacks of layers on one input, concatenated
 
 LAYERS.concatenate = sideBySide;

@@ -1,10 +1,11 @@
-// Filters slid over all channels of maps.
+// Convolution over all channels of maps.
 //
 //     sum over c, i, j of w[f, c, i, j] v[c, stride y + i - top, stride x + j - left]
 //
-// `same` has as many zeros around v as keep its extents, over stride; of an odd number the larger half at the end.
+// `same` pads v with zeros so that its extents are kept, divided by stride; of an odd number the larger half is at the
+// end.
 
-/** Return what `finish` makes of each sum, in doubles, and the number of its filter, as a function of maps. */
+/** Return a function of maps that applies `finish` to each sum, in doubles, and the number of its filter. */
 function convolved({ shape: [channels, height, width], filters, size, stride, same }, weight, finish) {
   const [above, beside] = [height, width].map((extent) => margins(extent, size, stride, same));
   const wide = width + beside[0] + beside[1];
@@ -30,7 +31,7 @@ function convolved({ shape: [channels, height, width], filters, size, stride, sa
   };
 }
 
-/** Return how many zeros a convolution has before and after its maps along an extent. */
+/** Return the number of zeros before and after the maps of a convolution along an extent. */
 function margins(extent, size, stride, same) {
   const needed = same ? Math.max(0, (Math.ceil(extent / stride) - 1) * stride + size - extent) : 0;
   return [Math.floor(needed / 2), Math.ceil(needed / 2)];

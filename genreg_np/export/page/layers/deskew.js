@@ -1,5 +1,5 @@
 // deskew: an image sheared upright by its moments and, if `centred`, moved so that its centre of brightness is in the
-// middle; bilinear, in steps of 1/256 pixel, dark outside. Doubles, in the order of infer.py: the same whole numbers.
+// middle; bilinear, in steps of 1/256 pixel, dark outside. Doubles in infer.py's order give the same whole numbers.
 
 LAYERS.deskew =
   ({ shape: [height, width], centred }) =>
@@ -26,7 +26,7 @@ LAYERS.deskew =
     return found;
   };
 
-/** Return an image's centre of brightness, and how far it leans: columns per row, cut to -1 .. 1. */
+/** Return an image's centre of brightness, and its slant in columns per row, cut to -1 .. 1. */
 function uprightness(levels, height, width) {
   let [mass, x, y, xy, yy] = [0, 0, 0, 0, 0];
   for (let row = 0, at = 0; row < height; row += 1) {

@@ -1,4 +1,4 @@
-// detectors: filters slid over images of `depth` channels, rectified, pooled, square-rooted; levels to levels
+// detectors: filters over images of `depth` channels, rectified, pooled, square-rooted; levels to levels
 //
 //     response r = sum of filter * image, dark outside the image
 //     output = min(255, floor(gain * sqrt(sum over a window of max(r, 0)))), and the same of -r if signed; else of |r|
@@ -43,7 +43,7 @@ LAYERS.detectors = ({ shape: [channels, height, width], filters: count, size, de
   };
 };
 
-/** Return the sum of a square of `side` numbers each way. */
+/** Return the sum of side x side numbers. */
 function windowSum(values, width, top, left, side) {
   let sum = 0;
   for (let row = top; row < top + side; row += 1) {

@@ -1,4 +1,4 @@
-// deviations: levels, and after them how far each is from its middle
+// deviations: levels, followed by the distance of each from its middle
 
 NUMBERS.uint8 = Uint8Array; // the type of the middle
 

@@ -1,4 +1,4 @@
-// elman: a(W x + U h + b), where h is the first of `states`: taken out, what comes out put last
+// elman: a(W x + U h + b), where h is the first of `states`; it is removed, and the output is appended
 
 LAYERS.elman = ({ activation }, arrays, where) => {
   const weight = arrays[`${where}.weight`];

@@ -1,4 +1,4 @@
-// minibatch-deviation: the maps and one more channel, of zeros
+// minibatch-deviation: the maps plus a channel of zeros
 
 LAYERS["minibatch-deviation"] =
   ({ shape }) =>

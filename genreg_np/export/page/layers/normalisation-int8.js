@@ -2,7 +2,7 @@
 //
 //     r = float32((n q - S) (1 / sqrt(n Q - S**2 + near_zero)))
 //
-// Each of `groups` groups of channels has n values, S is their sum and Q that of their squares.
+// Each of `groups` groups of channels has n values with sum S and sum of squares Q.
 
 LAYERS["normalisation-int8"] = ({ shape, groups, near_zero: nearZero, low }, arrays, where) => {
   const a = arrays[`${where}.a`];

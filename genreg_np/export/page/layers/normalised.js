@@ -1,6 +1,6 @@
-// Normalisation of an input's own values.
+// Normalisation by an input's own statistics.
 
-/** Return scale (x - mean) / sqrt(variance + 1e-5) + shift of groups of channels, as a function of x. */
+/** Return scale (x - mean) / sqrt(variance + 1e-5) + shift for groups of channels, as a function of x. */
 function normalised(groups, layer, arrays, where) {
   const finish = scaled(layer, arrays, where);
   return (x) => {

@@ -1,3 +1,3 @@
-// pooling: the largest or the mean value of windows of size x size, `stride` apart
+// pooling: the largest or mean values of windows of size x size, `stride` apart
 
 LAYERS.pooling = (layer) => pooled(layer, slidWindows(layer));

@@ -1,9 +1,9 @@
-// 8-bit integers, and sums of them: all below 2**53, so exact in doubles.
+// 8-bit integers and their sums, all below 2**53, so exact in doubles.
 
 /** Return a number cut to low .. high. */
 const cut = (value, low, high = 127) => Math.max(low, Math.min(high, value));
 
-/** Return what becomes of a sum, without its bias, of an output or window: q, or a logit of the last layer. */
+/** Return a function that turns the sum of an output or window, without its bias, into q or a logit. */
 function rescaled({ shift, low, unit }, arrays, where) {
   const [bias, multiplier, table] = ["bias", "multiplier", "table"].map((part) => arrays[`${where}.${part}`]);
   const half = shift ? 2 ** (shift - 1) : 0;

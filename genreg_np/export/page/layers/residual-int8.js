@@ -1,4 +1,4 @@
-// residual-int8: floor((m q + k f(q) + half) / 2**shift) cut to low .. 127, with what a stack of layers gives of q
+// residual-int8: floor((m q + k f(q) + half) / 2**shift) cut to low .. 127, with a stack of layers f
 
 LAYERS["residual-int8"] = ({ layers, multipliers: [own, other], shift, low }, arrays, where) => {
   const inner = stack(layers, arrays, where);

@@ -1,4 +1,4 @@
-// residual: x + what a stack of layers gives of it
+// residual: x + f(x) with a stack of layers f
 
 LAYERS.residual = ({ layers }, arrays, where) => {
   const inner = stack(layers, arrays, where);

@@ -1,4 +1,4 @@
-// responses: filters, each with a function of its own, slid over an image; the means of cells of what they answer
+// responses: filters over an image, each with a function, and the means of their outputs in cells
 
 const RESPONSES = {
   relu: (r) => Math.max(r, 0),

@@ -1,3 +1,3 @@
-// scale-shift: scale x + shift, with both for each channel
+// scale-shift: scale x + shift, with both per channel
 
 LAYERS["scale-shift"] = scaled;

@@ -1,4 +1,4 @@
-// Several stacks of layers on the same input, their outputs end to end.
+// Several stacks of layers on the same input, with concatenated outputs.
 
 function sideBySide({ branches }, arrays, where) {
   const stacks = branches.map((layers, number) => stack(layers, arrays, `${where}.${number}`));

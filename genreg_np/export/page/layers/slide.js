@@ -1,6 +1,6 @@
-// Filters slid over an image.
+// Filters applied at every place of an image.
 
-/** Return an image with zeros around it: so many before and after its rows, and before and after its columns. */
+/** Return an image padded with zeros above and below its rows, and left and right of its columns. */
 function framed(image, width, [top, bottom], [left, right]) {
   const height = image.length / width;
   const wide = left + width + right;
@@ -11,10 +11,10 @@ function framed(image, width, [top, bottom], [left, right]) {
   return frame;
 }
 
-/** Return how many places a filter or window has along an extent. */
+/** Return the number of places of a filter or window along an extent. */
 const placesOf = (extent, size, stride) => Math.floor((extent - size) / stride) + 1;
 
-/** Return a filter's product with size x size patches of an image, in doubles, added to `sums` where they are given. */
+/** Return a filter's products with size x size patches of an image, in doubles, added to `sums` if given. */
 function slide(taps, size, image, width, stride = 1, sums = null) {
   const rows = placesOf(image.length / width, size, stride);
   const columns = placesOf(width, size, stride);

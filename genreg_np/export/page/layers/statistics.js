@@ -1,4 +1,4 @@
-// statistics: means of cells, of pairs of rows and of columns, and in each cell a histogram of the slopes' directions
+// statistics: means of cells, of pairs of rows and of columns, and histograms of gradient directions in each cell
 
 LAYERS.statistics =
   ({ shape: [height, width] }) =>
@@ -25,14 +25,14 @@ LAYERS.statistics =
     return Float32Array.from(parts.flatMap((part) => Array.from(part)));
   };
 
-/** Return how steep the brightness is at each pixel, and in which of 8 directions. */
+/** Return the magnitude of the brightness gradient at each pixel, and its direction as one of 8. */
 function slopes(levels, height, width) {
   const steepness = new Float32Array(levels.length);
   const bins = new Int8Array(levels.length);
   const [pi, perRadian] = [Math.fround(Math.PI), Math.fround(8 / (2 * Math.PI))];
   for (let row = 0, at = 0; row < height; row += 1) {
     for (let column = 0; column < width; column += 1, at += 1) {
-      // Whole numbers, and float32 as in infer.py: on the border between two directions, both must choose the same.
+      // Whole numbers and float32 as in infer.py, so that boundary cases get the same direction.
       const across = column > 0 && column < width - 1 ? levels[at + 1] - levels[at - 1] : 0;
       const down = row > 0 && row < height - 1 ? levels[at + width] - levels[at - width] : 0;
       steepness[at] = Math.sqrt(across * across + down * down) / 510;

@@ -1,11 +1,11 @@
-// What a network that remembers has besides: a state before the first input, and what one more step makes of it.
+// Additions for recurrent networks: the initial state, and the step to the next one.
 
-/** Return the state before a first step: zeros for each layer that remembers. */
+/** Return the state before the first step: zeros for each recurrent layer. */
 Network.prototype.start = function () {
   return this.layers.filter(({ kind }) => kind === "elman").map(({ outputs }) => new Float32Array(outputs));
 };
 
-/** Return the state after one more input, and the outputs; the state that is given stays as it is. */
+/** Return the state after one more input, and the outputs; the given state is not changed. */
 Network.prototype.step = function (state, input) {
   const states = [...state];
   const outputs = this.outputs(input, states);

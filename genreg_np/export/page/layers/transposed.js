@@ -1,11 +1,11 @@
-// Filters that make maps larger.
+// Transposed convolution of maps.
 //
 //     w[c, f, i, j] v[c, y, x] is added to a[f, stride y + i - before, stride x + j - before]
 //
-// Nothing is cut off, unless `same` wants stride H rows: of an odd number too many the larger half is at the start, and
-// where there are too few nothing is added to the last ones.
+// Nothing is cut off, unless `same` requires stride H rows: of an odd excess, the larger half is cut at the start; if
+// rows are lacking, the last ones get no contributions.
 
-/** Return what `finish` makes of each sum, in doubles, and the number of its filter, as a function of maps. */
+/** Return a function of maps that applies `finish` to each sum, in doubles, and the number of its filter. */
 function transposed({ shape, filters, size, stride, same }, weight, finish) {
   const [channels, height, width] = shape;
   const before = same ? Math.ceil(Math.max(0, size - stride) / 2) : 0;
@@ -29,7 +29,7 @@ function transposed({ shape, filters, size, stride, same }, weight, finish) {
   };
 }
 
-/** Add a filter, times each value of a map, to sums of so many columns; what lies outside is left out. */
+/** Add a filter, times each value of a map, to sums with `columns` columns; parts outside are left out. */
 function spread(taps, size, map, width, stride, before, sums, columns) {
   const rows = sums.length / columns;
   map.forEach((value, at) => {

@@ -1,6 +1,6 @@
-// Windows of maps, put together.
+// Pooling over windows of maps.
 
-/** Return the windows of a size, `stride` apart, as [first, end] of rows and of columns. */
+/** Return windows of a size, `stride` apart, as [first, end] of rows and of columns. */
 function slidWindows({ shape, size, stride }) {
   return shape
     .slice(1)
@@ -9,7 +9,7 @@ function slidWindows({ shape, size, stride }) {
     );
 }
 
-/** Return the same of size x size windows that cover a map, evenly spread. */
+/** Return the same for size x size windows that cover a map, evenly spread. */
 function evenWindows({ shape, size }) {
   return shape
     .slice(1)
@@ -21,12 +21,12 @@ function evenWindows({ shape, size }) {
     );
 }
 
-/** Return the mean of so many values that have a sum. */
+/** Return the mean of `count` values from their sum. */
 const meanOfSum = (sum, _, count) => Math.fround(sum) / count;
 
 /**
- * Return the largest value of each window, or what `finish` makes of its sum, in doubles, its number among the windows
- * and how many values it has, as a function of maps.
+ * Return a function of maps that gives the largest value of each window, or the result of `finish` for its sum in
+ * doubles, its number among the windows and its number of values.
  */
 function pooled({ method, shape: [channels, height, width] }, [rows, columns], finish = meanOfSum) {
   const combine = method === "max" ? Math.max : (a, b) => a + b;
