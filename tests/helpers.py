@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,13 @@ MAPS = (
 ROOT = Path(__file__).resolve().parents[1]
 
 patient = settings(deadline=None)  # for @given: a busy machine is no failure
+
+
+def thinned(cases: Iterable[Any], step: int = 3) -> list[Any]:
+    """Return cases for `parametrize`, of which only every `step`-th is run without `make soak`: for slow tests of many."""
+    return [
+        case if place % step == 0 else pytest.param(case, marks=pytest.mark.soak) for place, case in enumerate(cases)
+    ]
 
 
 def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: float = 40.0) -> Dataset:

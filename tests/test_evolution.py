@@ -71,7 +71,7 @@ def test_another_seed_another_result(strategy: str) -> None:
 
 @pytest.mark.parametrize("backend", CPU_BACKENDS)
 @pytest.mark.parametrize("strategy", list(REGISTRY))
-@pytest.mark.parametrize("stop", [0, 1, 3])
+@pytest.mark.parametrize("stop", [0, pytest.param(1, marks=pytest.mark.soak), 3])
 def test_resume_equals_uninterrupted(tmp_path: Path, strategy: str, backend: str, stop: int) -> None:
     """Saved after any generation, loaded and gone on with, a run ends in the bytes of the run never stopped."""
     changes = {"strategy": strategy} | ({"base_mutation_rate": 0.1} if strategy == "genreg" else {})

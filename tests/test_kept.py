@@ -98,7 +98,7 @@ def test_the_test_split_is_that_of_what_is_saved() -> None:
     }
 
 
-@pytest.mark.parametrize("at", [1, 4, 5, 11])
+@pytest.mark.parametrize("at", [pytest.param(1, marks=pytest.mark.soak), 4, 5, 11])
 @pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_stopped_and_gone_on_with_gives_the_same_bytes(tmp_path: Path, strategy: str, at: int) -> None:
     """Also where it was stopped between two looks, and looked there to say what it has come to."""

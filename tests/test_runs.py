@@ -40,7 +40,7 @@ def stop_after(generations: int) -> Watcher:
 
 
 @pytest.mark.parametrize("backend", CPU_BACKENDS)
-@pytest.mark.parametrize("at", [1, 2, 5])
+@pytest.mark.parametrize("at", [1, pytest.param(2, marks=pytest.mark.soak), 5])
 @pytest.mark.parametrize("strategy", list(REGISTRY))
 def test_resume_ends_byte_identical_to_a_run_never_stopped(
     tmp_path: Path, strategy: str, backend: str, at: int

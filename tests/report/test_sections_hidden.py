@@ -24,7 +24,7 @@ from genreg_np.report.sections import embeddings, histograms, population, units
 from genreg_np.report.sections.units import Units
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
-from tests.helpers import model_of, tiny_dataset
+from tests.helpers import model_of, thinned, tiny_dataset
 from tests.report.subjects import labelled, run_of, shown
 from tests.zoo import ZOO
 
@@ -60,7 +60,7 @@ def pictures(found: Shown | None) -> list[str]:
 
 
 @pytest.mark.usefixtures("coarse")
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", thinned(ZOO))
 def test_of_models_of_every_kind(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """No section fails; each is there where there is something to show. (Probes, which take long, are not taken.)"""
     monkeypatch.setattr(embeddings, "probe", lambda values, labels: None)

@@ -17,6 +17,7 @@ from genreg_np.report.page import page_of
 from genreg_np.report.sections import classes, confusion, errors
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import fitted, pictures_of, smaller, text_width
+from tests.helpers import thinned
 from tests.report.subjects import SECTIONS, answering, drawn_by, pictures_in, subject_of, table_in
 from tests.zoo import NASTY_NAMES, ZOO, exhibit_of
 
@@ -25,7 +26,7 @@ pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 ODD_NAMES = ("$\\frac$", "猫", "a" * 60, "x\ny", "")
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", thinned(ZOO))
 def test_every_model_is_shown(name: str) -> None:
     """With classes: matrix and errors; of values only weights, if any."""
     exhibit = exhibit_of(name)
