@@ -40,10 +40,9 @@ patient = settings(deadline=None)  # for @given: a busy machine is no failure
 
 
 def thinned(cases: Iterable[Any], step: int = 3) -> list[Any]:
-    """Return cases for `parametrize`, of which only every `step`-th is run without `make soak`: for slow tests of many."""
-    return [
-        case if place % step == 0 else pytest.param(case, marks=pytest.mark.soak) for place, case in enumerate(cases)
-    ]
+    """Return cases for `parametrize`, of which only `make soak` runs all: without it every `step`-th is run."""
+    soaked = pytest.mark.soak
+    return [pytest.param(case, marks=soaked) if place % step else case for place, case in enumerate(cases)]
 
 
 def tiny_dataset(classes: int = 4, per_class: int = 24, kind: str = "u", noise: float = 40.0) -> Dataset:
