@@ -30,7 +30,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class SearchConfig(Settings):
-    """Settings of a search for image classifiers; 0 means no limit, or a default set by the budget."""
+    """Settings of a search of any kind; 0 means no limit, or a default set by the budget."""
 
     kind: str = option("classifier", "the kind of individual")
     metric: str = option("accuracy", "the metric that drives selection")

@@ -63,7 +63,9 @@ def search_table(
     workers : int, optional
         Processes; by default one per core.
     engine : str
-        processes or serial.
+        processes, serial or ray.
+    address : str
+        The address of a Ray cluster whose machines can all read the folder.
     watcher : Watcher, optional
     clock : callable
         Returns seconds; must be monotonic.
