@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from genreg_np.files import user_cache_dir
-from tests.helpers import python
+from tests.helpers import ROOT, python
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="needs numba"),
@@ -40,6 +41,22 @@ ONCE, EVERY_TIME = "once on this machine", "in every process, as there is no cac
 def use(umask: str = "022", **environment: str) -> list[str]:
     """Use a kernel in a fresh interpreter; return the lines it printed: a warning if any, how often, and the folder."""
     return python(USE, umask, **environment).splitlines()
+
+
+def test_another_installation_of_the_same_sources_compiles_nothing(tmp_path: Path) -> None:
+    """Nor does one that was installed anew: what counts is what was compiled, not where it is or how old."""
+    cache = str(tmp_path / "cache")
+    _, folder = use(XDG_CACHE_HOME=cache)
+    written = {path: path.stat().st_mtime_ns for path in Path(folder).iterdir()}
+    assert any(path.suffix == ".nbc" for path in written)
+    shutil.copytree(ROOT / "genreg_np", tmp_path / "elsewhere" / "genreg_np")
+    for path in (tmp_path / "elsewhere").rglob("*.py"):
+        os.utime(path, (1, 1))
+    where = "import genreg_np\nprint(genreg_np.__file__)"
+    *_, again, file = python(USE + where, "022", cwd=tmp_path / "elsewhere", XDG_CACHE_HOME=cache).splitlines()
+    assert Path(file).is_relative_to(tmp_path)
+    assert again == folder
+    assert {path: path.stat().st_mtime_ns for path in Path(folder).iterdir()} == written
 
 
 class Hostile:

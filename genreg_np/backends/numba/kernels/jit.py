@@ -1,9 +1,10 @@
 """`kernel`: Numba's njit with a disk cache that notices every edit.
 
-Numba keys its cache by the file of one function and does not see edits in the files that this file imports, so the
-cache folder's name contains a hash of all kernel sources. What Numba reads from the folder is code, so nobody else may
-have written to it (ownership.py). If that is not certain, or the folder cannot be written, kernels are compiled again
-in every process, with one warning.
+Numba keys its cache by the path and time of the file of one function: it does not see edits in the files that this file
+imports, and compiles again what is installed again, or a second time. So the cache folder's name is a hash of all that
+compiled kernels depend on - their sources, Python, Numba, the processor - and nothing else decides whether they are
+there. What Numba reads from the folder is code, so nobody else may have written to it (ownership.py). If that is not
+certain, or the folder cannot be written, kernels are compiled again in every process, with one warning.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -13,12 +14,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import sys
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache
 
 from genreg_np import streams
 from genreg_np.backends.numba.ownership import make_private
@@ -28,7 +32,8 @@ from genreg_np.files import user_cache_dir
 @functools.cache
 def cache_folder() -> Path | None:
     """Return the folder of compiled kernels, or None if it cannot be written or others could have written to it."""
-    digest = hashlib.sha256()
+    made_by = (sys.implementation.cache_tag, numba.__version__, llvmlite.binding.get_host_cpu_name())
+    digest = hashlib.sha256(repr(made_by).encode())
     for source in [*sorted(Path(__file__).parent.glob("*.py")), Path(streams.__file__)]:
         digest.update(source.read_bytes())
     try:
@@ -57,6 +62,38 @@ def mark_compiled(work: str) -> None:
         (folder / f"{work}.compiled").touch()
 
 
+class _Place:
+    """Where Numba keeps a compiled kernel; its methods are those that Numba asks any locator for."""
+
+    def __init__(self, line: int) -> None:
+        self._line = line
+
+    @classmethod
+    def from_function(cls, function, file):
+        return cls(function.__code__.co_firstlineno)
+
+    def get_cache_path(self):
+        return str(cache_folder())
+
+    def ensure_cache_path(self):
+        """Do nothing: the folder is there and can be written."""
+
+    def get_source_stamp(self):
+        """Return the same for every file: the folder's name stands for the sources."""
+        return 0
+
+    def get_disambiguator(self):
+        return str(self._line)
+
+
+class _Kept(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_Place,)
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _Kept
+
+
 def kernel(**options: Any) -> Any:
     """Return a decorator that compiles a function on its first call: IEEE arithmetic, no fastmath, cached on disk.
 
@@ -64,15 +101,10 @@ def kernel(**options: Any) -> Any:
     """
 
     def decorate(function):
-        folder = cache_folder()
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = os.fspath(folder or "")
-        try:
-            return numba.njit(
-                cache=folder is not None, error_model="numpy", nogil=True, no_cfunc_wrapper=True, **options
-            )(function)
-        finally:
-            numba.config.CACHE_DIR = before
+        compiled = numba.njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True, **options)(function)
+        if cache_folder() is not None:
+            compiled._cache = _Cache(function)  # as cache=True does, with a place of ours
+        return compiled
 
     return decorate
 
