@@ -70,7 +70,7 @@ reproduce: $(VENV)/installed-bench
 	$(BIN)/python bench/ladder.py $(ARGS)
 	$(BIN)/python bench/figures.py
 
-# The seeds' studies, with their pages in docs/experiments, and docs/answers.md. What is measured is not measured again; all
+# The studies of GENREG's open questions, with their pages in docs/experiments, and docs/answers.md. What is measured is not measured again; all
 # of it takes two hours on two cores. E.g. STUDIES=letters ARGS="--seeds 5".
 STUDIES ?= capacity mutation signal letters curriculum embedding multitask continual structure theory
 experiments: $(VENV)/installed-bench

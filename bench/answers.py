@@ -1,4 +1,4 @@
-"""The tables of docs/answers.md: every claim and open question of the seed documents, what was found, and how.
+"""The tables of docs/answers.md: claims and open questions of GENREG and two articles, what was found, and how.
 
 Findings of the studies of `genreg-np experiment` come from docs/experiments/NAME.json, all others from bench/results.
 """
@@ -16,11 +16,10 @@ from rungs import known_runs
 from tables import RESULTS, read, table
 
 from genreg_np.experiments import REGISTRY, study
-from genreg_np.experiments.base import SIZES
+from genreg_np.experiments.base import SIZES, TEXTS
 from genreg_np.experiments.record import file_of, results_of, runs_in
 
 PAGES = RESULTS.parents[1] / "docs" / "experiments"
-SEEDS = ("000", "001", "002", "003")
 NO_DATA = "Not measured: the data are not at hand here."
 
 
@@ -28,7 +27,7 @@ NO_DATA = "Not measured: the data are not at hand here."
 class Row:
     """A claim or a question, and what was found."""
 
-    source: str  # the number of the seed document
+    source: str  # the number of a text: experiments.base.TEXTS
     claim: str
     found: Callable[[], str]
     measured_by: str  # Markdown: a command, a page
@@ -316,14 +315,14 @@ def studied() -> tuple[Row, ...]:
 
 
 def answers(source: str) -> str:
-    """Return the table of a seed document."""
+    """Return the table of a text."""
     rows = [[row.claim, row.found(), row.measured_by] for row in (*ROWS, *studied()) if row.source == source]
     return table(["claimed, or asked", "found", "by"], rows)
 
 
 def page() -> Iterator[tuple[str, Callable[[], str]]]:
     """Yield each mark of the page, and the function that writes its content."""
-    for source in SEEDS:
+    for source in TEXTS:
         yield source, functools.partial(answers, source)
 
 

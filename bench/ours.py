@@ -43,7 +43,7 @@ def brood_of(workload: Workload, gene: Gene) -> Brood:
 
 
 def batch_of(workload: Workload) -> Batch:
-    """Return the images with the reward for sampled predictions of the seed documents."""
+    """Return the images with the reward for sampled predictions of GENREG."""
     count = len(workload.labels)
     return Batch(workload.images, workload.labels, np.ones(count), Score.REWARD_SAMPLED, 10.0, -1.5)
 

@@ -108,7 +108,7 @@ def command(
         )  # fmt: skip
     else:
         for one in answers:
-            say("", f"claimed (seed document {one.source}): {one.claim}", f"found: {one.finding}")
+            say("", f"claimed ({one.text}): {one.claim}", f"found: {one.finding}")
         say("", f"page {page}")
         if ended.left:
             say(f"{_counted(ended.left)} left: resume with the same command")

@@ -60,13 +60,26 @@ class Case:
     more_seeds: int = 0  # in addition to those of other cases, for a row that others are compared with
 
 
+TEXTS = {  # by the number they have in docs/answers.md: what claims and questions are quoted from
+    "000": "GENREG's README",
+    "001": "GENREG's announcement",
+    "002": "Neuroevolution in Neurales",
+    "003": "Cooke and de Alfaro",
+}
+
+
 @dataclass(frozen=True)
 class Answer:
-    """A claim or question of a seed document, and the finding of a study."""
+    """A claim or question of a text, and the finding of a study."""
 
-    source: str  # the document: "000", "001", "002" or "003"
+    source: str  # of TEXTS
     claim: str
     finding: str
+
+    @property
+    def text(self) -> str:
+        """The name of the text."""
+        return TEXTS[self.source]
 
 
 @dataclass(frozen=True)

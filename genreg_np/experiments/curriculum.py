@@ -34,7 +34,7 @@ WATCHED = 2000  # validation images whose times are kept
 NEIGHBOURS = 10
 SEED = 1 << 34  # of shuffles, different from that of any run
 WIDE, NARROW = "GENREG as published", "GENREG as published, 32 units"
-EASY = (0, 1)  # the digits that the seed documents call easy
+EASY = (0, 1)  # the digits that GENREG's announcement calls easy
 
 
 class Curriculum(Study):

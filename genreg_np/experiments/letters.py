@@ -1,6 +1,6 @@
 """Letters: does training on one view, or thirty, generalise to unseen views and typefaces?
 
-The thirty variations of the seed documents are views in one typeface: sizes from half to one and a half, rotated by up
+GENREG's thirty variations are views in one typeface: sizes from half to one and a half, rotated by up
 to 25 degrees, shifted by up to 15 of 100 pixels, black or white on any colour that is far enough from it (facts:
 data/letters.py). A network is trained on one plain view of each letter, on thirty, or on a thousand, from which every
 batch draws: as good as fresh ones. It is tested on unseen views; in the second part, on unseen typefaces.
@@ -46,7 +46,7 @@ class Letters(Study):
     name = "letters"
     question = "Thirty views of each letter: does a network recognise unseen views and typefaces?"
     about = """
-The alphabet is drawn as in the seed documents, in one typeface, in views of any size, rotation, place, ink and
+The alphabet is drawn as GENREG draws it, in one typeface, in views of any size, rotation, place, ink and
 background, at 25 x 25 pixels: in grey, or as ink, the distance of each pixel from the background. Networks are trained
 on one plain view of each letter, on thirty, or on a thousand, from which each batch draws some: as good as fresh ones.
 They are tested on 1,000 unseen views of each letter; chance is 3.8 %. In the second part, four typefaces are used for
@@ -143,7 +143,7 @@ compare recipes, not methods alone, and take different times.
             )  # fmt: skip
             yield Answer(
                 "001", "Alphabet recognition: 100 % mastery",
-                "the 100 % of the seed document are for the 26 images used in training. A network of 625-32-26 "
+                "the announced 100 % are for the 26 images used in training. A network of 625-32-26 "
                 f"trained on one view of each letter, as ink, reaches {told[wanted[0]]} % on other views in the same "
                 "typeface (chance 3.8 %); docs/accuracy.md has the accuracy of the document's network on its own 26 "
                 "images.",

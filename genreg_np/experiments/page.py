@@ -68,7 +68,7 @@ def _opening(record: Record, cases: Sequence[Case], results: Results) -> Iterato
 
 
 def _answer(answer: Answer) -> str:
-    return f"* *{answer.claim}* (seed document {answer.source}): {answer.finding}"
+    return f"* *{answer.claim}* ({answer.text}): {answer.finding}"
 
 
 def _section(section: Shown, stem: str) -> Iterator[str]:

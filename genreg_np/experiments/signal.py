@@ -1,6 +1,6 @@
 """Signal: on how many images should a generation be scored?
 
-GENREG as published, 784-32-10, scored on 1 to 200 images of each class: at equal generations, as in the seed documents,
+GENREG as published, 784-32-10, scored on 1 to 200 images of each class: at equal generations, as in GENREG's README,
 and at equal evaluations. The best number is predicted from one run with 20 images (variance.py): between the moments at
 which it was measured, all parts are assumed to depend on the mean accuracy m alone, and for n images of each class
 
