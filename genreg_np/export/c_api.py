@@ -106,6 +106,14 @@ class Api:
             f", {self.name}_scratch *scratch" if self.handed_over else ""
         )
 
+    def call(
+        self, function: str, *more: str, inputs: str = "", state: str = "&state", scratch: str = "&scratch"
+    ) -> str:
+        """Return a call of a function that takes an input; `more` arguments follow those of all of them."""
+        kept, room = [state] if self.remembers else [], [scratch] if self.handed_over else []
+        arguments = [*kept, inputs or self.program.inputs.name, *room, *more]
+        return f"{self.name}_{function}({', '.join(arguments)})"
+
     @property
     def evaluate(self) -> str:
         """Signature of the function that gives logits or values."""
@@ -299,8 +307,7 @@ def _evaluate(api: Api) -> str:
 
 def _predict(api: Api) -> str:
     """Return the function that finds the largest logit."""
-    given = [*(["state"] if api.remembers else []), api.program.inputs.name, *(["scratch"] if api.handed_over else [])]
-    call = f"{api.name}_{api.answers}({', '.join(given)}, logits)"
+    call = api.call(api.answers, "logits", state="state", scratch="scratch")
     lines = [f"{api.ctype} logits[{api.count}];", "int best = 0;"]
     lines += [f"if ({call} != 0)", "    return -1;"] if api.may_fail else [f"{call};"]
     lines += [f"for (int k = 1; k < {api.count}; k++)", "    if (logits[k] > logits[best])", "        best = k;"]

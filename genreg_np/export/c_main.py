@@ -137,30 +137,20 @@ def _reader(given: Input) -> tuple[str, str, list[str]]:
     return "read_image", wanted, ["ctype.h", "stdio.h", "string.h"]
 
 
-def _call(api: Api, function: str, *more: str) -> str:
-    arguments = [
-        *(["&state"] if api.remembers else []),
-        api.program.inputs.name,
-        *(["&scratch"] if api.handed_over else []),
-        *more,
-    ]
-    return f"{api.name}_{function}({', '.join(arguments)})"
-
-
 def _refused(api: Api, condition: str) -> list[str]:
     message = f'    fprintf(stderr, "%s: {api.program.inputs.unusable}\\n", path);'
     return [f"if ({condition}) {{", message, "    return 1;", "}"]
 
 
 def _class(api: Api) -> list[str]:
-    lines = [f"const int best = {_call(api, 'predict')};"]
+    lines = [f"const int best = {api.call('predict')};"]
     lines += _refused(api, "best < 0") if api.may_fail else []
     return [*lines, f'printf("%s\\n", {api.name}_class_names[best]);']
 
 
 def _outputs(api: Api) -> list[str]:
     unit = "" if api.unit is None else f" * {api.macro}_UNIT"
-    call = _call(api, api.answers, "outputs")
+    call = api.call(api.answers, "outputs")
     lines = [f"static {api.ctype} outputs[{api.count}];"]
     lines += _refused(api, f"{call} != 0") if api.may_fail else [f"{call};"]
     printed = f'printf("%.9g\\n", (double)outputs[k]{unit})'

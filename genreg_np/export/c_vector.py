@@ -94,10 +94,9 @@ def header(api: Api) -> str:
         If the model gives no finite outputs.
     """
     given, vector = api.program.inputs, drawn(api.program.model)
-    scratch, macro = "scratch, " if api.handed_over else "", api.macro
+    macro = api.macro
     inputs = f"{api.name}_test_{given.name}" + (f" + step * {macro}_INPUTS" if api.remembers else "")
-    state = "&state, " if api.remembers else ""
-    call = f"{api.name}_{api.answers}({state}{inputs}, {scratch}{api.outputs})"
+    call = api.call(api.answers, api.outputs, inputs=inputs, scratch="scratch")
     lines = [f"if ({call} != 0)", "    return 0;"] if api.may_fail else [f"{call};"]
     if api.remembers:
         begun = [f"{api.name}_state state;", f"{api.name}_start(&state);"]
@@ -121,8 +120,8 @@ def header(api: Api) -> str:
         ctype=api.ctype,
         outputs=api.outputs,
         count=api.count,
-        scratch=f"&{scratch}" if scratch else "",
-        parameters=f"{f'{api.name}_scratch *scratch, ' if scratch else ''}{api.ctype} *{api.outputs}",
+        scratch="&scratch, " if api.handed_over else "",
+        parameters=f"{f'{api.name}_scratch *scratch, ' if api.handed_over else ''}{api.ctype} *{api.outputs}",
         exactness=exactness,
         call="\n".join(f"    {line}" for line in lines),
         differs=differs,
