@@ -24,8 +24,11 @@ OLD_PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -n $(WORKERS) $(TOUCHING) $(ARGS)
 
+# pyenv has a command for every Python that it keeps, which runs where its version is chosen.
+PYENV := export PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd:)"
+
 test-pythons:
-	@own=$$($(BIN)/python -c 'import sys; print("python3.%d" % sys.version_info[1])' 2>/dev/null); \
+	@$(PYENV); own=$$($(BIN)/python -c 'import sys; print("python3.%d" % sys.version_info[1])' 2>/dev/null); \
 	for python in python3.11 python3.12 python3.13 python3.14; do \
 	  if [ $$python = "$$own" ]; then echo "$$python: make test runs all tests with it"; \
 	  elif $$python -c '' 2>/dev/null; then $(MAKE) --no-print-directory test-$$python || exit 1; \
@@ -94,7 +97,7 @@ package: $(VENV)/installed-dev
 
 # The same, installed under every Python that is found, in an empty place, where they train and predict.
 release: package
-	@for python in python3.11 python3.12 python3.13 python3.14; do \
+	@$(PYENV); for python in python3.11 python3.12 python3.13 python3.14; do \
 	  if $$python -c '' 2>/dev/null; then \
 	    for file in dist/*.whl dist/*.tar.gz; do bash .ci/installed $$python $$file || exit 1; done; \
 	  else echo "$$python: not on PATH, not tried"; fi; done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from genreg_np import backends, streams
+from genreg_np import backends
 from genreg_np.backends import threads
 from genreg_np.backends.base import Backend
 from genreg_np.backends.threads import in_order
@@ -231,12 +232,33 @@ def test_the_cache_folder_changes_with_every_edit_of_a_kernel_source(
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
     names = {jit.cache_folder.__wrapped__().name}
     sources = [path for path in Path(jit.__file__).parent.glob("*.py") if path.name != "__init__.py"]
-    sources.append(Path(streams.__file__))
+    sources += [jit.PACKAGE / name for name in jit.CONSTANTS]
     read = Path.read_bytes
     for edited in sources:
         monkeypatch.setattr(Path, "read_bytes", lambda path, edited=edited: read(path) + b"#" * path.samefile(edited))
         names.add(jit.cache_folder.__wrapped__().name)
     assert len(names) == 1 + len(sources)
+
+
+@needs_numba
+def test_all_that_kernels_import_is_part_of_the_cache_folders_name() -> None:
+    """Constants are compiled into kernels: an edit of the module they come from is one of the kernels."""
+    from genreg_np.backends.numba.kernels import jit
+
+    here = Path(jit.__file__).parent
+    known = {"genreg_np/files.py", "genreg_np/backends/numba/ownership.py"}  # imported by jit.py alone
+    for source in here.glob("*.py"):
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("genreg_np"):
+                path = ROOT / f"{str(node.module).replace('.', '/')}"
+                files = (
+                    [path.with_suffix(".py")]
+                    if path.with_suffix(".py").exists()
+                    else [path / f"{name.name}.py" for name in node.names]
+                )
+                for file in files:
+                    listed = file.is_relative_to(here) or file.relative_to(jit.PACKAGE).as_posix() in jit.CONSTANTS
+                    assert listed or file.relative_to(ROOT).as_posix() in known, f"{source.name} imports {file}"
 
 
 @needs_numba

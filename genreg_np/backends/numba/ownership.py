@@ -85,7 +85,10 @@ def make_private(folder: Path) -> str:
 def distrust_content(folder: Path, user: int) -> str:
     """Return what others put into a folder before it was closed to them; "" if there is nothing."""
     for entry in os.scandir(folder):
-        found = entry.stat(follow_symlinks=False)
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:  # a file that another process has just renamed
+            continue
         if found.st_uid not in (0, user) or entry.is_symlink():
             return f"{entry.path} belongs to another user, or is a link"
         if entry.is_dir() and (problem := distrust_content(Path(entry.path), user)):

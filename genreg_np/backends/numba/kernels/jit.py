@@ -2,9 +2,9 @@
 
 Numba keys its cache by the path and time of the file of one function: it does not see edits in the files that this file
 imports, and compiles again what is installed again, or a second time. So the cache folder's name is a hash of all that
-compiled kernels depend on - their sources, Python, Numba, the processor - and nothing else decides whether they are
-there. What Numba reads from the folder is code, so nobody else may have written to it (ownership.py). If that is not
-certain, or the folder cannot be written, kernels are compiled again in every process, with one warning.
+compiled kernels depend on - their sources, Python, Numba, NumPy, the processor - and nothing else decides whether they
+are there. What Numba reads from the folder is code, so nobody else may have written to it (ownership.py). If that is
+not certain, or the folder cannot be written, kernels are compiled again in every process, with one warning.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import secrets
 import sys
 import tempfile
 import warnings
@@ -21,21 +22,34 @@ from typing import Any
 
 import llvmlite.binding
 import numba
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+import numpy as np
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 
 from genreg_np import streams
 from genreg_np.backends.numba.ownership import make_private
 from genreg_np.files import user_cache_dir
 
+PACKAGE = Path(streams.__file__).parent
+CONSTANTS = (  # modules besides those of this folder whose constants are compiled into kernels
+    "streams.py",
+    "fitness.py",
+    "infer_images.py",
+    "backends/base.py",
+    "backends/numpy_.py",
+    "layers/groups.py",
+    "layers/optimisers.py",
+)
+
 
 @functools.cache
 def cache_folder() -> Path | None:
     """Return the folder of compiled kernels, or None if it cannot be written or others could have written to it."""
-    made_by = (sys.implementation.cache_tag, numba.__version__, llvmlite.binding.get_host_cpu_name())
-    digest = hashlib.sha256(repr(made_by).encode())
-    for source in [*sorted(Path(__file__).parent.glob("*.py")), Path(streams.__file__)]:
-        digest.update(source.read_bytes())
+    versions = (sys.implementation.cache_tag, numba.__version__, np.__version__)
+    processor = (llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten())
+    digest = hashlib.sha256(repr((versions, processor)).encode())
     try:
+        for source in [*sorted(Path(__file__).parent.glob("*.py")), *(PACKAGE / name for name in CONSTANTS)]:
+            digest.update(source.read_bytes())
         folder = user_cache_dir() / "kernels" / digest.hexdigest()[:16]
         if not (problem := make_private(folder)):
             with tempfile.TemporaryFile(dir=folder):
@@ -89,8 +103,26 @@ class _Kept(CompileResultCacheImpl):  # type: ignore[misc]
     _locator_classes = (_Place,)
 
 
+class _Files(IndexDataCacheFile):  # type: ignore[misc]
+    """Files of one kernel: two processes that save at the same time never give theirs the same name."""
+
+    def _data_name(self, number):
+        return f"{super()._data_name(number).removesuffix('.nbc')}.{secrets.token_hex(8)}.nbc"
+
+
 class _Cache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache of a function, with our place and files, whatever locators the user chose for other functions."""
+
     _impl_class = _Kept
+
+    def __init__(self, function: Any) -> None:
+        chosen = getattr(numba.config, "CACHE_LOCATOR_CLASSES", "")
+        numba.config.CACHE_LOCATOR_CLASSES = ""
+        try:
+            super().__init__(function)
+        finally:
+            numba.config.CACHE_LOCATOR_CLASSES = chosen
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
 
 def kernel(**options: Any) -> Any:
