@@ -1,3 +1,3 @@
 """The version of this package, as given in models, reports and `--version`."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0.dev0"

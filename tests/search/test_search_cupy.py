@@ -30,7 +30,7 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
     "what",
     [
         {"folds": 1},
-        {"folds": 0},
+        pytest.param({"folds": 0}, marks=pytest.mark.soak),
         {"folds": 1, "head": "prototypes"},
         {"folds": 1, "kind": "autoencoder", "metric": "psnr", "max_macs": 200_000, "max_parameters": 8000},
     ],
