@@ -89,14 +89,22 @@ def policies(only: str, seeds: int) -> dict[str, Any]:
     return found
 
 
-def peers(python: str, seeds: int) -> dict[str, Any]:
-    """Return what our and other packages reach in one process in the same time, and the lines of code of each."""
+def peers(python: str, seeds: int, only: str, saved: dict[str, Any]) -> dict[str, Any]:
+    """Return what our and other packages reach in one process in the same time, and the lines of code of each.
+
+    With the name of a package only that one is measured; the results of the others are those that were saved.
+    """
     found: dict[str, Any] = {}
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     for env, seconds in PEERS.items():
         each = POLICIES[env][1]
-        found[env] = {"genreg-np": [policy(env, seed, seconds, each, 0, {}) for seed in range(seeds)]}
+        found[env] = dict(saved.get(env, {}))
+        if only in "genreg-np":
+            found[env]["genreg-np"] = [policy(env, seed, seconds, each, 0, {}) for seed in range(seeds)]
+            print(env, "genreg-np", [run["mean"] for run in found[env]["genreg-np"]], flush=True)
         for name, script in SCRIPTS.items():
+            if only not in name:
+                continue
             runs = []
             for seed in range(seeds):
                 command = [python, str(PEER_CODE / f"{script}.py"), env, "--seconds", str(seconds)]
@@ -267,7 +275,7 @@ def main() -> None:
     if part == "policies":
         found: Any = saved.get(part, {}) | policies(arguments.only, arguments.seeds)
     elif part == "peers":
-        found = peers(arguments.peers, arguments.seeds)
+        found = peers(arguments.peers, arguments.seeds, arguments.only, saved.get(part, {}))
     else:
         found = {"walker": walker, "answers": answers, "engines": engines, "crane": crane}[part]()
     saved = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
