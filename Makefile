@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-WORKERS ?= 3  # of tests: on two cores one of them is always waiting for a process, a signal or a limit
+# Processes that run tests: three for two cores, since many tests wait for a process, a signal or a limit.
+WORKERS ?= 3
 
 .PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs package release soak clean
 

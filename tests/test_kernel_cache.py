@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from genreg_np.backends.numba import ownership
 from genreg_np.files import user_cache_dir
 from tests.helpers import ROOT, python
 
@@ -57,6 +58,50 @@ def test_another_installation_of_the_same_sources_compiles_nothing(tmp_path: Pat
     assert Path(file).is_relative_to(tmp_path)
     assert again == folder
     assert {path: path.stat().st_mtime_ns for path in Path(folder).iterdir()} == written
+
+
+def test_locators_that_a_user_chose_are_for_other_functions(tmp_path: Path) -> None:
+    """Numba's setting would put kernels where nobody looks who may write there."""
+    places = "InTreeCacheLocator,UserWideCacheLocator"
+    _, folder = use(XDG_CACHE_HOME=str(tmp_path), NUMBA_CACHE_LOCATOR_CLASSES=places)
+    assert list(Path(folder).glob("*.nbc"))
+
+
+def test_two_that_save_at_once_never_name_their_files_alike() -> None:
+    """Else the index of one would lead to the code of the other."""
+    from genreg_np.backends.numba.kernels.detectors import standardise_levels
+
+    files = standardise_levels._cache._cache_file
+    assert files._data_name(1) != files._data_name(1)
+
+
+def test_without_sources_kernels_are_compiled_in_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a bundle of compiled files: said in one warning, and no reason to stop."""
+    from genreg_np.backends.numba.kernels import jit
+
+    def missing(path: Path) -> bytes:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(Path, "read_bytes", missing)
+    with pytest.warns(RuntimeWarning, match=r"cannot be read \(No such file or directory\): kernels are compiled anew"):
+        assert jit.cache_folder.__wrapped__() is None
+
+
+def test_a_file_that_is_renamed_while_the_folder_is_looked_through_is_nobodys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another process saves a kernel: its temporary file is listed, and gone a moment later."""
+    (tmp_path / "a.nbc.tmp").touch()
+    scan = os.scandir
+
+    def renamed(folder: Path) -> list[os.DirEntry[str]]:
+        entries = list(scan(folder))
+        for entry in entries:
+            os.rename(entry.path, entry.path.removesuffix(".tmp"))
+        return entries
+
+    monkeypatch.setattr(os, "scandir", renamed)
+    assert ownership.distrust_content(tmp_path, os.geteuid()) == ""
 
 
 class Hostile:

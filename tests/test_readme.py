@@ -31,7 +31,7 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
     (block,) = python_of(README)
     names: dict[str, Any] = {}
     exec(compile(block, "README.md", "exec"), names)
-    assert names["score"](load("sine.npz")) > -0.1
+    assert names["score"](load("sine.npz")) >= -0.05
 
 
 def test_the_python_examples_of_the_page_on_python_run_in_order(
@@ -53,11 +53,11 @@ def test_the_python_examples_of_the_page_on_python_run_in_order(
     assert names["parity"](names["best"]) >= 3
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/command-line.md"])
-def test_the_command_lines_of_a_page_are_understood(page: str) -> None:
+@pytest.mark.parametrize(("page", "least"), [("README.md", 6), ("docs/command-line.md", 32)])
+def test_the_command_lines_of_a_page_are_understood(page: str, least: int) -> None:
     """Commands and options exist; and what is quantised is a model that can be."""
     lines = re.findall(r"^genreg-np (.*)$", (README.parent / page).read_text("utf-8"), re.MULTILINE)
-    assert len(lines) > 5
+    assert len(lines) >= least
     for line in lines:
         name, *arguments = shlex.split(line, comments=True)
         command = importlib.import_module(f"genreg_np.cli.{name}_").command

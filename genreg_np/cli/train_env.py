@@ -131,7 +131,7 @@ def _check(options: dict[str, Any]) -> None:
         raise UsageError("--budget and --generations cannot be combined: give one of them")
     seconds_of(options["budget"])
     if options["target"] is not None and math.isnan(options["target"]):
-        raise UsageError("--target nan must be a mean return")
+        raise UsageError("--target must be a mean return, not nan")
     if options["threads"] is not None and options["threads"] < 1:
         raise UsageError(f"--threads {options['threads']}: the processes that play must be 1 or more")
     if options["env"] is not None and not options["env"].strip():

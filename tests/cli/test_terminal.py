@@ -152,10 +152,9 @@ def test_every_command_is_called() -> None:
 @pytest.mark.parametrize(
     ("name", "encoding"),
     [
-        (name, encoding)
+        pytest.param(name, encoding, marks=[pytest.mark.soak] * (encoding != "cp1252" and name.startswith(SLOW)))
         for name in CALLS
         for encoding in ("utf-8", "cp1252", "ascii", "utf-16-le")
-        if encoding == "cp1252" or not name.startswith(SLOW)
     ],
 )
 def test_no_encoding_ends_a_command_and_nothing_raw_is_printed(
@@ -186,17 +185,18 @@ def test_json_is_the_same_under_any_encoding(monkeypatch: pytest.MonkeyPatch, na
     assert "żółć" in json.dumps(results[0], ensure_ascii=False) or name == "infer"
 
 
-SOME = {("stdout", "full disk"), ("stdout", "broken pipe"), ("stderr", "closed"), ("both", "none")}  # enough
+SOME = {("stdout", "full disk"), ("stdout", "broken pipe"), ("stderr", "closed"), ("both", "none")}  # for slow calls
 
 
 @pytest.mark.parametrize(
     ("name", "which", "fault"),
     [
-        (name, which, fault)
+        pytest.param(
+            name, which, fault, marks=[pytest.mark.soak] * ((which, fault) not in SOME and name.startswith(SLOW))
+        )
         for name in CALLS
         for which in ("stdout", "stderr", "both")
         for fault in ("none", "closed", "broken pipe", "full disk")
-        if (which, fault) in SOME or not name.startswith(SLOW)
     ],
 )
 def test_no_stream_ends_a_command(monkeypatch: pytest.MonkeyPatch, name: str, which: str, fault: str) -> None:

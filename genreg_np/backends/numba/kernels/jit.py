@@ -44,22 +44,30 @@ CONSTANTS = (  # modules besides those of this folder whose constants are compil
 @functools.cache
 def cache_folder() -> Path | None:
     """Return the folder of compiled kernels, or None if it cannot be written or others could have written to it."""
-    versions = (sys.implementation.cache_tag, numba.__version__, np.__version__)
-    processor = (llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten())
-    digest = hashlib.sha256(repr((versions, processor)).encode())
     try:
-        for source in [*sorted(Path(__file__).parent.glob("*.py")), *(PACKAGE / name for name in CONSTANTS)]:
-            digest.update(source.read_bytes())
-        folder = user_cache_dir() / "kernels" / digest.hexdigest()[:16]
+        folder = user_cache_dir() / "kernels" / _made_of()
         if not (problem := make_private(folder)):
             with tempfile.TemporaryFile(dir=folder):
                 return folder
     except OSError as error:
         problem = f"{folder} cannot be written ({error.strerror})"
-    except RuntimeError as error:  # a user without a home
+    except RuntimeError as error:  # a user without a home, a package without sources
         problem = str(error)
     warnings.warn(f"{problem}: kernels are compiled anew in every process", RuntimeWarning, stacklevel=2)
     return None
+
+
+def _made_of() -> str:
+    """Return a hash of all that compiled kernels depend on, 16 hexadecimal digits."""
+    versions = (sys.implementation.cache_tag, numba.__version__, np.__version__)
+    processor = (llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten())
+    digest = hashlib.sha256(repr((versions, processor)).encode())
+    for source in [*sorted(Path(__file__).parent.glob("*.py")), *(PACKAGE / name for name in CONSTANTS)]:
+        try:
+            digest.update(source.read_bytes())
+        except OSError as error:
+            raise RuntimeError(f"{source} cannot be read ({error.strerror})") from None
+    return digest.hexdigest()[:16]
 
 
 def is_compiled(work: str) -> bool:
