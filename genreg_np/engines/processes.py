@@ -20,7 +20,7 @@ from typing import Any
 
 from genreg_np.engines.base import CRASH, FAILED, OK, Outcome
 from genreg_np.engines.queued import BEGUN, TRIES, QueuedEngine, Task
-from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_thread
+from genreg_np.engines.worker import attempted, given, held, keep_freed_memory, line_of, one_blas_thread
 from genreg_np.errors import UsageError
 from genreg_np.settings import whole_number
 
@@ -171,6 +171,7 @@ def _serve(pipe: connection.Connection, function: Callable[[Any], Any], prepare:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     one_blas_thread()
+    keep_freed_memory()
     while True:
         try:
             packed = pipe.recv_bytes()

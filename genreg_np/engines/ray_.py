@@ -22,7 +22,7 @@ import numpy as np
 
 from genreg_np.engines.base import CANCELLED, CRASH, FAILED, MEMORY, OK, Outcome
 from genreg_np.engines.queued import BEGUN, TRIES, QueuedEngine, Task
-from genreg_np.engines.worker import attempted, given, held, line_of, one_blas_thread
+from genreg_np.engines.worker import attempted, given, held, keep_freed_memory, line_of, one_blas_thread
 from genreg_np.errors import RunError, UsageError, missing_extra
 from genreg_np.settings import whole_number
 from genreg_np.version import __version__
@@ -244,6 +244,7 @@ def _called(function: list[Any], packed: bytes) -> Iterator[Any]:
 
     yield _versions() | {"node": platform.node()}
     one_blas_thread()
+    keep_freed_memory()
     key = function[0].hex()
     try:
         if key not in _unpacked:

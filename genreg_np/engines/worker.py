@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from genreg_np.engines.base import FAILED, MEMORY, OK
 
 PACKAGE = Path(__file__).resolve().parents[1]
 Answer = tuple[str, Any, str]  # status, value, why: of an Outcome
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
+MOST_KEPT, MOST_SHARED = 64 << 20, 32 << 20  # bytes: freed memory to keep, and arrays that are put into it
 
 
 def attempted(function: Callable[..., Any], *arguments: Any) -> Answer:
@@ -45,6 +48,17 @@ def one_blas_thread() -> None:
         import threadpoolctl
 
         threadpoolctl.threadpool_limits(1)
+
+
+def keep_freed_memory() -> None:
+    """Keep up to 64 MB of freed memory in this process, where the C library is glibc.
+
+    By default it would return the memory of temporary arrays to the system, and request it again, in every step.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        change = ctypes.CDLL(None).mallopt
+        change(M_TRIM_THRESHOLD, MOST_KEPT)
+        change(M_MMAP_THRESHOLD, MOST_SHARED)
 
 
 def told_with_place(error: Exception) -> str:

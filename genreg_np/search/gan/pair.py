@@ -278,8 +278,10 @@ class _Step:
 
     def _moves(self) -> tuple[tuple[int, int], bool]:
         """Return the shift in pixels, down and to the right, and whether to mirror, for this pass."""
-        words = self._stream.words(Purpose.PAIR, self._passes, MOVES, 3)
         shift = self._rules.shift
+        if not shift and not self._rules.flip:
+            return (0, 0), False
+        words = self._stream.words(Purpose.PAIR, self._passes, MOVES, 3)
         down, right = (int(move) - shift for move in scale_words(words[:2], np.int64(2 * shift + 1)))
         return (down, right), self._rules.flip and bool(words[2] & 1)
 

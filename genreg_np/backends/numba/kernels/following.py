@@ -22,29 +22,30 @@ def follow(genes, moments, gradient, decay, code, apart, numbers):
     """
     rate, momentum, fresh, kept, new, epsilon, adam_rate, adam_scale = numbers
     first, second = moments[0], moments[1 if code in (RMSPROP_MOMENTUM, ADAM) else 0]
-    for d in range(len(genes)):
-        gene, g = genes[d], gradient[d]
-        if len(decay) > 0:
-            if apart:
-                gene -= gene * decay[d] * rate
-            else:
-                g += gene * decay[d]
-        if code == SGD:
-            first[d] = first[d] * momentum + g
-            change = first[d] * rate
-        elif code == NESTEROV:
-            first[d] = first[d] * momentum + g
-            change = (g + first[d] * momentum) * rate
-        else:
-            square = second[d] * kept + g * g * new
-            second[d] = square
-            root = np.sqrt(square)
-            if code == RMSPROP:
-                change = g / (root + epsilon) * rate
-            elif code == RMSPROP_MOMENTUM:
-                first[d] = first[d] * momentum + g / (root + epsilon)
-                change = first[d] * rate
-            else:
-                first[d] = first[d] * momentum + g * fresh
-                change = first[d] / (root * adam_scale + epsilon) * adam_rate
-        genes[d] = gene - change
+    if len(decay) > 0 and apart:
+        for d in range(len(genes)):
+            genes[d] -= genes[d] * decay[d] * rate
+    elif len(decay) > 0:
+        gradient = gradient + genes * decay
+    if code == SGD:  # a loop for each optimiser: one loop for all would not be vectorised
+        for d in range(len(genes)):
+            first[d] = first[d] * momentum + gradient[d]
+            genes[d] -= first[d] * rate
+    elif code == NESTEROV:
+        for d in range(len(genes)):
+            first[d] = first[d] * momentum + gradient[d]
+            genes[d] -= (gradient[d] + first[d] * momentum) * rate
+    elif code == RMSPROP:
+        for d in range(len(genes)):
+            second[d] = second[d] * kept + gradient[d] * gradient[d] * new
+            genes[d] -= gradient[d] / (np.sqrt(second[d]) + epsilon) * rate
+    elif code == RMSPROP_MOMENTUM:
+        for d in range(len(genes)):
+            second[d] = second[d] * kept + gradient[d] * gradient[d] * new
+            first[d] = first[d] * momentum + gradient[d] / (np.sqrt(second[d]) + epsilon)
+            genes[d] -= first[d] * rate
+    else:
+        for d in range(len(genes)):
+            second[d] = second[d] * kept + gradient[d] * gradient[d] * new
+            first[d] = first[d] * momentum + gradient[d] * fresh
+            genes[d] -= first[d] / (np.sqrt(second[d]) * adam_scale + epsilon) * adam_rate
