@@ -27,6 +27,7 @@ Shapes: N images, F features, K classes, I pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ NEIGHBOURS = 5  # k
 CERTAIN = 0.9
 LEAST_SHARE = 0.1  # of its share among real images, for a class to count
 SAME = 0.05  # share of the usual nearest-neighbour distance of real images, below which images are the same
-MOST_ROWS = 2000  # images whose distances are computed at a time
+MOST_ROWS = 500  # images whose distances are computed at a time
 
 
 def frechet(one: Float32, other: Float32) -> float:
@@ -52,19 +53,25 @@ def frechet(one: Float32, other: Float32) -> float:
     return float(max(0.0, apart @ apart + np.trace(first) + np.trace(second) - 2 * cross))
 
 
-def squares(one: Float32, other: Float32) -> Float32:
-    """Return squared distances (N, M) of (N, F) and (M, F)."""
-    found: Float32 = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1) - 2 * (one @ other.T)
-    return np.maximum(found, 0, out=found)
+def squares(one: Float32, other: Float32) -> Iterator[tuple[slice, Float32]]:
+    """Yield the squared distances (n, M) of some rows of (N, F) to all of (M, F), with the rows.
+
+    |x - y|^2 = |x|^2 + |y|^2 - 2 x y is one product of longer vectors: sums of large matrices take longer than that.
+    """
+    lengths = [np.square(values).sum(axis=1, keepdims=True) for values in (one, other)]
+    left = np.hstack([one, lengths[0], np.ones_like(lengths[0])])
+    right = np.hstack([-2 * other, np.ones_like(lengths[1]), lengths[1]]).T
+    for first in range(0, len(one), MOST_ROWS):
+        rows = slice(first, first + MOST_ROWS)
+        found: Float32 = left[rows] @ right
+        yield rows, np.maximum(found, 0, out=found)
 
 
 def nearest(one: Float32, other: Float32, rank: int = 0) -> Float32:
     """Return the squared distance (N,) of each of (N, F) to its rank-th nearest of (M, F), counted from 0."""
-    pieces = [
-        np.partition(squares(one[first : first + MOST_ROWS], other), rank, axis=1)[:, rank]
-        for first in range(0, len(one), MOST_ROWS)
-    ]
-    return np.concatenate(pieces)
+    if not rank:
+        return np.concatenate([found.min(axis=1) for _, found in squares(one, other)])
+    return np.concatenate([np.partition(found, rank, axis=1)[:, rank] for _, found in squares(one, other)])
 
 
 def radii(real: Float32) -> Float32:
@@ -75,10 +82,10 @@ def radii(real: Float32) -> Float32:
 def covered(real: Float32, within: Float32, generated: Float32) -> tuple[float, float]:
     """Return coverage and density of generated features (M, F), given real ones (N, F) and their radii (N,)."""
     reached, inside = np.zeros(len(real), bool), 0
-    for first in range(0, len(generated), MOST_ROWS):
-        near = squares(real, generated[first : first + MOST_ROWS]) < within[:, None]
-        reached |= near.any(axis=1)
-        inside += int(near.sum())
+    for rows, found in squares(real, generated):
+        near = found < within[rows, None]
+        reached[rows] = near.any(axis=1)
+        inside += int(np.count_nonzero(near))
     return float(reached.mean()), inside / (NEIGHBOURS * len(generated))
 
 

@@ -43,7 +43,7 @@ from genreg_np.search.trials import DIVERGED, REMOVED
 from genreg_np.streams import Stream
 
 WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.FOLLOWING)  # that a backend must support
-CHECKPOINTS = 6  # per rung
+CHECKPOINTS = 4  # per rung; the last three make the fitness
 SHEET = 40  # images per sheet
 QUICK = 1000  # images for choosing among three generators
 CHOSEN_EVERY = 200  # steps between choices
