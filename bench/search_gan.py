@@ -4,9 +4,9 @@
     python bench/search_gan.py step --peers /path/to/python-with-torch
 
 searches    the command `genreg-np search gan`, seed by seed: measures of the generator on the test split, seconds of
-            the whole command; for trials at the lowest rung the median distance of random genomes (removed ones at
-            their last checkpoint), and the shares of healthy ones among random genomes and in the last population; and
-            the default pair trained for as many samples as the winner.
+            the whole command; for trials at the lowest rung the distances of random genomes (removed ones at their last
+            checkpoint), and which are healthy, of the random genomes and of the last population; and the default pair
+            trained for as many samples as the winner.
 step        one step of the pair 64-256-256-784 and 784-256-256-1 on batches of 128, one thread, compared with PyTorch's
             in turn; medians.
 
@@ -23,6 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -56,42 +58,39 @@ SEARCHES: dict[str, list[str]] = {
 BATCH, STEPS, ROUNDS = 128, 60, 5
 
 
-def searched(options: list[str], seed: int, data_dir: str | None) -> dict[str, Any]:
-    """Return the results of one search."""
-    with tempfile.TemporaryDirectory() as place:
-        where = ["--data-dir", data_dir] if data_dir and options[0] == "mnist" else []
-        command = [*options, "--seed", str(seed), "--out", f"{place}/run", "--json", *where]
-        start = time.perf_counter()
-        run = [sys.executable, "-m", "genreg_np", "search", "gan", *command]
-        told = json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
-        seconds = time.perf_counter() - start
-        search = StoredSearch.read(Path(place) / "run")
-        first = [trial for trial in search.trials if trial.rung == 0]
-        random = [trial for trial in first if trial.how == "random"]
-        last = first[-search.config.population :]
-        samples = load(search.file).training["samples"]
-        found = {
-            "seed": seed, "seconds": round(seconds, 1), "trials": told["trials"], "network": told["network"],
-            "test": told["test"][0], "winner": search.winner.how if search.winner else "", "samples": samples,
-            "floor": search.notes["floor"], "judge accuracy": search.notes["judge_accuracy"],
-            "random, median fcd": statistics.median(_distance(trial) for trial in random) if random else None,
-            "random, healthy": _healthy(random), "last population, healthy": _healthy(last),
-        }  # fmt: skip
-        return found | {"default, fcd": by_default(search, options[0], samples, seed, Path(place))}
+def searched(options: list[str], seed: int, data_dir: str | None, place: Path) -> dict[str, Any]:
+    """Return the results of one search, whose folder is `place` / run."""
+    where = ["--data-dir", data_dir] if data_dir and options[0] == "mnist" else []
+    command = [*options, "--seed", str(seed), "--out", f"{place}/run", "--json", *where]
+    start = time.perf_counter()
+    run = [sys.executable, "-m", "genreg_np", "search", "gan", *command]
+    told = json.loads(subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    seconds = time.perf_counter() - start
+    search = StoredSearch.read(place / "run")
+    first = [trial for trial in search.trials if trial.rung == 0]
+    random = [trial for trial in first if trial.how == "random"]
+    last = first[-search.config.population :]
+    return {
+        "seed": seed, "seconds": round(seconds, 1), "trials": told["trials"], "network": told["network"],
+        "test": told["test"][0], "winner": search.winner.how if search.winner else "",
+        "samples": load(search.file).training["samples"],
+        "floor": search.notes["floor"], "judge accuracy": search.notes["judge_accuracy"],
+        "random, fcd": [_distance(trial) for trial in random],
+        "random, healthy": _healthy(random), "last population, healthy": _healthy(last),
+    }  # fmt: skip
 
 
 def _distance(trial: Any) -> float:
     return float(trial.metrics.get("fcd", np.inf))
 
 
-def _healthy(trials: list[Any]) -> float | None:
-    healthy = [trial.is_ok and not trial.metrics.get("violations") for trial in trials]
-    return sum(healthy) / len(healthy) if healthy else None
+def _healthy(trials: list[Any]) -> list[bool]:
+    return [trial.is_ok and not trial.metrics.get("violations") for trial in trials]
 
 
-def by_default(search: StoredSearch, name: str, samples: int, seed: int, place: Path) -> float:
+def by_default(place: Path, name: str, samples: int, seed: int) -> float:
     """Return the distance of the default pair's images after `samples` samples, on the test split."""
-    data = load_dataset(name)
+    search, data = StoredSearch.read(place / "run"), load_dataset(name)
     kind = Gans(search.config, data.input_shape, data.class_names)
     (place / "parts").mkdir()
     parts = Parts.of(data).share(place / "parts", data.input_range)
@@ -146,13 +145,24 @@ def main() -> None:
         print(found["step"])
         write()
         return
-    for seed in range(arguments.first, arguments.seeds):
-        for name in [arguments.only] if arguments.only else SEARCHES:
-            line = searched(SEARCHES[name], seed, arguments.data_dir)
-            lines = [one for one in found.setdefault("searches", {}).get(name, []) if one["seed"] != seed]
-            found["searches"][name] = sorted([*lines, line], key=lambda one: one["seed"])
-            print(name, line, flush=True)
-            write()
+    for name in [arguments.only] if arguments.only else SEARCHES:
+        with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
+            searches, defaults = found.setdefault("searches", {}).setdefault(name, []), []
+            for seed in range(arguments.first, arguments.seeds):
+                place = Path(folder) / str(seed)
+                place.mkdir()
+                line = searched(SEARCHES[name], seed, arguments.data_dir, place)
+                searches[:] = sorted([*(one for one in searches if one["seed"] != seed), line], key=itemgetter("seed"))
+                print(name, line, flush=True)
+                write()
+                defaults.append((line, place))
+            waiting = [
+                pool.submit(by_default, place, SEARCHES[name][0], line["samples"], line["seed"])
+                for line, place in defaults
+            ]  # only now, so that searches have both cores
+            for (line, _), default in zip(defaults, waiting, strict=True):
+                line["default, fcd"] = default.result()
+                write()
 
 
 if __name__ == "__main__":

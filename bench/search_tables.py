@@ -131,13 +131,14 @@ def gans() -> str:
     for name, lines in found["searches"].items():
         tests = [line["test"] for line in lines]
         floors = [line["floor"] for line in lines]
-        random = [line["random, median fcd"] for line in lines if line["random, median fcd"] is not None]
+        random = [distance for line in lines for distance in line["random, fcd"]]
+        defaults = [line["default, fcd"] for line in lines if "default, fcd" in line]
         rows.append(
             [
                 name, str(len(lines)),
                 *(f"{statistics.mean(one[key] for one in tests):.3g}" for key in names),
                 f"{statistics.mean(one['fcd'] for one in floors):.3g}",
-                f"{statistics.mean(line['default, fcd'] for line in lines):.3g}",
+                f"{statistics.mean(defaults):.3g}" if defaults else "-",
                 f"{statistics.median(random):.0f}" if random else "-",
                 f"{statistics.mean(line['seconds'] for line in lines):.0f}",
             ]
@@ -150,12 +151,13 @@ def health() -> str:
     """Return the shares of healthy pairs among random ones and in the last population."""
     found, rows = read("search-gan"), []
     for name, lines in found["searches"].items():
-        shares = [
-            [100 * line[key] for line in lines if line[key] is not None]
+        each = [
+            [healthy for line in lines for healthy in line[key]]
             for key in ("random, healthy", "last population, healthy")
         ]
-        rows.append([name, *(f"{statistics.mean(values):.0f} %" if values else "-" for values in shares)])
-    return table(["search", "healthy of random genomes", "of the last population"], rows)
+        shares = (f"{100 * statistics.mean(one):.0f} % of {len(one)}" if one else "-" for one in each)
+        rows.append([name, *shares])
+    return table(["search", "healthy among random genomes", "in the last populations"], rows)
 
 
 def pair_step() -> str:

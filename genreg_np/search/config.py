@@ -125,7 +125,7 @@ PLANS = (
     Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 30, "rungs": RUNGS}),
 )
 GAN_PLANS = (
-    Plan(450.0, {"population": 12, "max_macs": 4_000_000, "rungs": (8_000, 24_000, 72_000)}),
+    Plan(450.0, {"population": 10, "max_macs": 4_000_000, "rungs": (8_000, 24_000, 72_000)}),
     Plan(float("inf"), {"population": 12, "max_macs": 4_000_000, "rungs": (16_000, 48_000, 150_000, 450_000)}),
 )
 DEFAULT_SECONDS = 300.0  # for a search given neither a budget nor generations

@@ -28,6 +28,7 @@ from genreg_np.search.draws import Draws
 Genome = Mapping[str, Any]
 DIGITS = 3  # significant digits of a number
 STEP = 0.15  # standard deviation of a number's mutation, as a share of its range
+RATE, MOST = 0.06, 1.5  # share of the expressed genes that mutate, and how many of many on average: one or two
 FAR = 0.2  # how often a mutation redraws a gene that could step to a neighbour
 
 
@@ -197,10 +198,11 @@ class Space:
             return all(gene.checked(genome[gene.name]) == genome[gene.name] for gene in self.genes)
         return False
 
-    def mutated(self, genome: Genome, draws: Draws, rate: float) -> Genome:
-        """Return a genome in which about `rate` of the expressed genes, at least one, have other values."""
+    def mutated(self, genome: Genome, draws: Draws) -> Genome:
+        """Return a genome in which one or two of the expressed genes, rarely more, have other values."""
         found = dict(genome)
         expressed = [gene for gene in self.genes if self.is_expressed(gene, genome)]
+        rate = min(RATE, MOST / len(expressed))
         chosen = [gene for gene in expressed if draws.unit() < rate] or [draws.one_of(expressed)]
         for gene in chosen:
             found[gene.name] = gene.mutated(genome[gene.name], draws)

@@ -105,6 +105,11 @@ def test_little_is_expected_of_who_has_learned_little() -> None:
     assert health.broken([few] * 3, 10) == ["coverage 0.10"]
     assert health.broken([few] * 3, 10, 8000) == []
     assert health.broken([few] * 3, 10, 20_000) == ["coverage 0.10"]
+    nine = told(healthy()) | {"modes": 9.0}
+    assert health.broken([nine] * 3, 10) == health.broken([nine] * 3, 10, 50_000) == ["9 of 10 classes"]
+    assert health.broken([nine] * 3, 10, 49_000) == []
+    assert health.broken([nine | {"modes": 8.0}] * 3, 10, 8000) == ["8 of 10 classes"]
+    assert health.broken([nine | {"modes": 4.0}] * 3, 5, 8000) == ["4 of 5 classes"]
 
 
 def test_steadiness_is_part_of_fitness() -> None:
@@ -133,8 +138,8 @@ def test_who_is_removed_at_a_checkpoint(changes: dict[str, float], deviation: fl
 
 
 def test_a_judge_is_a_recipe_and_named_by_its_bytes(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = digits()[2]["train"]  # first: it makes a judge of its own
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    images, labels = digits()[2]["train"]
     how: Any = (images[:200], labels[:200], (8, 8), tuple("0123456789"), create("numpy"), "few")
     one = judge_for(*how)
     (kept,) = (tmp_path / "genreg-np" / "judges").iterdir()

@@ -60,13 +60,20 @@ def test_mutation_changes_expressed_genes_and_no_others(space: Space) -> None:
     """At least one, to a value that the gene can have; a genome that is given stays as it is."""
     for child, genome in enumerate(genomes(space, 60)):
         before = dict(genome)
-        found = space.mutated(genome, Draws(3, child), 0.1)
+        found = space.mutated(genome, Draws(3, child))
         assert genome == before
         changed = {name for name in genome if genome[name] != found[name]}
         assert changed
         assert changed <= space.expressed(genome).keys()
         for gene in space.genes:
             assert gene.checked(found[gene.name]) == found[gene.name]
+
+
+def test_one_or_two_genes_mutate_of_many() -> None:
+    (genome,) = genomes(SPACE, 1)
+    count = [len(SPACE.changes(SPACE.mutated(genome, Draws(3, child)), genome)) for child in range(400)]
+    assert 1.5 < sum(count) / 400 < 2.5  # a changed gene may express others
+    assert sum(changed <= 2 for changed in count) > 280
 
 
 def test_an_ordered_gene_mostly_steps_to_a_neighbour() -> None:

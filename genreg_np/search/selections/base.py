@@ -74,7 +74,7 @@ def tournament(trials: Sequence[Trial], size: int, draws: Draws) -> Trial:
     return max(draws.some_of(trials, size), key=lambda trial: trial.rank)
 
 
-def mutated(parent: Trial, space: Space, draws: Draws, rate: float) -> Bred:
+def mutated(parent: Trial, space: Space, draws: Draws) -> Bred:
     """Return a mutated child of one parent."""
-    genome = space.mutated(parent.genome, draws, rate)
+    genome = space.mutated(parent.genome, draws)
     return Bred(genome, (parent.child,), f"mutated: {', '.join(space.changes(genome, parent.genome)) or 'nothing'}")

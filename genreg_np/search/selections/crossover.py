@@ -15,7 +15,6 @@ from genreg_np.search.selections.base import Bred, Selection, best_of, tournamen
 from genreg_np.search.trials import Trial
 
 CONTENDERS = 3
-RATE = 0.06  # share of expressed genes that mutate: one or two
 
 
 class Crossover(Selection):
@@ -35,6 +34,6 @@ class Crossover(Selection):
             return Bred(space.drawn(draws))
         one, other = (tournament(fittest, CONTENDERS, draws) for _ in range(2))
         crossed = space.crossed(one.genome, other.genome, draws)
-        genome = space.mutated(crossed, draws, RATE)
+        genome = space.mutated(crossed, draws)
         changes = ", ".join(space.changes(genome, crossed)) or "nothing"
         return Bred(genome, (one.child, other.child), f"crossed, and mutated: {changes}")

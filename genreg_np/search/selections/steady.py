@@ -17,7 +17,6 @@ from genreg_np.search.trials import Trial
 
 LAG = 8  # children bred without waiting for one another
 SHARE = 0.25  # share of the population in a tournament
-RATE = 0.06  # share of expressed genes that mutate: one or two
 
 
 class Steady(Selection):
@@ -36,4 +35,4 @@ class Steady(Selection):
         if not living:
             return Bred(space.drawn(draws))
         parent = tournament(living, max(2, round(SHARE * self.population)), draws)
-        return mutated(parent, space, draws, RATE)
+        return mutated(parent, space, draws)
