@@ -1,6 +1,7 @@
 """The engine of a search: how busy its workers are, its overhead, and its loops compared with plain PyTorch.
 
-    python bench/search_engine.py workers [--runs 3]       one worker and two; the same search again, from its record
+    python bench/search_engine.py workers [--runs 3]       one worker and two; the same search again, from its record;
+                                                           a search four times as long
     python bench/search_engine.py loops --peers PYTHON     the same genomes on the same samples, one thread, in turn
 
 MNIST; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Writes bench/results/search-engine.json.
@@ -39,13 +40,13 @@ KNOWN = 8  # trials after which the cost model has enough data
 
 
 def workers_of(data: Any, seed: int) -> dict[str, Any]:
-    """Return the times of a search with one worker and with two, and when repeated from its record."""
-    config = SearchConfig(
-        generations=1, rungs=(8000, 24_000), max_macs=700_000, final_epochs=1, final_seeds=1, seed=seed,
-        begin="random",
-    )  # fmt: skip
+    """Return the times of a short search with one worker and with two, of a longer one, and of both from the record."""
     found: dict[str, Any] = {"seed": seed}
-    for workers in (1, 2):
+    for name, workers, generations in (("1", 1, 1), ("2", 2, 1), ("2, longer", 2, 4)):
+        config = SearchConfig(
+            generations=generations, rungs=(8000, 24_000), max_macs=700_000, final_epochs=1, final_seeds=1, seed=seed,
+            begin="random",
+        )  # fmt: skip
         with tempfile.TemporaryDirectory() as place:
             at: dict[str, float] = {}
             watcher = Watcher(on_phase=lambda phase, at=at: at.setdefault(phase, time.perf_counter()))
@@ -54,14 +55,14 @@ def workers_of(data: Any, seed: int) -> dict[str, Any]:
             trials = [trial for trial in trials_in(Path(place) / "run" / "trials.jsonl") if not trial.cached]
             taken = sum(trial.seconds for trial in trials)
             errors = [abs(trial.predicted / trial.seconds - 1) for trial in trials[KNOWN:] if trial.is_ok]
-            found[f"{workers}"] = {
+            found[name] = {
                 "seconds": wall, "trials": len(trials), "busy": taken / (workers * wall),
                 "overhead a trial (ms)": 1e3 * (workers * wall - taken) / len(trials),
                 "error of the predicted seconds, median": statistics.median(errors),
             }  # fmt: skip
             began = time.perf_counter()
             search_images(data, config, f"{place}/run", workers=workers)
-            found[f"{workers}"]["again (s)"] = time.perf_counter() - began
+            found[name]["again (s)"] = time.perf_counter() - began
     found["two workers faster by"] = found["1"]["seconds"] / found["2"]["seconds"]
     return found
 

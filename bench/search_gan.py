@@ -1,6 +1,6 @@
 """Searches for generators: what they reach in a given time, random genomes, and the time of a step against PyTorch.
 
-    python bench/search_gan.py searches [--only NAME] [--seeds 5] [--first 0] [--data-dir DIR]
+    python bench/search_gan.py searches [--only NAME] [--seeds 5] [--first 0] [--data-dir DIR] [--sheet]
     python bench/search_gan.py step --peers /path/to/python-with-torch
 
 searches    the command `genreg-np search gan`, seed by seed: measures of the generator on the test split, seconds of
@@ -46,6 +46,7 @@ from genreg_np.streams import Stream
 
 RESULT = Path(__file__).with_name("results") / "search-gan.json"
 PEER = Path(__file__).with_name("peers") / "gan_torch.py"
+SHEETS = Path(__file__).parents[1] / "docs" / "figures"
 SEARCHES: dict[str, list[str]] = {
     "mnist, 7 min": ["mnist", "--budget", "7m"],
     "mnist, of a class, 7 min": ["mnist", "--conditional", "--budget", "7m"],
@@ -132,6 +133,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--data-dir")
+    parser.add_argument("--sheet", action="store_true", help="save the first winner's images for docs/search-gan.md")
     parser.add_argument("--peers", help="a Python that has PyTorch")
     arguments = parser.parse_args()
     found = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
@@ -146,6 +148,7 @@ def main() -> None:
         write()
         return
     for name in [arguments.only] if arguments.only else SEARCHES:
+        data = SEARCHES[name][0]
         with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
             searches, defaults = found.setdefault("searches", {}).setdefault(name, []), []
             for seed in range(arguments.first, arguments.seeds):
@@ -155,9 +158,12 @@ def main() -> None:
                 searches[:] = sorted([*(one for one in searches if one["seed"] != seed), line], key=itemgetter("seed"))
                 print(name, line, flush=True)
                 write()
+                if arguments.sheet and seed == arguments.first:
+                    sheet = ["sample", f"{place}/run", "--n", "60", "--out", str(SHEETS / f"generated-{data}.png")]
+                    subprocess.run([sys.executable, "-m", "genreg_np", *sheet], check=True)
                 defaults.append((line, place))
             waiting = [
-                pool.submit(by_default, place, SEARCHES[name][0], line["samples"], line["seed"])
+                pool.submit(by_default, place, data, line["samples"], line["seed"])
                 for line, place in defaults
             ]  # only now, so that searches have both cores
             for (line, _), default in zip(defaults, waiting, strict=True):

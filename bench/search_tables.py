@@ -67,13 +67,19 @@ def workers() -> str:
     def middle(get: Callable[[dict[str, Any]], float]) -> float:
         return statistics.median(get(run) for run in found["workers"])
 
-    off = middle(lambda run: run["2"]["error of the predicted seconds, median"])
+    long = "2, longer"
+    each = middle(lambda run: run[long]["overhead a trial (ms)"])
+    off = middle(lambda run: run[long]["error of the predicted seconds, median"])
     return (
-        f"Two workers are busy {100 * middle(lambda run: run['2']['busy']):.0f} % of the time, and "
-        f"{middle(lambda run: run['two workers faster by']):.2f} x as fast as one; apart from training, a trial costs "
-        f"{middle(lambda run: run['1']['overhead a trial (ms)']):.0f} ms. The seconds of a trial are predicted "
-        f"with a median error of {100 * off:.0f} %. Repeating the search from its record takes "
-        f"{middle(lambda run: run['2']['again (s)']):.1f} s. {_machine(found)}"
+        f"A search of {middle(lambda run: run[long]['trials']):.0f} trials in two workers: they are busy "
+        f"{100 * middle(lambda run: run[long]['busy']):.0f} % of its {middle(lambda run: run[long]['seconds']):.0f} "
+        f"seconds, which include their start; apart from training, a trial costs {each:.0f} ms. Its seconds are "
+        f"predicted with a median error of {100 * off:.0f} %. Repeating the search from its record takes "
+        f"{middle(lambda run: run[long]['again (s)']):.1f} s.\n\nA search of "
+        f"{middle(lambda run: run['2']['trials']):.0f} trials: two workers are "
+        f"{middle(lambda run: run['two workers faster by']):.2f} x as fast as one, and busy "
+        f"{100 * middle(lambda run: run['2']['busy']):.0f} % of the time: at its end one waits for the other. "
+        f"{_machine(found)}"
     )
 
 
