@@ -33,6 +33,7 @@ import numpy as np
 
 from genreg_np import load_dataset
 from genreg_np.data.generated import Noise
+from genreg_np.engines.worker import keep_freed_memory
 from genreg_np.layers.description import parse
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network, load
@@ -69,29 +70,25 @@ def searched(options: list[str], seed: int, data_dir: str | None, place: Path) -
     seconds = time.perf_counter() - start
     search = StoredSearch.read(place / "run")
     first = [trial for trial in search.trials if trial.rung == 0]
-    random = [trial for trial in first if trial.how == "random"]
+    random = [trial for trial in first if not trial.parents and "random" in trial.how]
     last = first[-search.config.population :]
     return {
         "seed": seed, "seconds": round(seconds, 1), "trials": told["trials"], "network": told["network"],
         "test": told["test"][0], "winner": search.winner.how if search.winner else "",
         "samples": load(search.file).training["samples"],
         "floor": search.notes["floor"], "judge accuracy": search.notes["judge_accuracy"],
-        "random, fcd": [_distance(trial) for trial in random],
+        "random, fcd": [trial.metrics.get("fcd") for trial in random],
         "random, healthy": _healthy(random), "last population, healthy": _healthy(last),
     }  # fmt: skip
-
-
-def _distance(trial: Any) -> float:
-    return float(trial.metrics.get("fcd", np.inf))
 
 
 def _healthy(trials: list[Any]) -> list[bool]:
     return [trial.is_ok and not trial.metrics.get("violations") for trial in trials]
 
 
-def by_default(place: Path, name: str, samples: int, seed: int) -> float:
-    """Return the distance of the default pair's images after `samples` samples, on the test split."""
-    search, data = StoredSearch.read(place / "run"), load_dataset(name)
+def by_default(place: Path, name: str, samples: int, seed: int, data_dir: str | None) -> float | None:
+    """Return the distance of the default pair's images after `samples` samples, on the test split; None if removed."""
+    search, data = StoredSearch.read(place / "run"), load_dataset(name, data_dir=data_dir)
     kind = Gans(search.config, data.input_shape, data.class_names)
     (place / "parts").mkdir()
     parts = Parts.of(data).share(place / "parts", data.input_range)
@@ -100,7 +97,7 @@ def by_default(place: Path, name: str, samples: int, seed: int) -> float:
         kind.plain, kind.individual_of(kind.plain), 0, seed=seed, rungs=(samples,), train=parts["train"],
         judged={"test": parts["test"]}, states=(f"{place}/default.npz",), backend="numba",
     )  # fmt: skip
-    return lesson.learn().measures.get("test", {}).get("fcd", float("inf"))
+    return lesson.learn().measures.get("test", {}).get("fcd")
 
 
 def steps(peers: str) -> dict[str, float]:
@@ -111,6 +108,7 @@ def steps(peers: str) -> dict[str, float]:
     adam = Optimiser("adam", 2e-4, 0.5)
     rules = Rules(Noise(64), ("non-saturating",), adam, adam, BATCH, centred=True)
     images = np.random.default_rng(0).random((100 * BATCH, 784), dtype=np.float32)
+    keep_freed_memory()  # as workers do
     backend = backend_for("numba", Gans.works)
     context = pair.Context(backend, making, judging, rules, (28, 28), images, np.zeros(len(images), np.int64))
     state, ours, theirs = pair.start(context, Stream(1), Stream(2)), [], []
@@ -151,7 +149,7 @@ def main() -> None:
         data = SEARCHES[name][0]
         with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(2) as pool:
             searches, defaults = found.setdefault("searches", {}).setdefault(name, []), []
-            for seed in range(arguments.first, arguments.seeds):
+            for seed in range(arguments.first, arguments.first + arguments.seeds):
                 place = Path(folder) / str(seed)
                 place.mkdir()
                 line = searched(SEARCHES[name], seed, arguments.data_dir, place)
@@ -159,11 +157,12 @@ def main() -> None:
                 print(name, line, flush=True)
                 write()
                 if arguments.sheet and seed == arguments.first:
-                    sheet = ["sample", f"{place}/run", "--n", "60", "--out", str(SHEETS / f"generated-{data}.png")]
+                    called = name.rpartition(",")[0].replace(", ", "-").replace(" ", "-")
+                    sheet = ["sample", f"{place}/run", "--n", "60", "--out", str(SHEETS / f"generated-{called}.png")]
                     subprocess.run([sys.executable, "-m", "genreg_np", *sheet], check=True)
                 defaults.append((line, place))
             waiting = [
-                pool.submit(by_default, place, data, line["samples"], line["seed"])
+                pool.submit(by_default, place, data, line["samples"], line["seed"], arguments.data_dir)
                 for line, place in defaults
             ]  # only now, so that searches have both cores
             for (line, _), default in zip(defaults, waiting, strict=True):

@@ -26,7 +26,8 @@ Examples:
   genreg-np sample generator.npz --class 3 --out threes.png
   genreg-np sample generator.npz --n 1000 --out images.npy
 """
-GAP, SMALLEST, MOST = 2, 56, 100_000  # pixels between images, smallest side of an image on a sheet, most images
+GAP, MOST = 2, 100_000  # pixels between images on a sheet; most images
+SMALL = 56  # pixels up to which images are enlarged on a sheet, by whole numbers
 MOST_ON_A_SHEET, GREY = 10_000, 0.5  # most images on a sheet, and the level between them
 
 
@@ -45,6 +46,8 @@ def command(model_path: str, count: int, seed: int, class_name: str | None, out:
     path, target = Path(model_path), Path(out)
     if target.suffix.lower() not in (".png", ".npy"):
         raise UsageError(f"--out {out}: must end with .png or .npy")
+    if target.suffix.lower() == ".png" and count > MOST_ON_A_SHEET:
+        raise UsageError(f"a sheet has {MOST_ON_A_SHEET:,} images at most: --out images.npy takes more")
     generator = Generator.of(load(path / "generator.npz" if path.is_dir() else path), str(path))
     images = generator.drawn(count, seed, class_name)
     content = npy(images) if target.suffix.lower() == ".npy" else png(_sheet(images, generator.grouped))
@@ -58,9 +61,7 @@ def command(model_path: str, count: int, seed: int, class_name: str | None, out:
 
 def _sheet(images: np.ndarray[Any, Any], columns: int) -> np.ndarray[Any, Any]:
     """Return images (N, C, H, W) as one image (C, rows, columns) with `columns` in a row; small ones are enlarged."""
-    if len(images) > MOST_ON_A_SHEET:
-        raise UsageError(f"a sheet has {MOST_ON_A_SHEET:,} images at most: --out images.npy takes more")
-    times = max(1, SMALLEST // max(images.shape[2:]))
+    times = max(1, SMALL // max(images.shape[2:]))
     pixels = images.repeat(times, axis=2).repeat(times, axis=3)
     channels, height, width = pixels.shape[1:]
     rows = -(-len(pixels) // columns)

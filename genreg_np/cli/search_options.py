@@ -27,7 +27,8 @@ SETTINGS = (
     "max_layers", "max_parameters", "max_macs", "max_seconds", "augmentation", "head", "weights", "second",
     "final_epochs", "final_seeds", "seed",
 )  # fmt: skip
-MOST_PARAMETERS = "100,000; an autoencoder's 300,000; a GAN's 600,000"
+MOST_PARAMETERS = "100,000; an autoencoder's 300,000; a generator's 600,000"
+POPULATIONS = "24; of GANs 10 or 12"
 BUDGETS = "5m; a table's 60s"
 MOST_MACS = "by the budget; an autoencoder's 8 million"
 Set = tuple[Path, "SearchConfig", Dataset, dict[str, Any], "float | None"]
@@ -50,7 +51,7 @@ def of_breeding(command: F) -> F:
         command,
         click.option("--target", type=float, help="Stop searching when an individual reaches this metric."),
         click.option("--selection", help="steady, crossover, elitist, differential or random.  [default: steady]"),
-        click.option("--population", type=int, help="Number of individuals.  [default: 24]"),
+        click.option("--population", type=int, help=f"Number of individuals.  [default: {POPULATIONS}]"),
         click.option("--genome", type=click.Path(), help="A file such as winner.toml: the very first individual."),
         click.option("--begin", help="The first individuals: hand-made or random.  [default: hand-made]"),
         click.option("--generations", type=click.IntRange(min=1), help="Breed this many populations."),

@@ -64,9 +64,12 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
         f"{duration(found.seconds)}, ended by {found.ended}"
     )
     if found.winner is None:
-        progress.say("every individual failed: this is the default network, trained; trials.jsonl says why")
+        which = "one that was given" if config.genome else "default network"
+        progress.say(f"every individual failed: this is the {which}, trained; trials.jsonl says why")
     elif found.winner.why:
         progress.say(f"none was better than individual {found.winner.child}, which is {found.winner.why}")
+    if found.why:
+        progress.say(f"what was saved is {found.why}")
     saved, own = found.model.network.gene_count, found.winner.parameters if found.winner else 0
     folded = f" ({saved:,} as saved: normalisation is folded into them)" if own > saved else ""
     progress.say(f"network {found.network}, {own or saved:,} weights and biases{folded}")

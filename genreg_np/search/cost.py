@@ -1,6 +1,6 @@
 """Predicts how long a trial takes, so that long trials start first and a search ends on time.
 
-    seconds = samples (a + b macs + c values) + look
+    seconds = samples (a + b macs + c values)
 
 with macs the multiply-adds for an image and values the number of layer outputs. It is fitted to finished trials, each
 weighted by its own length. The results of a search do not depend on it.

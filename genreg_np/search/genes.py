@@ -199,7 +199,7 @@ class Space:
         return False
 
     def mutated(self, genome: Genome, draws: Draws) -> Genome:
-        """Return a genome in which one or two of the expressed genes, rarely more, have other values."""
+        """Return a genome in which some of the expressed genes, as a rule one or two, have other values."""
         found = dict(genome)
         expressed = [gene for gene in self.genes if self.is_expressed(gene, genome)]
         rate = min(RATE, MOST / len(expressed))

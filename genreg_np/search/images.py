@@ -63,6 +63,8 @@ class Found:
     folder : Path
     file : str
         The model's file name in the folder.
+    why : str
+        What is wrong with the training that was saved; "" if nothing is.
     """
 
     winner: Trial | None
@@ -75,6 +77,7 @@ class Found:
     seconds: float
     folder: Path
     file: str = "model.npz"
+    why: str = ""
 
     @property
     def path(self) -> Path:
@@ -188,13 +191,13 @@ def search_images(
                 watcher.on_phase("searching")
                 search.run()
                 watcher.on_phase("training")
-                winner, genome, model, finals = _trained(search, running)
+                winner, genome, model, finals, why = _trained(search, running)
         for name, one in {kind.file: model, **kind.pieces(model)}.items():
             own.save(name, one)
         network = kind.answering(genome)
         found = Found(
             winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started,
-            own.path, kind.file,
+            own.path, kind.file, why,
         )  # fmt: skip
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
         own.write_json("search.json", _notes(found, search, workers, backend) | notes)
@@ -209,7 +212,7 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
         return None
     trials, child = own.read_trials(kind.space), notes.get("winner")
     winner = next((trial for trial in leaders_of(trials) if trial.child == child), None)
-    genome = kind.default if winner is None else winner.genome
+    genome = kind.fallback if winner is None else winner.genome
     try:
         model = load(own.path / kind.file)
         finals, count, seconds = notes["finals"], notes["trials"], notes["seconds"]
@@ -218,14 +221,15 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
     if genome is None or (winner is None) != (child is None):
         return None
     return Found(
-        winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path, kind.file
-    )
+        winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path, kind.file,
+        notes.get("why", ""),
+    )  # fmt: skip
 
 
 def _trained(
     search: NetworkSearch, engine: Engine
-) -> tuple[Trial | None, Mapping[str, Any], Model, list[Mapping[str, float]]]:
-    """Train the finalists from scratch until one does not diverge; the default network if all trials failed.
+) -> tuple[Trial | None, Mapping[str, Any], Model, list[Mapping[str, float]], str]:
+    """Train the finalists from scratch until one does not diverge; if all trials failed, the given or default network.
 
     Raises
     ------
@@ -233,8 +237,8 @@ def _trained(
         If no network could be trained.
     """
     candidates: list[tuple[Trial | None, Mapping[str, Any]]] = [(trial, trial.genome) for trial in search.finalists()]
-    if not candidates and search.kind.default is not None:
-        candidates = [(None, search.kind.default)]
+    if not candidates and search.kind.fallback is not None:
+        candidates = [(None, search.kind.fallback)]
     why = "every individual failed; trials.jsonl says why"
     for winner, genome in candidates:
         try:
@@ -243,14 +247,17 @@ def _trained(
             why = str(error)
     if not search.kind.is_first_saved and search.best is not None:  # better than no network
         search.tell(f"{why}: saved individual {search.best.child} as it was in the search")
-        return search.best, search.best.genome, load(search.folder.path / search.kind.file), []
+        return search.best, search.best.genome, load(search.folder.path / search.kind.file), [], ""
     raise RunError(f"{search.folder.path}: {why}")
 
 
 def _finals(
     search: NetworkSearch, engine: Engine, genome: Mapping[str, Any], winner: Trial | None
-) -> tuple[Model, list[Mapping[str, float]]]:
-    """Train a genome from scratch on all data, several times; return the model and all measures on the test split."""
+) -> tuple[Model, list[Mapping[str, float]], str]:
+    """Train a genome from scratch on all data, several times.
+
+    Returns the model, all measures on the test split, and what is wrong with the model's training, if anything is.
+    """
     kind = search.kind
     individual = kind.individual_of(genome)
     samples, seeds = search.finals(genome, winner)
@@ -282,7 +289,7 @@ def _finals(
     model = search.model_of(lesson, learned.steps, told)
     if model is None:
         raise RunError(f"{search.folder.states}: the trained network is missing: is the disc full?")
-    return model, finals
+    return model, finals, learned.why
 
 
 def _notes(found: Found, search: NetworkSearch, workers: int, backend: str) -> dict[str, Any]:
@@ -292,6 +299,6 @@ def _notes(found: Found, search: NetworkSearch, workers: int, backend: str) -> d
         "when": now(), "seconds": round(found.seconds, 3), "trials": found.trials,
         "workers": workers, "backend": backend, "version": __version__, "network": found.network,
         "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
-        "refused": search.course.faults, "state": found.model.training.get("state", ""),
+        "why": found.why, "refused": search.course.faults, "state": found.model.training.get("state", ""),
         "parameters": found.model.network.gene_count,
     }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.gan.health import ENOUGH, LEAST_COVERAGE, PENALTY
+from genreg_np.search.gan.health import PENALTY
 from genreg_np.search.trials import Standing, Trial
 
 
@@ -11,8 +11,8 @@ def standing_of(config: SearchConfig) -> Standing:
     """Return the key that ranks trials of all rungs; higher is better.
 
     Networks are ranked by score alone: more samples would rather improve it. Scores of pipelines are means over more
-    folds at higher rungs, so rungs come first. GAN pairs are held to a rule that grows with samples, so that none ranks
-    higher because less was required of it.
+    folds at higher rungs, so rungs come first. GAN pairs are held to rules that grow with samples: here all are held to
+    the full ones, so that none ranks higher because less was required of it.
     """
     if config.kind == "table":
         return lambda trial: (trial.rung, *trial.rank)
@@ -22,6 +22,5 @@ def standing_of(config: SearchConfig) -> Standing:
 
 
 def _of_pair(trial: Trial) -> tuple[float, ...]:
-    coverage, asked = trial.metrics.get("coverage", 0.0), LEAST_COVERAGE * min(1.0, trial.samples / ENOUGH)
     score, *others = trial.rank
-    return (score - PENALTY * (asked <= coverage < LEAST_COVERAGE), *others)
+    return (score - PENALTY * trial.metrics.get("excused", 0.0), *others)

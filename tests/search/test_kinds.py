@@ -41,7 +41,7 @@ def test_beginnings_fit_and_random_genomes_become_networks(name: str, shape: tup
     kind = kind_of(config_of(name, max_macs=4_000_000), shape, "abc")
     found = kind.beginnings()
     assert found
-    assert kind.default == found[0]
+    assert kind.fallback == found[0]
     assert len({kind.space.key(genome) for genome in found}) == len(found)
     genomes = [kind.space.drawn(Draws(3, child)) for child in range(60)]
     able = [genome for genome in genomes if not kind.fault_of(genome)]
@@ -162,7 +162,7 @@ def test_a_class_that_a_fold_has_not_is_never_answered(tmp_path: Path) -> None:
 def test_the_layer_that_prototypes_become_counts() -> None:
     """As layer, weights and multiply-adds: limits are those of what is saved."""
     kind = kind_of(config_of("classifier", head="prototypes"), (8, 8), "abc")
-    genome = kind.default
+    genome = kind.fallback
     assert genome is not None
     own, saved = kind.individual_of(genome), Network((8, 8), parse(kind.answering(genome), (8, 8)))
     whole = Individual(saved, own.options)

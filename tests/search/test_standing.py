@@ -16,11 +16,17 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.report.sections.evaluations import best_of_random
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import trials_in
+from genreg_np.search.gan import health
 from genreg_np.search.lessons import network
 from genreg_np.search.standing import standing_of
 from genreg_np.search.trials import Trial, leaders_of
 from tests.helpers import one_line
 from tests.search.helpers import bars, search
+
+WELL = {  # measures of a pair that breaks no rule
+    "fcd": 2.0, "coverage": 0.9, "tvd": 0.0, "modes": 10.0, "critic": 0.6, "duplicates": 0.0, "copying": 1.0,
+    "copies": 0.0,
+}  # fmt: skip
 
 
 def trial(child: int, rung: int, score: float, samples: int = 0, **metrics: float) -> Trial:
@@ -38,9 +44,15 @@ def test_the_split_that_chooses_is_looked_at_by_all_finalists(tmp_path: Path) ->
 
 def test_a_pair_does_not_stand_above_others_because_little_was_asked_of_it() -> None:
     config = SearchConfig.from_dict({"kind": "gan", "metric": "fitness"})
-    early, late = trial(0, 0, -6.0, 8_000, coverage=0.06), trial(1, 2, -103.0, 72_000, coverage=0.25)
-    good = trial(2, 1, -4.0, 24_000, coverage=0.5)
-    assert [one.child for one in leaders_of([early, late, good], standing_of(config))] == [2, 1, 0]
+    for missed in ({"coverage": 0.06}, {"modes": 9.0}):
+        few, much, good = (
+            health.fitness([{**WELL, **changes, "fcd": fcd}] * 3, 10, samples)
+            for changes, fcd, samples in ((missed, 2.0, 8_000), (missed, 1.0, 72_000), ({}, 9.0, 24_000))
+        )
+        assert few["violations"] == 0
+        assert few["excused"] == much["violations"] == 1
+        pairs = [trial(place, 0, -told["fitness"], **told) for place, told in enumerate((few, much, good))]
+        assert [one.child for one in leaders_of(pairs, standing_of(config))] == [2, 1, 0]
 
 
 def test_pipelines_of_more_folds_stand_above_those_of_one() -> None:

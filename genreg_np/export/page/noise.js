@@ -20,7 +20,6 @@ class Noise {
     this.classes = classes;
     const most = { uniform: 1, normal: WIDEST * noise.spread, truncated: noise.spread }[noise.kind];
     this.sliders = Array.from({ length: noise.size }, (_, index) => this.slider(index, most));
-    element("noise").addEventListener("input", () => this.show());
     element("noise").addEventListener("submit", (event) => event.preventDefault());
     element("another").addEventListener("click", () => this.set(this.drawn()));
     element("middle").addEventListener("click", () => this.set(this.sliders.map(() => 0)));
@@ -37,6 +36,10 @@ class Noise {
     const input = made("input");
     Object.assign(input, { type: "range", min: -most, max: most, step: most / 100 });
     input.setAttribute("aria-label", `Noise ${index + 1}`);
+    input.addEventListener("input", () => {
+      this.exact[index] = Number(input.value);
+      this.show();
+    });
     label.append(made("span", index + 1), input);
     element("noise").append(label);
     return input;
@@ -49,14 +52,14 @@ class Noise {
   /** Move the sliders to some noise, and show its image. */
   set(noise) {
     this.sliders.forEach((slider, index) => (slider.value = noise[index]));
-    this.exact = noise; // a slider has steps and ends
-    this.show(noise);
+    this.exact = [...noise]; // a slider has steps and ends
+    this.show();
   }
 
-  /** Show the image of some noise, by default that of the sliders. */
-  show(noise = this.sliders.map((slider) => Number(slider.value))) {
+  /** Show the image of the noise that is set. */
+  show() {
     const started = performance.now();
-    this.draw(element("image"), noise, this.chosen ? this.chosen.selectedIndex : 0);
+    this.draw(element("image"), this.exact, this.chosen ? this.chosen.selectedIndex : 0);
     element("time").textContent = `Drawn in ${(performance.now() - started).toFixed(1)} ms on this device.`;
     clearTimeout(this.settling);
     this.settling = setTimeout(() => (element("announcement").textContent = "A new image is shown."), SETTLED_MS);

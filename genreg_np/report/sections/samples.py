@@ -53,7 +53,7 @@ def section(subject: Subject) -> Shown | None:
     growth = search.growth()
     if growth is not None and growth.sheets.shape[2] == subject.model.output_count:
         parts += _course(growth, generator)
-    if finals := search.notes.get("finals"):
+    if any(finals := search.notes.get("finals", [])):
         parts.append(_beside_the_floor(finals, search.notes.get("floor", {})))
     parts.append(_generations(search))
     return Shown("Samples", said, parts)

@@ -60,11 +60,15 @@ def broken(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH)
 
 
 def fitness(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH) -> dict[str, float]:
-    """Return the measures of the last checkpoint, with the fitness and the number of broken rules."""
+    """Return the measures of the last checkpoint, with the fitness and the number of broken rules.
+
+    `excused` counts the rules that it breaks, but does not have to keep yet after so few samples.
+    """
     costs = [cost(measures) for measures in checkpoints[-LAST:]]
     violations = len(broken(checkpoints, classes, samples))
+    excused = len(broken(checkpoints, classes)) - violations
     found = min(MOST_COST, float(np.median(costs)) + max(costs) - min(costs)) + PENALTY * violations
-    return {"fitness": found, **checkpoints[-1], "violations": float(violations)}
+    return {"fitness": found, **checkpoints[-1], "violations": float(violations), "excused": float(excused)}
 
 
 def removed(checkpoints: Sequence[Measures], deviation: float, done: float, classes: int) -> str:

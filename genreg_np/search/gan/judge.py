@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend
+from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.files import user_cache_dir
 from genreg_np.infer import ModelError
@@ -40,6 +41,7 @@ SAMPLES, MOST_EPOCHS, LEAST_EPOCHS = 200_000, 60, 2  # samples to learn from, wi
 LEAST_IMAGES, LEAST_REAL = 200, 50  # to learn from, and to compare generated images with
 MOST_IMAGES = 5000  # judged at a time
 QUICK = 1000  # images whose nearest neighbours are searched
+IDENTICAL = 3e-3  # distance of identical images, at most, relative to the length of features: rounding
 NEAR = 0.25  # copies are nearer than this share of the usual distance to a training image
 MOST_TRAINED = 10_000  # training images searched for copies
 
@@ -78,7 +80,8 @@ class Judge:
         own = self._featured
         features = backend.to_host(backend.logits(own, self.genes[: own.gene_count], backend.to_device(images)))
         weights, biases = self.network.parameters_of(self.genes)[-2:]
-        return Seen(images, features, features @ weights.T + biases, labels)
+        with single_threaded_blas():
+            return Seen(images, features, features @ weights.T + biases, labels)
 
 
 @dataclass(frozen=True)
@@ -105,31 +108,43 @@ class Reals:
     @classmethod
     def of(cls, held: Seen, trained: Seen) -> Reals:
         """Compute what does not depend on the generated images."""
+        with single_threaded_blas():
+            return cls._of(held, trained)
+
+    @classmethod
+    def _of(cls, held: Seen, trained: Seen) -> Reals:
         classes = held.logits.shape[1]
         shares = np.bincount(held.logits.argmax(axis=1), minlength=classes) / len(held.logits)
         few = spread(len(held.features), QUICK)
         distances = np.sqrt(measures.nearest(held.features[few], trained.features))
-        apart = distances[distances > 0]
+        size = float(np.sqrt(np.square(held.features).sum(axis=1).mean()))
+        apart = distances[distances > IDENTICAL * size]
         usual = float(np.median(apart)) if len(apart) else 1.0
         near = float((distances < NEAR * usual).mean())
         return cls(held, trained, shares, measures.radii(held.features), usual, near)
 
     def measured(self, generated: Seen) -> dict[str, float]:
         """Return all measures of generated images (measures.py)."""
-        coverage, density = measures.covered(self.held.features, self.within, generated.features)
         few = slice(QUICK)
-        distances = np.sqrt(measures.nearest(generated.features[few], self.trained.features))
-        errors = measures.nearest(generated.images[few], self.trained.images) / generated.images.shape[1]
+        with single_threaded_blas():
+            distances = np.sqrt(measures.nearest(generated.features[few], self.trained.features))
+            errors = measures.nearest(generated.images[few], self.trained.images) / generated.images.shape[1]
+            duplicates = measures.duplicated(generated.features[few], self.usual)
         return {
-            "fcd": measures.frechet(generated.features, self.held.features),
-            "coverage": coverage,
-            "density": density,
-            **measures.of_classes(generated.logits, self.shares),
+            **self.likened(generated),
             "copying": float(np.median(distances)) / self.usual,
             "copies": max(0.0, float((distances < NEAR * self.usual).mean()) - self.near),
             "copying-psnr": decibels(np.sqrt(np.median(errors))),
-            "duplicates": measures.duplicated(generated.features[few], self.usual),
+            "duplicates": duplicates,
         }
+
+    def likened(self, generated: Seen) -> dict[str, float]:
+        """Return the measures that do not look for copies."""
+        with single_threaded_blas():
+            coverage, density = measures.covered(self.held.features, self.within, generated.features)
+            distance = measures.frechet(generated.features, self.held.features)
+        classes = measures.of_classes(generated.logits, self.shares)
+        return {"fcd": distance, "coverage": coverage, "density": density, **classes}
 
 
 def spread(count: int, most: int) -> NDArray[np.int64]:

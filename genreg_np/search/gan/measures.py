@@ -39,6 +39,7 @@ NEIGHBOURS = 5  # k
 CERTAIN = 0.9
 LEAST_SHARE = 0.1  # of its share among real images, for a class to count
 SAME = 0.05  # share of the usual nearest-neighbour distance of real images, below which images are the same
+MOST_VALUES = 1 << 23  # of images that others are compared with at a time: these are copied
 MOST_ROWS = 500  # images whose distances are computed at a time
 
 
@@ -70,7 +71,12 @@ def squares(one: Float32, other: Float32) -> Iterator[tuple[slice, Float32]]:
 def nearest(one: Float32, other: Float32, rank: int = 0) -> Float32:
     """Return the squared distance (N,) of each of (N, F) to its rank-th nearest of (M, F), counted from 0."""
     if not rank:
-        return np.concatenate([found.min(axis=1) for _, found in squares(one, other)])
+        least = np.full(len(one), np.inf, np.float32)
+        each = max(1, MOST_VALUES // max(1, other.shape[1]))
+        for first in range(0, len(other), each):
+            for rows, found in squares(one, other[first : first + each]):
+                least[rows] = np.minimum(least[rows], found.min(axis=1))
+        return least
     return np.concatenate([np.partition(found, rank, axis=1)[:, rank] for _, found in squares(one, other)])
 
 

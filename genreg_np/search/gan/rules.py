@@ -80,13 +80,15 @@ class Rules:
             raise UsageError("pack must be 1 with several losses: their generators share the discriminator's batches")
 
 
-def drawn(rules: Rules, stream: Stream, number: int, count: int) -> tuple[Float32, NDArray[np.int64]]:
-    """Return the `number`-th inputs of generators (Z + K, N), and the requested classes (N,)."""
+def drawn(
+    rules: Rules, stream: Stream, number: int, count: int, asked: NDArray[np.int64] | None = None
+) -> tuple[Float32, NDArray[np.int64]]:
+    """Return the `number`-th inputs of generators (Z + K, N), and the requested classes (N,): `asked`, or random."""
     words = stream.words(Purpose.PAIR, number, FED, rules.noise.size * count)
     noise = rules.noise.drawn(words).reshape(rules.noise.size, count)
     if not rules.classes:
         return np.ascontiguousarray(noise), np.zeros(count, np.int64)
-    classes = stream.integers(Purpose.PAIR, number, CLASSES, count, rules.classes)
+    classes = stream.integers(Purpose.PAIR, number, CLASSES, count, rules.classes) if asked is None else asked
     return np.concatenate([noise, (classes == np.arange(rules.classes)[:, None]).astype(np.float32)]), classes
 
 

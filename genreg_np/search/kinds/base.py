@@ -226,9 +226,9 @@ class Kind(ABC):
         return [genome]
 
     @functools.cached_property
-    def default(self) -> Genome | None:
-        """The plain genome; None if none is feasible."""
-        return next(iter(self.beginnings()), None)
+    def fallback(self) -> Genome | None:
+        """What is trained if every individual fails: the given genome, or the plain one; None if none is feasible."""
+        return next(iter([*self.given(), *self.beginnings()]), None)
 
     def fault_of(self, genome: Genome) -> str:
         """Return why a genome is not feasible, in a word or two; "" if it is."""

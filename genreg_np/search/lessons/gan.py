@@ -45,7 +45,7 @@ from genreg_np.streams import Stream
 WORKS = (Work.LOGITS, Work.MAPS, Work.TAILS, Work.FOLLOWING)  # that a backend must support
 CHECKPOINTS = 4  # per rung; the last three make the fitness
 SHEET = 40  # images per sheet
-QUICK = 1000  # images for choosing among three generators
+QUICK = 1000  # images for choosing among three generators, and for the discriminator's accuracy
 CHOSEN_EVERY = 200  # steps between choices
 JUDGED, SHOWN = Stream(0), 1 << 31  # the noise for judged and for shown images: the same for all pairs
 
@@ -130,23 +130,22 @@ class GanLesson(Lesson):
         backend, started = backend_for(self.backend, WORKS), time.perf_counter()
         learning = _Learning(self, backend)
         measures: dict[str, dict[str, float]] = {}
+        classes, samples = len(self.class_names), self.rungs[-1]
         try:
             kept = learning.to_rung(len(self.rungs) - 1)
+            for name, part in self.judged.items():
+                if part == self.held:
+                    measures[name] = health.fitness(kept.checkpoints, classes, samples)
+                else:  # at one checkpoint, as no other state was judged on it, and by the full rules
+                    measures[name] = health.fitness((learning.judged(kept.state, part),), classes)
         except FitnessError as error:
             return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
         except OSError as error:
             return unsaved(error)
         except _Removed as removal:
             why, checkpoints = removal.args
-            told = {"search": health.fitness(checkpoints, len(self.class_names), self.rungs[-1])}
+            told = {"search": health.fitness(checkpoints, classes, samples)}
             return Learned(REMOVED, why, told, time.perf_counter() - started)
-        classes, samples = len(self.class_names), self.rungs[-1]
-        for name, part in self.judged.items():
-            if part == self.held:
-                measures[name] = health.fitness(kept.checkpoints, classes, samples)
-            else:
-                own = learning.judged(kept.state, part)
-                measures[name] = health.fitness((own,), classes, samples)  # one checkpoint: no other state was judged
         broken = health.broken(kept.checkpoints, classes, samples)
         why = f"infeasible: {', '.join(broken)}" if broken else ""
         seconds = time.perf_counter() - started
@@ -181,13 +180,16 @@ class _Learning:
     def __init__(self, lesson: GanLesson, backend: Backend) -> None:
         self._lesson, self._backend = lesson, backend
         self._images, self._labels = part_there(lesson.train, backend)
-        self._times: list[float] = []
+        self._times: list[float] = []  # of steps
+        self._choices: list[float] = []  # of choices among three generators
         self._batch = min(lesson.rules.batch_size, len(self._labels))
 
     @property
     def pace(self) -> float:
         """Seconds per sample; 0 if all states were stored."""
-        return float(np.median(self._times)) / self._batch if self._times else 0.0
+        step = float(np.median(self._times)) if self._times else 0.0
+        choice = float(np.median(self._choices)) / CHOSEN_EVERY if self._choices else 0.0
+        return (step + choice) / self._batch
 
     def to_rung(self, rung: int) -> _Kept:
         """Return what is stored at the end of a rung, from its file or by training from the rung below."""
@@ -218,7 +220,9 @@ class _Learning:
             state = pair.step(state, context, stream)
             self._times.append(time.perf_counter() - began)
             if len(rules.losses) > 1 and (state.step % CHOSEN_EVERY == 0 or state.step in marks):
+                began = time.perf_counter()
                 state = self._best_of(state)
+                self._choices.append(time.perf_counter() - began)
             if state.step in marks:
                 checkpoints.append(self.judged(state, lesson.held))
                 self._tell(checkpoints[-1], state.step)
@@ -235,7 +239,7 @@ class _Learning:
         lesson = self._lesson
         line = {
             "lesson": Path(lesson.states[-1]).stem,
-            "samples": step * self._batch,
+            "samples": min(step * self._batch, lesson.rungs[-1]),
             "of": lesson.rungs[-1],
             **measures,
         }
@@ -247,7 +251,8 @@ class _Learning:
         """Return the measures of a pair's images compared with the real ones of a part."""
         lesson, backend = self._lesson, self._backend
         reals = reals_of(lesson.judge, lesson.judged_by, part, lesson.train, backend)
-        images, classes = self._generated(state, len(reals.held.images), 0)
+        assert reals.held.labels is not None
+        images, classes = self._generated(state, len(reals.held.images), 0, asked=reals.held.labels)
         seen = judge_of(lesson.judge, lesson.judged_by).seen(images, backend)
         if not np.isfinite(seen.logits).all():
             raise FitnessError("its images are not finite")
@@ -259,10 +264,12 @@ class _Learning:
             found["agreement"] = float((seen.logits.argmax(axis=1) == classes).mean())
         return found
 
-    def _generated(self, state: State, count: int, number: int, place: int = 0) -> tuple[Float32, NDArray[np.int64]]:
-        """Return `count` images (N, I) of the place-th generator, and the requested classes (N,)."""
+    def _generated(
+        self, state: State, count: int, number: int, place: int = 0, asked: NDArray[np.int64] | None = None
+    ) -> tuple[Float32, NDArray[np.int64]]:
+        """Return `count` images (N, I) of the place-th generator, and the requested classes (N,): `asked`, if given."""
         lesson = self._lesson
-        inputs, classes = drawn(lesson.rules, JUDGED, number, count)
+        inputs, classes = drawn(lesson.rules, JUDGED, number, count, asked)
         genes, statistics = state.answering
         network, own = lesson.generator.finish(genes[place], statistics[place])
         with np.errstate(all="ignore"):
@@ -293,10 +300,12 @@ class _Learning:
         lesson = self._lesson
         reals = reals_of(lesson.judge, lesson.judged_by, lesson.held, lesson.train, self._backend)
         costs = []
+        few = spread(len(reals.held.images), QUICK)
+        assert reals.held.labels is not None
         for place in range(len(lesson.rules.losses)):
-            images, _ = self._generated(state, min(QUICK, len(reals.held.images)), 0, place)
-            measures = reals.measured(judge_of(lesson.judge, lesson.judged_by).seen(images, self._backend))
-            costs.append(health.cost(measures))
+            images, _ = self._generated(state, len(few), 0, place, reals.held.labels[few])
+            seen = judge_of(lesson.judge, lesson.judged_by).seen(images, self._backend)
+            costs.append(health.cost(reals.likened(seen)) if np.isfinite(seen.logits).all() else math.inf)
         best = int(np.argmin(costs))
         average = np.repeat(state.average[best : best + 1], len(costs), axis=0)
         return dataclasses.replace(state, generators=state.generators.only(best), average=average)

@@ -2,7 +2,7 @@
 
 The first P individuals are random. In later generations each has two parents, each the best of three drawn from the P
 fittest of all previous generations; it takes each block (architecture, optimiser, data) as a whole from one of them,
-and about one of its genes mutates.
+and one or two of its genes mutate.
 """
 
 from __future__ import annotations
