@@ -43,8 +43,9 @@ def shown(browser: Any, shape: tuple[int, int, int]) -> np.ndarray:
 def slid(browser: Any, noise: list[float]) -> None:
     """Move the sliders."""
     for place, value in enumerate(noise):
-        browser.run(f"document.querySelectorAll('#noise input')[{place}].value = {value}")
-    browser.run("document.getElementById('noise').dispatchEvent(new Event('input'))")
+        slider = f"document.querySelectorAll('#noise input')[{place}]"
+        browser.run(f"{slider}.value = {value}")
+        browser.run(f"{slider}.dispatchEvent(new Event('input', {{ bubbles: true }}))")
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 5), (3, 6, 4)])
@@ -75,6 +76,10 @@ def test_a_class_can_be_asked_for_and_others_take_turns(visit: Visit) -> None:
     browser.run("document.querySelectorAll('#more button')[2].click()")
     assert browser.run("document.getElementById('class').selectedIndex") == 0
     thumbnail = "document.querySelectorAll('#more canvas')[2].toDataURL()"
+    assert browser.run(thumbnail) == browser.run("document.getElementById('image').toDataURL()")
+    for place in (1, 0):  # another class and back: the noise is the same, however coarse sliders are
+        browser.run(f"document.getElementById('class').selectedIndex = {place}")
+        browser.run("document.getElementById('class').dispatchEvent(new Event('change'))")
     assert browser.run(thumbnail) == browser.run("document.getElementById('image').toDataURL()")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from genreg_np import load_dataset
 from genreg_np.data.generated import Generator
-from genreg_np.errors import UsageError
+from genreg_np.errors import RunError, UsageError
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Model, load
 from genreg_np.search.config import SearchConfig
@@ -22,6 +22,7 @@ from genreg_np.search.images import Found, search_images
 from genreg_np.search.kinds import kind_of
 from genreg_np.search.kinds.base import Preparing, changed
 from genreg_np.search.kinds.gans import Gans
+from genreg_np.search.lessons import gan as lessons_gan
 from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, learn
 from genreg_np.search.lessons.gan import CHECKPOINTS, SHEET, GanLesson, Growth, kept_in
 from genreg_np.search.searching import Watcher
@@ -281,8 +282,63 @@ def test_a_training_that_fails_leaves_the_other_one(tmp_path: Path, monkeypatch:
     found = search(tmp_path / "none", population=2, rungs=(1600,), genome=GIVEN, watcher=Watcher(on_remark=said.append))
     assert found.winner is not None
     assert not found.finals
+    assert not found.why
     assert "collapsed" in said[-1]
     assert Generator.of(load(tmp_path / "none/generator.npz"), "it").drawn(2, 0).shape == (2, 1, 8, 8)
+
+
+def test_a_final_training_that_breaks_a_rule_is_called_infeasible(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacks_classes(lesson: Lesson) -> Learned:
+        learned = learn(lesson)
+        return (
+            dataclasses.replace(learned, why="infeasible: 4 of 10 classes") if "final" in lesson.states[0] else learned
+        )
+
+    monkeypatch.setattr("genreg_np.search.images.learn", lacks_classes)
+    how: Any = {"population": 2, "rungs": (960,), "genome": GIVEN}
+    found = search(tmp_path / "run", **how)
+    assert found.why == "infeasible: 4 of 10 classes"
+    assert search(tmp_path / "run", **how).why == found.why  # from the record
+
+
+def test_who_is_given_is_trained_or_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the default pair in its place."""
+    trained: list[Lesson] = []
+
+    def removed(lesson: Lesson) -> Learned:
+        trained.append(lesson)
+        return Learned(REMOVED, "collapsed: 1 of 10 classes")
+
+    monkeypatch.setattr("genreg_np.search.images.learn", removed)
+    with pytest.raises(RunError, match="could not be trained from scratch: collapsed") as raised:
+        search(tmp_path / "run", population=1, selection="random", rungs=(960,), genome=GIVEN)
+    one_line(raised.value)
+    assert len({str(lesson.generator) for lesson in trained if isinstance(lesson, GanLesson)}) == 1
+
+
+def test_classes_are_requested_as_often_as_real_images_have_them(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a perfect generator of a dataset with rare classes would be found to be wrong about their shares."""
+    one = lesson(place, tmp_path, 960, conditional=True)
+    images, labels = one.held.read()
+    rare = np.flatnonzero((labels != 3) | (np.cumsum(labels == 3) <= 2))
+    np.save(tmp_path / "images.npy", images[rare])
+    np.save(tmp_path / "labels.npy", labels[rare])
+    held = Part(str(tmp_path / "images.npy"), str(tmp_path / "labels.npy"))
+    asked, plain = list[Any](), lessons_gan.drawn
+
+    def noted(*arguments: Any) -> Any:
+        found = plain(*arguments)
+        asked.append(found[1])
+        return found
+
+    monkeypatch.setattr(lessons_gan, "drawn", noted)
+    dataclasses.replace(one, held=held, judged={"search": held}).learn()
+    assert all((classes == 3).sum() == 2 for classes in asked if len(classes) == len(rare))
+    assert sum(len(classes) == len(rare) for classes in asked) == CHECKPOINTS
 
 
 def test_some_hundred_images_are_enough(tmp_path: Path) -> None:

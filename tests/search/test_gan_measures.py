@@ -39,6 +39,7 @@ def test_covariances_that_do_not_commute_count_too() -> None:
 
 def test_neighbours_are_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measures, "MOST_ROWS", 7)
+    monkeypatch.setattr(measures, "MOST_VALUES", 12)
     one, other = RNG.normal(size=(20, 3)).astype(np.float32), RNG.normal(size=(15, 3)).astype(np.float32)
     distances = np.sort(np.square(one[:, None] - other).sum(axis=2), axis=1)
     for rank in (0, 4):
