@@ -141,13 +141,21 @@ def _note(series: Series, described: Description, guessed: bool) -> str:
     if described["kind"] == NUMBERS:
         each = np.array([number_of(text) for text in _known(series)], np.float64)
         values: NDArray[Any] = each if series.numbers is None else series.numbers
-        step = np.spacing(np.float32(max(abs(np.nanmin(values)), abs(np.nanmax(values)))))
-        if step > BLURRED * np.nanstd(values) and (series.numbers is not None or len(each) > 1):
-            middle = np.nanmedian(values)
-            return f"{name!r}: float32 resolves its numbers only in steps of {step:g}: subtract {middle:.0f} first"
+        if (note := blurred_note(name, values)) and (series.numbers is not None or len(each) > 1):
+            return note
         if guessed and any(re.fullmatch("0[0-9]+", text) for text in series.texts):
             return f"{name!r}: read as numbers, without their leading zeros (--kind {name}=words if they are names)"
     return ""
+
+
+def blurred_note(name: str, values: NDArray[Any]) -> str:
+    """Return a remark on numbers, NaN where one is missing, that float32 cannot tell apart well; usually ""."""
+    step = np.spacing(np.float32(max(abs(np.nanmin(values)), abs(np.nanmax(values)))))
+    if step <= BLURRED * np.nanstd(values):
+        return ""
+    return (
+        f"{name!r}: float32 resolves its numbers only in steps of {step:g}: subtract {np.nanmedian(values):.0f} first"
+    )
 
 
 def order_in_words(described: Description) -> str:

@@ -1,7 +1,8 @@
 """The first row of a table: whether it names the columns, and which column is the label.
 
-A line at the top that begins with # is the header if it has a name for each column of the row directly below, as
-numpy.savetxt writes it, and otherwise a comment. Decisions that need the rows below are made in header.py.
+A line at the top that begins with # is the header if it has a name for each column of the row directly below and that
+row has numbers, as numpy.savetxt writes it, or if # is itself the name of the first column; otherwise it is a comment.
+Decisions that need the rows below are made in header.py.
 """
 
 from __future__ import annotations
@@ -20,33 +21,68 @@ from genreg_np.data.stored import Series
 from genreg_np.errors import DataError, UsageError, did_you_mean
 
 MOST_TOLD = 100_000  # rows used to detect a header
+MOST_COMMENTS = 1000  # at the top
 LABEL_NAMES = ("label", "class", "target")
+
+
+def past_comments(rows: Iterator[Row]) -> tuple[list[Row], Row | None, Iterator[Row]]:
+    """Return the lines at the top that begin with #, the first row after them, and the rows after that.
+
+    If a table has nothing but such lines, or thousands of them, all with as many fields, they are its rows.
+    """
+    comments: list[Row] = []
+    for row in rows:
+        if not row[1][0].startswith("#"):
+            return comments, row, rows
+        comments.append(row)
+        if len(comments) > MOST_COMMENTS:
+            break
+    widths = {len(fields) for _, fields in comments}
+    if len(comments) > 1 and len(widths) == 1 and widths != {1}:
+        return [], comments[0], chain(comments[1:], rows)
+    first = next((row for row in rows if not row[1][0].startswith("#")), None)
+    return comments, first, rows
+
+
+def names_in(comment: Sequence[str], width: int) -> list[str]:
+    """Return the fields of a line that begins with #, as the names of so many columns; # alone may be such a name."""
+    if comment[0] == "#" and len(comment) == width:
+        return list(comment)
+    named = [comment[0].lstrip("# "), *comment[1:]]
+    return named if named[0] else named[1:]
 
 
 def first_row(
     path: PathLike, rows: Iterator[Row], label: str | None, header: bool | None
 ) -> tuple[Row, Iterator[Row], bool | None]:
     """Return the first row after comments, the rows after it, and whether it is a header (None if not yet known)."""
-    comment: Row = 0, []
-    for line, fields in rows:
-        if fields[0].startswith("#"):
-            named = [fields[0].lstrip("# "), *fields[1:]]
-            comment = line, named if named[0] else named[1:]
-            continue
-        numeric = sum(map(is_number, fields)) >= len(fields) - 1 > 0
-        if header is not False and numeric and len(comment[1]) == len(fields):
-            if header is None and label is None and label_column(path, comment[1], None, None) != len(fields) - 1:
-                raise _ask(path, f"the comment in line {comment[0]}", comment[1], "a comment only")
-            if header or (comment[0] == line - 1 and _names(comment[1])):
-                return comment, chain([(line, fields)], rows), True
-        return (line, fields), rows, header
-    raise DataError(f"{path}: the file is empty; a row for each sample is needed, with a label")
+    comments, first, rows = past_comments(rows)
+    if first is None:
+        raise DataError(f"{path}: the file is empty; a row for each sample is needed, with a label")
+    line, fields = first
+    if not comments or header is False:
+        return first, rows, header
+    above, names = comments[-1][0], names_in(comments[-1][1], len(fields))
+    if names[:1] == ["#"] and above == line - 1 and _may_name(names[1:]):
+        return (above, names), chain([first], rows), True
+    numeric = sum(map(is_number, fields)) >= len(fields) - 1 > 0
+    if numeric and len(names) == len(fields):
+        if header is None and label is None and label_column(path, names, None, None) != len(fields) - 1:
+            raise _ask(path, f"the comment in line {above}", names, "a comment only")
+        if header or (above == line - 1 and _names(names)):
+            return (above, names), chain([first], rows), True
+    return first, rows, header
 
 
 def _names(fields: list[str]) -> bool:
     """Return whether the fields of a comment are column names: all distinct, words or numbers that count up."""
+    return all(fields) and len(set(fields)) == len(fields) and _may_name(fields)
+
+
+def _may_name(fields: list[str]) -> bool:
+    """Return whether fields may be column names: there are some, words or numbers that count up."""
     numbers = [field for field in fields if is_number(field)]
-    return all(fields) and len(set(fields)) == len(fields) and (not numbers or counts(numbers))
+    return any(fields) and (not numbers or counts(numbers))
 
 
 def label_column(path: PathLike, first: list[str], label: str | None, header: bool | None) -> int:

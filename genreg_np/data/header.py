@@ -86,7 +86,7 @@ def first_is_header(first: Sequence[str], below: Sequence[Collection[str]], rows
     """Return whether a first row is a header, for a table in which some features are words; None if undecided.
 
     A word above numbers is a name, and so is a word found in no other row of a column whose words recur. A row of data
-    shares its label and words with other rows.
+    shares its label and words with other rows. Names of columns may be empty; if they recur, the caller refuses them.
 
     Parameters
     ----------
@@ -97,7 +97,8 @@ def first_is_header(first: Sequence[str], below: Sequence[Collection[str]], rows
     rows : int
         The number of these rows.
     """
-    if len(set(first)) < len(first):
+    twice = {field for field in first if field and first.count(field) > 1}
+    if any(is_number(field) or field.lower() in MISSING for field in twice):
         return False
     above, recurs, fresh = False, 0, 0
     for field, texts in zip(first, below, strict=True):
@@ -108,13 +109,13 @@ def first_is_header(first: Sequence[str], below: Sequence[Collection[str]], rows
             above = above or not (is_number(field) or field.lower() in MISSING)
         elif field in texts:
             recurs += field.lower() not in MISSING
-        elif 2 * len(known) <= rows:
+        elif field and 2 * len(known) <= rows:
             fresh += 1
     if above and not recurs:
         return True
     if recurs:
         return None if above else False
-    return True if fresh else None
+    return True if fresh and not twice else None
 
 
 def _word_names(

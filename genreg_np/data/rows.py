@@ -1,7 +1,7 @@
 """Read a text file of separated fields as rows, each with the number of the line it begins on.
 
 The separator is the one given, else whichever of comma, semicolon, tab, | and blank gives the most rows as wide as the
-first, and among equals the most numbers; text in quotes does not count. Lines at the top that begin with # are
+first, and among equals the most numbers; text in quotes does not count. Lines at the top that begin with # may be
 comments: they are yielded like other rows, and the caller decides.
 
 Files are not trusted: a line has a limit of characters, and a field that of the csv module. A quoted field may span
@@ -35,6 +35,7 @@ SAMPLE_CHARACTERS = 1 << 20  # the limit if lines are long
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 STRAY_BYTE = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes that are not UTF-8
+SIGN_ALONE = re.compile("#[,;\t|]")  # a first field that is nothing but #, as of a header, not of a comment
 
 TABLE_SUFFIXES = (".csv", ".tsv")
 PACKERS: dict[bytes, str] = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "lzma"}  # by a file's first bytes
@@ -71,7 +72,7 @@ def is_number(field: str) -> bool:
     return "_" not in field
 
 
-def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
+def read_rows(path: PathLike, separator: str | None = None, keep_empty: bool = False) -> Iterator[Row]:
     """Yield the non-blank rows of a text file; fields are stripped, and those of several lines joined into one.
 
     Parameters
@@ -80,6 +81,8 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
         A text file in UTF-8.
     separator : str, optional
         As for `parse_separator`; by default detected.
+    keep_empty : bool
+        Whether to yield rows whose fields are all empty, such as `,,`; empty lines are no rows.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def read_rows(path: PathLike, separator: str | None = None) -> Iterator[Row]:
             if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
                 raise DataError(f"{path}: UTF-16 text, or not text at all; save it as CSV in UTF-8")
             with io.TextIOWrapper(file_of, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-                yield from _rows(path, file, sign)
+                yield from _rows(path, file, sign, keep_empty)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; check the name") from None
     except (EOFError, lzma.LZMAError, zlib.error) as error:
@@ -148,10 +151,10 @@ def _lines(path: PathLike, file: io.TextIOWrapper) -> Iterator[str]:
         if not line.isascii() and STRAY_BYTE.search(line):
             raise DataError(f"{path}, line {number}: not UTF-8 text; save it as CSV in UTF-8")
         top = top and (line.startswith("#") or not line.strip())
-        yield line.replace('"', "") if top else line
+        yield line.replace('"', "") if top and not SIGN_ALONE.match(line) else line
 
 
-def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[Row]:
+def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None, keep_empty: bool) -> Iterator[Row]:
     """Parse the lines of an open file."""
     lines = _lines(path, file)
     sample: list[str] = []
@@ -184,9 +187,14 @@ def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None) -> Iterator[
                     "close or remove it"
                 )
             row = begin(), [" ".join(field.split()) if len(taken) > 1 else field.strip() for field in fields]
+            is_blank = not any(line.strip() for line in taken)
             taken.clear()
             if any(row[1]):
+                if sign == " " and row[1][0] == "#" and len(fields) > 1:  # a comment, whose first word is not a field
+                    row = row[0], [f"# {row[1][1]}", *row[1][2:]]
                 width = width or (0 if row[1][0].startswith("#") else len(fields))
+                yield row
+            elif keep_empty and fields and not is_blank:
                 yield row
     except csv.Error as error:
         what = "a quote that is not closed?" if len(taken) > 1 else error

@@ -1,10 +1,9 @@
 """Tables (.csv, .tsv, compressed or not) with a row per sample: columns of any kind, and one or more label columns.
 
 The label column is the one given, else the one named label, class or target, else the last. Unless the user says so,
-header.py detects whether the first row is a header, rows.py the separator, and columns.py the kinds of columns. A line
-at the top that begins with # is the header if it has a name for each column of the row directly below, as
-numpy.savetxt writes it, and otherwise a comment. If such a header would move the label away from the last column, the
-user is asked.
+header.py detects whether the first row is a header, rows.py the separator, and columns.py the kinds of columns. Lines
+at the top that begin with # are comments, unless first_row.py takes one for the header. If such a header would move the
+label away from the last column, the user is asked.
 
 Several label columns, or labels that are numbers and hardly ever recur, are numbers to predict. Rows without a label
 are left out.
@@ -29,13 +28,14 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.data.first_row import first_row, label_column, told
 from genreg_np.data.held_out import completed
 from genreg_np.data.idx import PathLike
+from genreg_np.data.labels import quoted
 from genreg_np.data.rows import PACKED_SUFFIXES, Row, read_rows
 from genreg_np.data.split import Split
 from genreg_np.data.stored import Series, Stored, Table
 from genreg_np.data.table_labels import targets_of, told_of, weights_of
 from genreg_np.errors import DataError, UsageError, did_you_mean
 from genreg_np.files import digest_of
-from genreg_np.infer_table import inputs_of
+from genreg_np.infer_table import inputs_of, is_missing
 
 LIMIT_BYTES = 4 << 30  # all columns together
 CHUNK_FIELDS = 1 << 13  # stored at a time
@@ -193,18 +193,24 @@ def labelled(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]]:
         If no row has all labels.
     """
     lacking = np.zeros(len(table), np.bool_)
+    written: set[str] = set()  # what stands for a missing label besides an empty field
     for name in targets:
-        lacking |= table.column(name).missing()
+        series = table.column(name)
+        lacking |= series.missing()
+        written |= {text for text in series.texts if text and is_missing(text)}
     count = int(lacking.sum())
     if not count:
         return table, []
     if count == len(table):
         raise DataError(f"{table.path}: no row has a label in column {targets[0]!r}; name another with --label")
     lines = ", ".join(str(line) for line in table.lines[lacking][:3])
-    return table.of(np.flatnonzero(~lacking)), [
+    note = (
         f"{count:,} row{'s' if count > 1 else ''} without a label left out (line{'s' if count > 1 else ''} {lines}"
         f"{', ...' if count > 3 else ''})"
-    ]
+    )
+    if written:
+        note += f": {quoted(sorted(written))} means that it is missing; a class needs another name in the file"
+    return table.of(np.flatnonzero(~lacking)), [note]
 
 
 def read_table(
@@ -245,7 +251,7 @@ def read_table(
     column = label_column(path, first[1], label, header)
     words = {name for name, kind in ((asked.kinds if asked else None) or {}).items() if kind == "words"}
     stored = [
-        Stored(name in words or number == column or not {name, str(number + 1)}.isdisjoint(as_written))
+        Stored(number == column or not {name, str(number + 1)}.isdisjoint((*words, *as_written)))
         for number, name in enumerate(first[1])
     ]
     lines = _read(path, rows, stored, first)

@@ -12,14 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.checked import AUTO, CLASSES, VALUES
+from genreg_np.data.columns import NUMBER_SHARE
 from genreg_np.data.labels import class_order, encode_labels, label_text, listed, merge_numbers, merged_note, short_name
 from genreg_np.data.quantities import quantity, told_as_numbers
 from genreg_np.data.rows import is_number
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
+from genreg_np.infer_table import is_missing, number_of
 
 MOST_LABELS = 1 << 16  # distinct labels, far more than the classes that are allowed
 FEW_ROWS = 3  # a class with fewer rows is not in every split
+BY_WEIGHT = "--class-weight balanced gives classes equal weight"
 UNEVEN = 10  # ratio of the largest class to the smallest from which accuracy says little
 
 
@@ -34,12 +37,30 @@ def targets_of(
         occurring = np.bincount(labels, minlength=len(names)).astype(np.int64)
         why = quantity(names, occurring) if task == AUTO else ""
         if not why:
+            if task == AUTO:
+                _check_words(table, columns[0], names, labels, occurring)
             return names, (), labels, [note]
     elif task == CLASSES:
         raise UsageError(
             f"{table.path}: several label columns are numbers to predict, not classes: name one, or leave task out"
         )
     return (), tuple(targets), numbers_of(table, targets), [told_as_numbers(why)]
+
+
+def _check_words(
+    table: Table, column: Series, names: Sequence[str], labels: NDArray[np.int64], occurring: NDArray[np.int64]
+) -> None:
+    """Refuse a few words among labels that without them are a quantity; raises DataError with the first one's line."""
+    numbers = np.array([number_of(name) is not None for name in names])
+    if numbers.all() or numbers.sum() < NUMBER_SHARE * len(names):
+        return
+    if quantity([name for name in names if number_of(name) is not None], occurring[numbers]):
+        row = int((~numbers[labels]).argmax())
+        raise DataError(
+            f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(names[labels[row]], 40)!r} is "
+            "not a finite number, unlike most labels: fix it, leave it empty so that its row is left out, or say "
+            "--task classes"
+        )
 
 
 def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
@@ -54,7 +75,7 @@ def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
     for column in map(table.column, targets):
         numbers = column.as_numbers()
         if numbers is None:
-            text = next(text for text in column.texts if not is_number(text))
+            text = next(text for text in column.texts if not is_missing(text) and number_of(text) is None)
             row = int(np.flatnonzero(column.codes == column.texts.index(text))[0])
             raise DataError(
                 f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(text, 40)!r} is not a "
@@ -103,7 +124,7 @@ def weights_of(table: Table, name: str) -> NDArray[np.float64]:
     return numbers
 
 
-def told_of(names: Sequence[str], counts: NDArray[np.int64]) -> str:
+def told_of(names: Sequence[str], counts: NDArray[np.int64], advice: str = BY_WEIGHT) -> str:
     """Return a note on classes with few rows, or with far fewer than others; "" if there are none.
 
     Parameters
@@ -112,6 +133,8 @@ def told_of(names: Sequence[str], counts: NDArray[np.int64]) -> str:
         K names.
     counts : (K,) int64
         Rows of each.
+    advice : str
+        How to give classes equal weight.
     """
     rare = [names[k] for k in np.flatnonzero(counts < FEW_ROWS).tolist()]
     if rare:
@@ -122,6 +145,6 @@ def told_of(names: Sequence[str], counts: NDArray[np.int64]) -> str:
         most, least = short_name(names[int(counts.argmax())]), short_name(names[int(counts.argmin())])
         return (
             f"{share:.0f} % of all rows are of class {most}, {counts.min():,} of class {least}: accuracy alone says "
-            "little (--class-weight balanced gives classes equal weight)"
+            f"little ({advice})"
         )
     return ""

@@ -124,3 +124,34 @@ def test_reading_takes_as_long_for_a_label_of_a_million_values_as_its_rows(tmp_p
     for begin in range(0, 20_000, 100):
         stored.extend([f"a{begin + k}" for k in range(100)], str, range(100))
     assert looked == 20_000
+
+
+@pytest.mark.parametrize("word", ["n.a.", "inf", "abc"])
+def test_a_bad_word_does_not_make_classes_of_a_quantity(tmp_path: Path, word: str) -> None:
+    """It has its line; of a class that is called so beside few numbers nothing is said."""
+    path = tmp_path / "d.csv"
+    prices = [f"{k % 7},{1000 + k * 37 % 4001}" for k in range(200)]
+    path.write_text("\n".join(["x,price", *prices[:50], f"3,{word}", *prices[50:]]))
+    with pytest.raises(DataError, match=rf"line 52, column 'price': '{word}' is not a finite number, unlike") as error:
+        load_dataset(path)
+    assert one_line(error.value)
+    assert len(load_dataset(path, task="classes").class_names) == 201
+    path.write_text("\n".join(["x,price", *prices, "3,"]))
+    assert load_dataset(path).value_names == ("price",)
+    path.write_text("\n".join(["x,kind", *(f"{k % 7},{k % 9}" for k in range(90)), *[f"1,{word}"] * 9]))
+    assert len(load_dataset(path).class_names) == 10
+
+
+def test_a_class_that_is_called_none_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("x,kind\n" + "".join(f"{k % 7},{'a b None'.split()[k % 3]}\n" for k in range(60)))
+    note = load_dataset(tmp_path / "d.csv").note
+    assert "20 rows without a label left out (lines 4, 7, 10, ...): 'None' means that it is missing; a class" in note
+
+
+def test_a_column_without_a_name_is_read_as_its_number_says(tmp_path: Path) -> None:
+    """Thousands of different numbers that are words."""
+    path = tmp_path / "d.csv"
+    path.write_text("".join(f"{10000 + (k if k % 3 else k % 6)},{k % 5},{'ab'[k % 2]}\n" for k in range(13_000)))
+    data = load_dataset(path, kind=["1=words"])
+    assert [column["kind"] for column in data.columns] == ["words", "numbers"]
+    assert {"10000", "10003"} <= set(data.columns[0]["words"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -304,3 +305,47 @@ def test_names_reach_all_splits_and_leave_the_numbers_alone(read: Callable[..., 
     for name in ("train", "validation", "test"):
         assert np.array_equal(named.split(name).inputs, bare.split(name).inputs)
         assert np.array_equal(named.split(name).labels, bare.split(name).labels)
+
+
+POKEMON = "".join(f"{k},{'abc'[k % 3]}mon,{'fire water'.split()[k % 2]},{k * 7 % 50},{k % 2 > 0}\n" for k in range(40))
+
+
+@pytest.mark.parametrize("first", ["#,Name,Type,HP,Legendary", '"#","Name","Type","HP","Legendary"'])
+@pytest.mark.parametrize("options", [{}, {"label": "Legendary"}, {"header": True}])
+def test_a_sign_that_names_the_first_column_makes_no_comment(
+    read: Callable[..., Dataset], first: str, options: dict[str, Any]
+) -> None:
+    """Also with a comment above it; without a header it is passed over as one."""
+    for before in ("", "# from the web, 2016\n"):
+        dataset = read(f"{before}{first}\n{POKEMON}", **options)
+        assert dataset.feature_names == ("Name", "Type", "HP")
+        assert len(dataset.everything) == 40
+        assert "left out: '#' (counts the rows)" in dataset.note
+    assert len(read(f"{first}\n{POKEMON}", header=False).everything) == 40
+
+
+def test_names_in_quotes_beside_the_sign_may_have_separators(read: Callable[..., Dataset]) -> None:
+    assert read(f'#,"Name, in full",Type,HP,Legendary\n{POKEMON}').feature_names[0] == "Name, in full"
+
+
+def test_rows_that_all_begin_with_a_sign_are_rows(read: Callable[..., Dataset]) -> None:
+    rows = "".join(f"#{k % 5},{k * 7 % 13},{'ab'[k % 2]}\n" for k in range(30))
+    assert len(read(rows).everything) == 30
+    assert read(f"#id,x,kind\n{rows}").feature_names == ("#id", "x")
+    more = "".join(f"#{k % 5},{k * 7 % 13},{'ab'[k % 2]}\n" for k in range(2000))
+    assert len(read(more).everything) == 2000
+
+
+def test_columns_may_have_no_names(read: Callable[..., Dataset]) -> None:
+    rows = "".join(f"{k},{k * 7 % 13},{'xyz'[k % 3]},{'ab'[k % 2]}\n" for k in range(40))
+    dataset = read(f",,name,kind\n{rows}")
+    assert dataset.feature_names == ("column 2", "name")
+    assert len(dataset.everything) == 40
+
+
+def test_names_that_recur_are_refused_and_words_that_do_are_a_row(read: Callable[..., Dataset]) -> None:
+    rows = "".join(f"{k % 9},{k * 7 % 13},{'xyz'[k % 3]},{'ab'[k % 2]}\n" for k in range(40))
+    with pytest.raises(DataError, match="more than one column is called 'x'"):
+        read(f"x,x,name,kind\n{rows}")
+    same = "".join(f"{'pq'[k % 2]},{'pqr'[k % 3]},{k % 7},{'ab'[k % 2]}\n" for k in range(40))
+    assert len(read(same).everything) == 40
