@@ -115,6 +115,9 @@ def command(
     if tables := [path for path in paths if is_table(path) and _takes_rows(model)]:
         if len(tables) < len(paths):
             raise UsageError(f"{tables[0]} is a table, but other inputs are not: use a command for each kind")
+        if given := [name for name, value in {"save": save, **taking}.items() if value not in (None, False)]:
+            way = "--out FILE writes the predictions of a table" if given[0] == "save" else "leave it out"
+            raise UsageError(f"--{given[0].replace('_', '-')} is for images, and {tables[0]} is a table: {way}")
         return _predict_tables(model, tables, top, rejection, out, (header, separator), as_json)
     if out is not None or header is not None or separator is not None:
         raise UsageError("--out, --header and --separator are for tables (.csv, .tsv): leave them out")
@@ -145,7 +148,7 @@ def _predict_tables(
     model: infer.Model, paths: list[str], top: int, rejection: Rejection | None, out: str | None,
     reading: tuple[bool | None, str | None], as_json: bool,
 ) -> int:  # fmt: skip
-    """Predict all rows of tables, and write them to a file, as JSON, or as one line each."""
+    """Predict all rows of tables, and write them to a file, as JSON, or as one line each; of several, skip bad ones."""
     from genreg_np.cli.tables import Predictions, line_of, predicted
 
     if out is not None and len(paths) > 1:
@@ -154,24 +157,35 @@ def _predict_tables(
         raise UsageError(f"--out {out} is the input table: name another file")
     written = Predictions(Path(out), rejection is not None) if out is not None else None
     found: list[dict[str, Any]] = []
+    faults = 0
     try:
         for path in paths:
-            for stream, batch, results in predicted(Path(path), model, top, rejection, *reading):
-                if written is not None:
-                    written.add(stream, batch, results)
-                elif as_json:
-                    found += [{"file": path, **result} if len(paths) > 1 else result for result in results]
-                else:
-                    say(*(line_of(result) for result in results))
+            rows: list[dict[str, Any]] = []
+            try:
+                for stream, batch, results in predicted(Path(path), model, top, rejection, *reading):
+                    if written is not None:
+                        written.add(stream, batch, results)
+                    if as_json:
+                        rows += [{"file": path, **result} if len(paths) > 1 else result for result in results]
+                    elif written is None:
+                        say(*(line_of(result) for result in results))
+            except (DataError, UsageError) as error:
+                if len(paths) == 1:
+                    raise
+                faults += 1
+                say_error(error)
+                rows = []
+            found += rows
         if written is not None:
             written.finish()
-            say(f"{written.rows:,} rows predicted: {out}")
+            if not as_json:
+                say(f"{written.rows:,} rows predicted: {out}")
     finally:
         if written is not None:
             written.discard()
-    if as_json and written is None:
+    if as_json:
         print_json(found)
-    return 0
+    return 1 if faults else 0
 
 
 def _is_same(path: str, other: str) -> bool:

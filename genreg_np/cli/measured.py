@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 from genreg_np.cli.output import confusion_lines, per_class_lines, percent
 from genreg_np.cli.reading import reader_arguments
 from genreg_np.cli.unsure import REASONS, Rejection
-from genreg_np.data.labels import short_name
+from genreg_np.data.labels import quoted, short_name
 from genreg_np.errors import UsageError
 
 if TYPE_CHECKING:
+    from genreg_np.data.stored import Table
     from genreg_np.infer import Model
 
 MOST_SHOWN = 64  # classes whose confusion matrix is printed
 FEW = 1000  # below this number of inputs, an accuracy is printed with its interval
 ALL = "all"  # instead of one split
 OF_TRAINING = ("keep", "drop", "kind", "weight", "task")  # options that apply only to training
+SEARCHED, IN_MEMORY = "search", "(in memory)"  # in a header: the method of searches, the end of a name of arrays
 
 
 @dataclass(frozen=True)
@@ -61,34 +63,43 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
     reading = reader_arguments(options)
     label = reading.get("label")
     names = [label] if isinstance(label, str) else list(label or model.value_names)
-    own = model.header.get("label")
     if given := [name for name in OF_TRAINING if reading.get(name)]:
         raise UsageError(
             f"--{given[0]} is for training: the model knows its columns, and others are ignored; leave it out"
         )
     words = {column["name"]: WORDS for column in model.header.get("columns") or () if column["kind"] == WORDS}
     table, targets = read_table(path, names, reading.get("header"), reading.get("separator"), Asked(kinds=words))
-    if not names and own in table.names:
-        targets = [own]
+    if not names:
+        targets = [_label_of(model, table, targets[0])]
     table, notes = labelled(table, targets)
-    inputs, filled = inputs_of_table(model, table, targets)
+    notes = [f"label column{'s' if len(targets) > 1 else ''} {quoted(targets)}", *notes]
+    inputs, note = inputs_of_table(model, table, targets)
+    notes += [note] if note else []
     if model.class_names:
         labels: NDArray[Any] = classes_of_table(model, table, targets[0])
         classes = model.class_names
     else:
         labels, classes = numbers_of(table, targets), ()
-    notes += [filled] if filled else []
-    if table.named != bool(model.feature_names):
-        which = "table has no column names, the model has" if model.feature_names else "model has no column names"
-        notes.append(f"columns are matched by position: the {which}")
     trained = model.trained("sha256")
-    if trained is None and split is None:
-        notes.append("if the model was trained on rows of this file, use --split test to measure it on the others")
-    is_known = isinstance(trained, str) and trained == digest_of(path)
-    mean = None
+    is_known, by_search = isinstance(trained, str) and trained == digest_of(path), model.trained("method") == SEARCHED
+    source = model.trained("config", "dataset")
+    if trained is None and split is None and isinstance(source, str):
+        from_train = not by_search and not source.endswith(IN_MEMORY)
+        way = ": use --split test to measure it on the others" if from_train else ", others may be predicted less well"
+        notes.append(f"if the model was trained on rows of this file{way}")
+    mean = _learned_mean(model)
+    if is_known and by_search and split != ALL:
+        rows = _of_search(model, table, path, split or "test")
+        notes.append(
+            f"the model was found with this file: measured on {len(rows):,} of its {len(table):,} rows, "
+            f"{'which it learned from' if split == 'train' else 'which the search held out'}; --split all measures all "
+            "of them"
+        )
+        return Measured(stem(path), split or "test", inputs[rows], labels[rows], tuple(notes), mean)
     if is_known or split not in (None, ALL):
         fields = completed(Split(np.arange(len(table))[:, None], labels), None, None, classes, name=path, note="")
-        mean = fields["train"].labels.mean(axis=0) if not classes else None
+        if is_known and not by_search and not classes:
+            mean = fields["train"].labels.mean(axis=0)
         if (split or "test") != ALL:
             rows = fields[split or "test"].inputs[:, 0]
             if not len(rows):
@@ -100,6 +111,54 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
                 )
             return Measured(stem(path), split or "test", inputs[rows], labels[rows], tuple(notes), mean)
     return Measured(stem(path), ALL, inputs, labels, tuple(notes), mean)
+
+
+def _label_of(model: Model, table: Table, guessed: str) -> str:
+    """Return the column of classes of a table: the model's, or else the guessed one if it can be no input.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    from genreg_np.data.for_model import columns_of, has_names
+
+    own = model.header.get("label")
+    if not has_names(model) or not table.named:
+        return own if own in table.names else guessed
+    if own in table.names:
+        return str(own)
+    if own or any(column["name"] == guessed for column in columns_of(model)):
+        what = f"lacks {own!r}, the model's label" if own else f"its last column, {guessed!r}, is an input of the model"
+        raise UsageError(
+            f"{table.path}: {what}: name the column of labels with --label, or predict rows without labels with infer"
+        )
+    return guessed
+
+
+def _learned_mean(model: Model) -> NDArray[np.float64] | None:
+    """Return the mean of the numbers (K,) that a model was trained on, if its header has it."""
+    from genreg_np.layers.targets import Targets
+
+    targets = Targets.read(model.header)
+    return None if targets is None else targets.offset
+
+
+def _of_search(model: Model, table: Table, path: str, split: str) -> NDArray[np.int64]:
+    """Return the rows (n,) of its own table that a search held out, or else those that it learned from.
+
+    Raises
+    ------
+    UsageError
+        If the model does not say which, or for another split.
+    """
+    from genreg_np.data.held_out import unpacked
+
+    held = unpacked(model.trained("held_out"), len(table))
+    if held is None or split == "validation":
+        what = "the search's model has no validation split" if held is not None else "the model does not say which rows"
+        raise UsageError(f"{path}: {what} of this file: measure all with --split all")
+    return np.flatnonzero(held if split == "test" else ~held)
 
 
 def tell_classes(

@@ -17,7 +17,7 @@ from genreg_np.cli.terminal import say
 from genreg_np.cli.unsure import REASONS, Rejection, words
 from genreg_np.data.for_model import Batch, Stream
 from genreg_np.data.labels import short_name
-from genreg_np.errors import RunError, UsageError
+from genreg_np.errors import DataError, RunError, UsageError
 
 Result = dict[str, Any]
 ENDINGS = (".csv", ".tsv", ".txt")  # of a table of predictions
@@ -29,7 +29,10 @@ def predicted(
     """Yield the rows of a table in batches, with the model's answers; raises as data.for_model.Stream does."""
     stream, done = Stream.open(model, path, header, separator), 0
     for batch in stream.batches():
-        results = answers(model, batch, top, rejection)
+        try:
+            results = answers(model, batch, top, rejection)
+        except infer.ModelError as error:
+            raise DataError(f"{path}: {error}") from None
         for number, result in enumerate(results, start=done + 1):
             result["row"] = number
         done += len(results)
@@ -107,7 +110,7 @@ class Predictions:
                 self._file = open(self._part, "w", encoding="utf-8", newline="")  # noqa: SIM115 - until finish
                 self._writer = csv.writer(self._file, delimiter="\t" if self._path.suffix.lower() == ".tsv" else ",")
                 if stream.names is not None:
-                    self._writer.writerow([*stream.names, *self._names(results[0])])
+                    self._writer.writerow([*stream.names, *_unused(self._names(results[0]), stream.names)])
             for fields, result in zip(batch.rows, results, strict=True):
                 self._writer.writerow([*fields, *self._fields(result)])
         except OSError as error:
@@ -157,6 +160,13 @@ class Predictions:
     def _unwritable(self, error: OSError) -> RunError:
         self.discard()
         return RunError(f"{self._path}: cannot be written ({error.strerror}); name another file with --out")
+
+
+def _unused(names: list[str], taken: list[str]) -> list[str]:
+    """Return names of new columns of a table that has others: a name that it has already is told apart."""
+    while clashes := {*names} & {*taken}:
+        names = [f"{name} of the model" if name in clashes else name for name in names]
+    return names
 
 
 def _shortest(value: float) -> str:

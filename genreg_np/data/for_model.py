@@ -1,5 +1,6 @@
 """Rows of a table as inputs of a model trained on a similar one, matched by name, or by position without names.
 
+Columns of a table without a header are called 1, 2, 3, ..., and a model that was trained on one may know them so.
 Columns that the model does not know are allowed and carried through. For a model trained on numbers of which none was
 missing, missing values are filled in with the training mean.
 
@@ -17,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
+from genreg_np.data.first_row import names_in, past_comments
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import label_text, listed, quoted, short_name
 from genreg_np.data.rows import Row, read_rows
-from genreg_np.data.stored import Table
+from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
-from genreg_np.infer_table import Fields
+from genreg_np.infer_table import Fields, is_missing, word_of
 
 CHUNK_FIELDS = 1 << 18  # converted at a time
 
@@ -60,6 +62,11 @@ def _fill(model: infer.Model) -> NDArray[np.float32] | None:
     return mean
 
 
+def has_names(model: infer.Model) -> bool:
+    """Return whether a model knows its columns by names, not by their numbers in a table without a header."""
+    return bool(model.feature_names) and not all(column["name"].isdecimal() for column in columns_of(model))
+
+
 class Reader:
     """Converts rows of text to inputs of a model.
 
@@ -69,7 +76,7 @@ class Reader:
     path : path-like
         Path of the table, for messages.
     names : sequence of str or None
-        Names of its columns; None if there are none, and columns are matched by position.
+        Names of its columns; without them, or if the model knows none, columns are matched by position.
     width : int
         The number of columns.
 
@@ -84,13 +91,12 @@ class Reader:
         self.filled = 0  # missing numbers so far
         self._rows, self._strange = 0, np.zeros(len(self._columns), np.int64)  # rows so far; those with unknown words
         wanted = [column["name"] for column in self._columns]
-        if names is None:
-            if width != len(wanted):
-                raise UsageError(
-                    f"{path}: {width} columns without names, but the model takes {len(wanted)} ({quoted(wanted)}): "
-                    "give the table a header"
-                )
-            self.places = list(range(width))
+        named = bool(model.feature_names) and (has_names(model) or set(wanted) <= set(names or ()))
+        self._why = ""  # columns are matched by position
+        if names is None or not named:
+            if names is not None or has_names(model):
+                self._why = "model has no column names" if names else "table has no column names, the model has"
+            self.places = _positions(model, path, wanted, width)
         else:
             if twice := [name for name in wanted if list(names).count(name) > 1]:
                 raise UsageError(f"{path}: two columns are called {short_name(twice[0])!r}: rename or remove one")
@@ -105,18 +111,43 @@ class Reader:
 
     def __call__(self, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> NDArray[np.float32]:
         """Return inputs (n, I) of n rows; raises DataError for a field that does not fit its column."""
-        values = np.empty((len(rows), sum(field.width for field in self._fields)), np.float32)
-        place = 0
-        for number, (field, column) in enumerate(zip(self._fields, self.places, strict=True)):
-            end = place + field.width
+        parts: list[NDArray[np.float32]] = []
+        for field, column in zip(self._fields, self.places, strict=True):
             try:
-                values[:, place:end] = [field(row[column]) for row in rows]
+                found = np.array([field(row[column]) for row in rows], np.float32)
             except infer.ModelError:
                 self._refuse(field, column, rows, lines)
-            if field.kind == "words":
-                self._strange[number] += int((values[:, place] == len(self._columns[number]["words"])).sum())
-            place = end
-        self._rows += len(rows)
+            parts.append(found.reshape(-1, field.width))
+        return self._joined(parts)
+
+    def of(self, table: Table, columns: Sequence[Series]) -> NDArray[np.float32]:
+        """Return a table's rows as inputs (N, I), given the columns that `names` called so; raises as a call does."""
+        parts: list[NDArray[np.float32]] = []
+        for field, place in zip(self._fields, self.places, strict=True):
+            series = columns[place]
+            if series.numbers is not None and field.kind == "numbers":
+                parts.append(series.numbers[:, None])
+                continue
+            if series.numbers is not None:
+                raise DataError(f"{self._path}, column {series.name!r}: numbers, where the model takes {field.kind}")
+            rows = []
+            for code, text in enumerate(series.texts):
+                try:
+                    rows.append(field(text))
+                except infer.ModelError as error:
+                    there = series.codes == code
+                    line = table.lines[int(there.argmax())] if there.any() else 0
+                    raise DataError(f"{self._path}, line {line}, column {series.name!r}: {error}") from None
+            parts.append(np.array(rows, np.float32).reshape(-1, field.width)[series.codes])
+        return self._joined(parts)
+
+    def _joined(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the inputs (n, I) of all columns, missing numbers filled in; unknown words are counted."""
+        for number, (column, values) in enumerate(zip(self._columns, parts, strict=True)):
+            if column["kind"] == "words":
+                self._strange[number] += int((values == len(column["words"])).sum())
+        values = np.concatenate(parts, axis=1)
+        self._rows += len(values)
         if self._fill is not None and (missing := np.isnan(values)).any():
             self.filled += int(missing.sum())
             values = np.where(missing, self._fill, values)
@@ -130,8 +161,10 @@ class Reader:
                 raise DataError(f"{self._path}, line {line}, column {field.name!r}: {error}") from None
 
     def note(self) -> str:
-        """Return a note on missing values that were filled in and on unknown words; usually an empty one."""
+        """Return a note on how columns were matched, on missing values and on unknown words; usually an empty one."""
         told = []
+        if self._why:
+            told.append(f"columns are matched by position: the {self._why}")
         if self.filled:
             values = f"{self.filled:,} missing value{'s were' if self.filled > 1 else ' was'}"
             told.append(f"{values} filled in with the training mean: none was missing in the training data")
@@ -143,6 +176,28 @@ class Reader:
         if self._rows and strange:
             told.append(f"the model knows no words of column{'s' if len(strange) > 1 else ''} {quoted(strange)}")
         return "; ".join(told)
+
+
+def _positions(model: infer.Model, path: PathLike, wanted: Sequence[str], width: int) -> list[int]:
+    """Return the places of a model's columns in a table without names, which may also have others if they are numbered.
+
+    Raises
+    ------
+    UsageError
+        For a table of another width.
+    """
+    if width == len(wanted):
+        return list(range(width))
+    numbered = bool(model.feature_names) and not has_names(model)
+    if numbered and width > len(wanted) and all(1 <= int(name) <= width for name in wanted):
+        return [int(name) - 1 for name in wanted]
+    takes = f"takes {len(wanted)} ({quoted(wanted)})"
+    if has_names(model):
+        raise UsageError(f"{path}: {width} columns without names, but the model {takes}: give the table a header")
+    raise UsageError(
+        f"{path}: {width} columns, but the model {takes} and does not know their names: remove the others, as the "
+        "label's column"
+    )
 
 
 @dataclass(frozen=True)
@@ -172,26 +227,21 @@ class Stream:
         UsageError, DataError
             As Reader, and for a file that cannot be read or is empty.
         """
-        rows = read_rows(path, separator)
-        wanted = [column["name"] for column in columns_of(model)]
-        comment, first = _past_comments(rows)
+        blank: list[Row] = []
+        comments, first, rows = past_comments(_without_blank_top(read_rows(path, separator, keep_empty=True), blank))
         if first is None:
             raise DataError(f"{path}: the file is empty; a row for each sample is needed")
         fields = first[1]
-        named = model.feature_names and len(comment) == len(fields) and set(wanted) <= set(comment)
-        if named and header is not False:  # as numpy.savetxt writes a header
-            return cls(comment, Reader(model, path, comment, len(fields)), path, chain([first], rows))
+        wanted = [column["name"] for column in columns_of(model)]
+        if comments and header is not False and model.feature_names:  # as numpy.savetxt writes a header
+            names = names_in(comments[-1][1], len(fields))
+            if len(names) == len(fields) and set(wanted) <= set(_filled(names)):
+                return cls(names, Reader(model, path, _filled(names), len(fields)), path, chain([first], rows))
         if header is None:
-            header = bool(model.feature_names) and (
-                any(name in fields for name in wanted) or len(fields) != len(wanted) or not _may_be_data(model, fields)
-            )
-            if not model.feature_names and not _may_be_data(model, fields):
-                header = True
-        if header and not model.feature_names:  # the model has no names to match
-            return cls(fields, Reader(model, path, None, len(fields)), path, rows)
-        names = fields if header else None
-        reader = Reader(model, path, names, len(fields))
-        return cls(names, reader, path, rows if header else chain([first], rows))
+            header = _is_header(model, path, wanted, fields)
+        if header:
+            return cls(fields, Reader(model, path, _filled(fields), len(fields)), path, rows)
+        return cls(None, Reader(model, path, None, len(fields)), path, chain(blank, [first], rows))
 
     def batches(self) -> Iterator[Batch]:
         """Yield all rows; raises DataError for a row of another length or an invalid field."""
@@ -215,61 +265,65 @@ class Stream:
             yield Batch(lines, rows, self.reader(rows, lines))
 
 
-def _past_comments(rows: Iterator[Row]) -> tuple[list[str], Row | None]:
-    """Return the fields of the last comment at the top, and the row after it."""
-    comment: list[str] = []
-    for line, fields in rows:
-        if not fields[0].startswith("#"):
-            return comment, (line, fields)
-        comment = [fields[0].lstrip("# "), *fields[1:]]
-        comment = comment if comment[0] else comment[1:]
-    return comment, None
+def _without_blank_top(rows: Iterator[Row], blank: list[Row]) -> Iterator[Row]:
+    """Yield rows; those above the first that is no comment go to `blank` instead if all their fields are empty."""
+    for row in rows:
+        if not any(row[1]):
+            blank.append(row)
+            continue
+        yield row
+        if not row[1][0].startswith("#"):
+            break
+    yield from rows
 
 
-def _may_be_data(model: infer.Model, fields: Sequence[str]) -> bool:
-    """Return whether a row fits the model's columns by position."""
-    columns = columns_of(model)
-    if len(fields) != len(columns):
-        return False
+def _filled(names: Sequence[str]) -> list[str]:
+    """Return the names of columns as training has them: those without one are named by their numbers."""
+    return [name or f"column {number}" for number, name in enumerate(names, start=1)]
+
+
+def _is_header(model: infer.Model, path: PathLike, wanted: Sequence[str], fields: Sequence[str]) -> bool:
+    """Return whether the first row of a table names its columns.
+
+    Raises
+    ------
+    DataError
+        If it has none of the model's names, and nothing that the model knows from a row either.
+    """
+    if model.feature_names and (any if has_names(model) else all)(name in fields for name in wanted):
+        return True
     try:
-        for column, field in zip(columns, fields, strict=True):
+        places = _positions(model, path, wanted, len(fields))
+        pairs = [(column, fields[place]) for column, place in zip(columns_of(model), places, strict=True)]
+        for column, field in pairs:
             Fields(column)(field)
-    except infer.ModelError:
+    except (UsageError, infer.ModelError):  # no row that the model could take
+        return True
+    if not model.feature_names or any(_is_known(column, field) for column, field in pairs):
         return False
-    return True
+    raise DataError(
+        f"{path}: unclear whether the first row ({', '.join(map(short_name, fields[:6]))}) is a header or a sample: it "
+        f"has none of the model's names ({quoted(wanted)}), and no word that it knows: pass --header or --no-header"
+    )
+
+
+def _is_known(column: dict[str, Any], field: str) -> bool:
+    """Return whether a field that fits a column could hardly be its name: a number, a date, or a known word."""
+    return not is_missing(field) and (column["kind"] != "words" or word_of(field) in column["words"])
 
 
 def inputs_of_table(model: infer.Model, table: Table, targets: Sequence[str] = ()) -> tuple[NDArray[np.float32], str]:
-    """Return a table as a model's inputs (N, I), and a note on missing values; raises as Reader.
+    """Return a table as a model's inputs (N, I), and a note on how it was read; raises as Reader.
 
     If columns have no names to match, all but the targets are matched by position.
     """
-    named = table.named and bool(model.feature_names)
-    columns = [column for column in table.columns if named or column.name not in targets]
-    reader = Reader(model, table.path, [one.name for one in columns] if named else None, len(columns))
-    parts: list[NDArray[np.float32]] = []
-    for place in reader.places:
-        series = columns[place]
-        column = columns_of(model)[len(parts)]
-        if series.numbers is not None and column["kind"] == "numbers":
-            parts.append(series.numbers[:, None])
-            continue
-        if series.numbers is not None:
-            raise DataError(f"{table.path}, column {series.name!r}: numbers, where the model takes {column['kind']}")
-        field, rows = Fields(column), []
-        for code, text in enumerate(series.texts):
-            try:
-                rows.append(field(text))
-            except infer.ModelError as error:
-                line = table.lines[int(np.flatnonzero(series.codes == code)[0])] if (series.codes == code).any() else 0
-                raise DataError(f"{table.path}, line {line}, column {series.name!r}: {error}") from None
-        parts.append(np.array(rows, np.float32).reshape(-1, field.width)[series.codes])
-    values = np.concatenate(parts, axis=1)
-    fill = _fill(model)
-    if fill is not None and (missing := np.isnan(values)).any():
-        reader.filled = int(missing.sum())
-        values = np.where(missing, fill, values)
-    return values, reader.note()
+    wanted = {column["name"] for column in columns_of(model)}
+    by_name = has_names(model) and table.named  # targets may then be inputs as well
+    columns = [column for column in table.columns if by_name or column.name not in targets]
+    names = [column.name for column in columns]
+    known = table.named or (bool(model.feature_names) and wanted <= set(names))
+    reader = Reader(model, table.path, names if known else None, len(columns))
+    return reader.of(table, columns), reader.note()
 
 
 def classes_of_table(model: infer.Model, table: Table, name: str) -> NDArray[np.int64]:

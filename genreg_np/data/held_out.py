@@ -14,6 +14,7 @@ Shapes: inputs (N, *input_shape), labels (N,) int64 in 0 .. K-1, index arrays (n
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,22 @@ def split_indices(
             start = stop
         chosen[0].append(mixed[start:])
     return [_in_order_of(keys, part) for part in chosen]
+
+
+def packed(rows: Indices, count: int) -> str:
+    """Return which of `count` rows are held out, as text for a header: their bits in base64."""
+    held = np.zeros(count, np.bool_)
+    held[rows] = True
+    return base64.b64encode(np.packbits(held).tobytes()).decode("ascii")
+
+
+def unpacked(text: Any, count: int) -> NDArray[np.bool_] | None:
+    """Return which of `count` rows `packed` meant, (count,); None for anything that it does not write."""
+    try:
+        bits = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+    except (TypeError, ValueError):
+        return None
+    return np.unpackbits(bits, count=count).astype(np.bool_) if len(bits) == -(-count // 8) else None
 
 
 def _in_order_of(keys: NDArray[np.float64], groups: list[Indices]) -> Indices:

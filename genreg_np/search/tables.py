@@ -16,6 +16,10 @@ import time as clocks
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from genreg_np.data.held_out import packed
 from genreg_np.engines.processes import leave_if_still_importing
 from genreg_np.errors import UsageError
 from genreg_np.model import Model
@@ -110,7 +114,7 @@ def search_table(
         is_network = chosen.verdict.genome["model"] == NETWORK
         found = chosen.found(rows, len(held), "model.npz" if is_network else "pipeline.py", clock() - started)
         if is_network:
-            own.save("model.npz", _told(chosen.fitted(learned).model_, found, rows, config.seed))
+            own.save("model.npz", _told(chosen.fitted(learned).model_, found, rows, config.seed, digest, held))
         else:
             said = _said(found, rows, scoring)
             script = script_of(chosen.verdict.genome, rows, source.beside(own.path), scoring, said)
@@ -119,11 +123,15 @@ def search_table(
         return found
 
 
-def _told(model: Model, found: FoundTable, rows: Rows, seed: int) -> Model:
-    """Return a network's model with its score on the held-out rows only, not on the rows it has learned from."""
+def _told(model: Model, found: FoundTable, rows: Rows, seed: int, digest: str, held: NDArray[np.integer]) -> Model:
+    """Return a network's model with its table, the held-out rows in the order of its lines, and its score on these."""
     scores = {"accuracy": "accuracies", "r2": "r2"}.get(found.metric)
     known = {scores: {"test": {"best": found.judged.held}}} if scores and found.judged.held == found.judged.held else {}
-    training = {"method": "search", "seed": seed, "genome": dict(found.genome), "config": {"dataset": rows.name}}
+    places = np.argsort(np.argsort(rows.lines))[held]
+    training = {
+        "method": "search", "seed": seed, "genome": dict(found.genome), "config": {"dataset": rows.name},
+        "sha256": digest, "held_out": packed(places, len(rows)),
+    }  # fmt: skip
     return Model({**model.header, "training": training | known}, model.arrays)
 
 
