@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from genreg_np.cli.measured import of_table
 from genreg_np.data.dataset import Dataset
+from genreg_np.errors import UsageError
+from genreg_np.infer import Model
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.images import Found, search_images
 
@@ -38,3 +42,18 @@ def search(folder: Path, dataset: Dataset | None = None, **changes: Any) -> Foun
     how: dict[str, Any] = {"engine": "serial", "backend": "numpy", "workers": 1}
     how |= {name: changes.pop(name) for name in (*how, "budget", "target", "watcher", "clock") if name in changes}
     return search_images(dataset or bars(), SearchConfig.from_dict(SMALL | changes), folder, **how)
+
+
+def check_measured(model: Model, path: str, other: str, held: float) -> None:
+    """Check that `eval` measures a search's model of 120 rows on the 24 that were held out, and on all of others."""
+    measured = of_table(model, path, None, {})
+    assert (len(measured.labels), measured.split) == (24, "test")
+    assert (model.predict(measured.inputs) == measured.labels).mean() == pytest.approx(held)
+    assert "24 of its 120 rows, which the search held out" in measured.notes[-1]
+    assert len(of_table(model, path, "train", {}).labels) == 96
+    assert len(of_table(model, path, "all", {}).labels) == 120
+    with pytest.raises(UsageError, match="no validation split"):
+        of_table(model, path, "validation", {})
+    new = of_table(model, other, None, {})
+    assert (new.split, len(new.labels)) == ("all", 60)
+    assert not any("trained on" in note for note in new.notes)

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 pytest.importorskip("pandas", reason="scripts need it")
 
+from genreg_np.search.tabular.reading import Reading
 from tests.search.test_tables import ran, search, table
 
 FEW: dict[str, Any] = {"models": "linear", "population": 2, "generations": 1}
@@ -47,6 +48,25 @@ TABLES: dict[str, tuple[list[str], dict[str, Any]]] = {
     "a label called prediction": (
         ["x,prediction", *(f"{x_of(n)},{label_of(n)}" for n in ROWS)], {"label": "prediction"},
     ),
+    "classes of fractions and a word": (
+        ["x,label", *(f"{x_of(n)},{('1.0', '2.0', 'other')[x_of(n) // 11]}" for n in ROWS)], LABEL,
+    ),
+    "classes that Python takes for numbers": (
+        ["x,label", *(f"{x_of(n)},{('0_1', '1_0', '1_1')[x_of(n) // 11]}" for n in ROWS)], LABEL,
+    ),
+    "classes with leading zeros": (
+        ["x,label", *(f"{x_of(n)},{('007', '7', '8')[x_of(n) // 11]}" for n in ROWS)], LABEL,
+    ),
+    "classes written in several ways": (
+        ["x,label", *(f"{x_of(n)},{(('1', '1.0', '1e0')[n % 3], '2')[x_of(n) // 16]}" for n in ROWS)], LABEL,
+    ),
+    "flags written as numbers": (
+        ["x,said,label", *(f"{n % 7},{('yes', '1.0', '1.', '1', 'no', '0.0')[n % 6]},{'ab'[n % 6 > 3]}" for n in ROWS)],
+        LABEL,
+    ),
+    "a header that begins with a sign": (
+        ["# from the web", "#,x,label", *(f"{n * n},{x_of(n)},{label_of(n)}" for n in ROWS)], LABEL | {"keep": ("#",)},
+    ),
     "months in order": (
         ["month,x,label", *(f"{2000 + n // 12}-{1 + n % 12:02},{x_of(n)},{label_of(n)}" for n in reversed(ROWS))],
         {"label": "label", "time": "month"},
@@ -83,3 +103,29 @@ def test_data_are_found_through_links(tmp_path: Path) -> None:
     content, reading = TABLES["an index without a name"]
     found = search(table(tmp_path, content), tmp_path / "runs" / "run", reading, **FEW)
     assert f"{found.judged.held:.4f}" in ran(tmp_path / "runs" / "run" / "pipeline.py")
+
+
+def test_classes_are_those_of_the_search(tmp_path: Path) -> None:
+    """Though two of them are one number."""
+    content, reading = TABLES["classes with leading zeros"]
+    search(table(tmp_path, content), tmp_path / "run", reading, **FEW)
+    ran(tmp_path / "run" / "pipeline.py", tmp_path / "t.csv", tmp_path / "p.csv")
+    rows = [line.split(",") for line in (tmp_path / "p.csv").read_text("utf-8").splitlines()[1:]]
+    assert {row[2] for row in rows} == {"007", "7", "8"}
+    assert sum(row[1] == row[2] for row in rows) > 50
+
+
+def test_flags_written_as_numbers_are_read_as_they_were(tmp_path: Path) -> None:
+    """The only column that tells the classes."""
+    content, reading = TABLES["flags written as numbers"]
+    search(table(tmp_path, content), tmp_path / "run", reading, **FEW)
+    ran(tmp_path / "run" / "pipeline.py", tmp_path / "t.csv", tmp_path / "p.csv")
+    rows = [line.split(",") for line in (tmp_path / "p.csv").read_text("utf-8").splitlines()[1:]]
+    assert all(row[2] == row[3] for row in rows)
+
+
+def test_advice_for_rare_classes_is_what_a_search_can_do(tmp_path: Path) -> None:
+    path = table(tmp_path, ["x,label", *(f"{x_of(n)},{'ab'[n % 20 == 0]}" for n in ROWS)])
+    rows, _ = Reading(path, label="label").read(0)
+    assert any("metrics such as balanced_accuracy and f1_macro" in note for note in rows.notes)
+    assert not any("--class-weight" in note for note in rows.notes)

@@ -27,6 +27,7 @@ from genreg_np.search.tabular.reading import Reading
 from tests.forking import forked
 from tests.helpers import PATIENCE, one_line
 from tests.search import planted
+from tests.search.helpers import check_measured
 from tests.search.test_pipelines import lines_of
 
 FEW = "linear,svm"
@@ -248,6 +249,7 @@ def test_of_networks_a_model_is_handed_over(tmp_path: Path, monkeypatch: pytest.
     told = model.header["training"]["accuracies"]
     assert told == {"test": {"best": found.judged.held}}  # and none by rows that it has learned from
     assert [one.name for one in found.beside] == ["usual network", DUMMY]
+    check_measured(model, path, table(tmp_path, lines_of(60), "other.csv"), found.judged.held)
 
 
 def test_two_populations_breed_columns_and_models_apart(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ class Reading:
         if not table.named:
             return Header(False, table.first - 1)
         _, fields = next(row for row in read_rows(self.path, self.separator) if row[0] == table.first)
+        is_comment = fields[0] == "#" or (fields[0].startswith("#") and fields[0] != table.names[0])
         return Header(
-            True, table.first - 1, is_comment=fields[0].startswith("#"), has_gaps=not all(fields),
+            True, table.first - 1, is_comment, has_gaps=not all(fields),
             has_lines=int(table.lines.min()) > table.first + 1,
         )  # fmt: skip

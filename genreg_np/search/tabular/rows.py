@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from genreg_np.search.tabular.space import Traits
 TEXT = "text"
 WORDS_OF_TEXT = 3  # words in most fields that distinguish text from names
 UNIQUE = "words of which hardly any recurs"  # why columns.py leaves such a column out
+BY_METRIC = "metrics such as balanced_accuracy and f1_macro give classes equal weight"
 COPY = 0.9999  # the correlation with the label above which a column counts as its copy
 
 
@@ -87,6 +88,8 @@ class Rows:
         Line numbers in the file.
     notes : tuple of str
         Remarks on the table.
+    spellings : mapping of str to str
+        The class that a label means, for labels that are written otherwise than their class is called.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Rows:
     groups: NDArray[np.int64] | None
     lines: NDArray[np.int64]
     notes: tuple[str, ...] = ()
+    spellings: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -227,7 +231,7 @@ def rows_of(
         notes = [*notes, f"in order of {time!r}, read as {as_what}"]
     names, value_names, labels, why = targets_of(table, targets, task)
     if names:
-        why = [*why, told_of(names, np.bincount(labels, minlength=len(names)).astype(np.int64))]
+        why = [*why, told_of(names, np.bincount(labels, minlength=len(names)).astype(np.int64), BY_METRIC)]
     columns: list[Column] = []
     parts: list[NDArray[np.float64]] = []
     texts: dict[int, list[str]] = {}
@@ -264,6 +268,7 @@ def rows_of(
     rows = Rows(
         name, tuple(columns), np.concatenate(parts, axis=1), texts, labels[:, 0] if value_names else labels, names,
         targets[0], None if group is None else groups_of(table.column(group)), table.lines,
+        spellings=_spellings(table.column(targets[0]), labels, names) if names else {},
     )  # fmt: skip
     copies = [rows.columns[place].name for place in _copies(rows)]
     if copies:
@@ -271,6 +276,13 @@ def rows_of(
             f"{quoted(copies)}: determines the label of every row by itself: if it is a copy, leave it out with --drop"
         )
     return replace(rows, notes=tuple(filter(None, notes)))
+
+
+def _spellings(series: Series, labels: NDArray[np.int64], names: Sequence[str]) -> dict[str, str]:
+    """Return the class of each distinct label that is written otherwise than its class is called: 1.0 for 1."""
+    codes, first = np.unique(series.codes, return_index=True)
+    classes = {series.texts[code]: names[label] for code, label in zip(codes, labels[first], strict=True)}
+    return {text: name for text, name in classes.items() if text != name}
 
 
 def inputs_of_series(series: Series, described: Mapping[str, Any]) -> tuple[list[Column], NDArray[np.float64]]:

@@ -166,17 +166,19 @@ def _standard(names: Mapping[str, set[str]], source: Source) -> list[str]:
     return [*lines, "import sys", *(["from functools import partial"] if "functools" in names else [])]
 
 
-def _listed(name: str, values: Sequence[Any]) -> str:
-    """Return code that assigns a list to a name."""
-    items = [_quoted(value) for value in values]
+def _listed(name: str, values: Sequence[Any] | Mapping[str, str]) -> str:
+    """Return code that assigns a list or a dict to a name."""
+    items, (begin, end) = [_quoted(value) for value in values], "[]"
+    if isinstance(values, Mapping):
+        items, (begin, end) = [f"{_quoted(key)}: {_quoted(value)}" for key, value in values.items()], "{}"
     if len(text := ", ".join(items)) < 100:
-        return f"{name} = [{text}]"
+        return f"{name} = {begin}{text}{end}"
     lines = [""]
     for item in items:
         if lines[-1] and len(lines[-1]) + len(item) > LONGEST:
             lines.append("")
         lines[-1] += f" {item}," if lines[-1] else f"    {item},"
-    return "\n".join([f"{name} = [", *lines, "]"])
+    return "\n".join([f"{name} = {begin}", *lines, end])
 
 
 def _constants(rows: Rows, source: Source) -> str:
@@ -184,6 +186,8 @@ def _constants(rows: Rows, source: Source) -> str:
     lines = [f"DATA = Path(__file__).resolve().parent / {_quoted(source.path)}", f"LABEL = {_quoted(rows.label)}"]
     if rows.class_names:
         lines.append(_listed("CLASSES", rows.class_names))
+    if rows.spellings:
+        lines.append(_listed("SPELLINGS", rows.spellings))
     if not source.header.is_there:
         lines.append(_listed("NAMES", source.names))
     for name, kind in (("NUMBERS", NUMBERS), ("WORDS", WORDS), ("TEXTS", TEXT)):
@@ -247,7 +251,7 @@ def _read(rows: Rows, source: Source) -> str:
             "    raw.columns = NAMES if raw.shape[1] == len(NAMES) else [name for name in NAMES if name != LABEL]"
         )
     if header.is_comment:
-        lines.append('    raw.columns = raw.columns.str.lstrip("# ")')
+        lines.append('    raw.columns = raw.columns.str.replace(r"^[# ]+(?=[^# ])", "", regex=True)')
     if header.has_lines:
         lines.append('    raw.columns = raw.columns.str.replace(r"\\s*\\n\\s*", " ", regex=True)')
     if header.has_gaps:
@@ -275,7 +279,8 @@ def _read(rows: Rows, source: Source) -> str:
                 lines.append(f"    times = {_dates(field, own['order'], column.ways)}.dt")
             lines.append(f"    inputs[{name}] = (times.{PARTS[column.part]}).astype(float)")
         elif own["kind"] == FLAGS:
-            lines.append(f"    inputs[{name}] = {field}.str.lower().map(FLAGS)")
+            whole = '.str.replace(r"^([01])\\.0*$", r"\\1", regex=True)'
+            lines.append(f"    inputs[{name}] = {field}.str.lower(){whole}.map(FLAGS)")
         elif own["kind"] == NUMBERS:
             lines += [] if plain == numbers and len(plain) > 1 else [f"    inputs[{name}] = pd.to_numeric({field})"]
         elif own["kind"] == WORDS:
@@ -343,13 +348,9 @@ def _main(rows: Rows, scoring: Scoring) -> str:
         "    known = table[LABEL].notna()",
         "    inputs, table = inputs[known].reset_index(drop=True), table[known].reset_index(drop=True)",
     ]
-    if rows.class_names and all(_is_number(name) for name in rows.class_names):
-        lines += [
-            "    numbers = [float(name) for name in CLASSES]",
-            "    labels = pd.to_numeric(table[LABEL]).map(numbers.index).to_numpy()",
-        ]
-    elif rows.class_names:
-        lines.append("    labels = table[LABEL].map(CLASSES.index).to_numpy()")
+    if rows.class_names:
+        spelled = ".map(lambda label: SPELLINGS.get(label, label))" if rows.spellings else ""
+        lines.append(f"    labels = table[LABEL]{spelled}.map(CLASSES.index).to_numpy()")
     else:
         lines.append("    labels = pd.to_numeric(table[LABEL]).to_numpy(float)")
     sign = "-" if scoring.name.startswith("neg_") else ""
@@ -369,11 +370,3 @@ def _main(rows: Rows, scoring: Scoring) -> str:
         '    print(f"{len(raw)} predictions in {out}")',
     ]
     return "\n".join(lines)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
