@@ -12,6 +12,9 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.estimators.judging import Fitness, judge_of, log_likelihood
@@ -34,6 +37,7 @@ def evolved(
     threads: int | None,
     left: float | None,
     on_record: Callable[[Record], None],
+    classes: NDArray[Any] | None = None,
 ) -> Model:
     """Return a model after its evolution on a metric.
 
@@ -52,9 +56,11 @@ def evolved(
         Seconds that are left.
     on_record : callable
         Called with the record of each generation: `fitness_mean` and `fitness_maximum` of its mutants.
+    classes : (K,) ndarray, optional
+        The user's classes, for scorers.
     """
     labels = data.train.labels
-    judge = judge_of(fitness, labels, not data.of_numbers, data.outputs)
+    judge = judge_of(fitness, labels, not data.of_numbers, data.outputs, classes)
     tie = None if data.of_numbers else functools.partial(log_likelihood, labels)
 
     def begun(config: TrainConfig) -> Evolution:

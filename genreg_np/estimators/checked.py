@@ -5,6 +5,7 @@ Shapes: N rows, I columns, K classes.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,9 @@ Classes = NDArray[Any]  # (K,) the users' names of classes
 def check_known(values: Any, name: str) -> None:
     """Refuse labels or groups with missing values."""
     array = np.asarray(values, dtype=object)
-    for row, value in enumerate(array.ravel() if array.ndim else []):
+    of_row = max(1, array.size // len(array)) if array.ndim and len(array) else 1
+    for place, value in enumerate(array.ravel() if array.ndim else []):
+        row = place // of_row
         if value is None or (value != value) is True or str(value) == "<NA>":
             raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows where it is missing")
 
@@ -42,6 +45,19 @@ def jobs_of(n_jobs: Any) -> int:
     if not jobs:
         raise UsageError("n_jobs = 0 is not allowed: use 1 for one, or -1 for one per core")
     return max(1, usable_processors() + 1 + jobs if jobs < 0 else jobs)
+
+
+def seconds_of(value: Any, name: str, otherwise: str) -> float:
+    """Return a time in seconds.
+
+    Raises
+    ------
+    UsageError
+        If it is not a finite number above 0; the message ends with `otherwise`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
+        raise UsageError(f"{name} = {value!r} must be a number of seconds above 0, or {otherwise}")
+    return float(value)
 
 
 class Checked(BaseEstimator):  # type: ignore[misc]
@@ -100,6 +116,8 @@ class Checked(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if is_frame(inputs):
             validate_data(self, inputs, reset=False, skip_check_array=True)
+            if not len(inputs):
+                raise DataError("X: has no rows; at least one is needed")
             if self._of_frame:
                 return inputs_of_frame(self._columns, inputs)
         elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:

@@ -1,7 +1,8 @@
 """Scores of the answers of whole populations, for estimators that are trained on a metric.
 
-A metric is the name of a scikit-learn scorer, or a function (y (N,), scores (N, K)) -> number, higher is better. Those
-based on the confusion matrix are computed for all genomes at once; others take a call for each genome.
+A metric is the name of a scikit-learn scorer, a scorer (make_scorer), or a function (y (N,), scores (N, K)) -> number,
+higher is better. Those based on the confusion matrix are computed for all genomes at once; others take a call for each
+genome. A scorer meets the user's own classes, as in GridSearchCV; a name and a function their indices.
 
 Shapes: G genomes, N samples, K classes or numbers.
 """
@@ -27,7 +28,14 @@ Fitness = str | Callable[[NDArray[Any], Floats], float]
 SECOND = 1  # of two classes, the positive one for f1, precision and recall
 
 
-def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: int) -> Judge:
+def judge_of(
+    fitness: Fitness,
+    labels: NDArray[Any],
+    of_classes: bool,
+    classes: int,
+    own: NDArray[Any] | None = None,
+    strict: bool = False,
+) -> Judge:
     """Return the function that judges answers to samples.
 
     Parameters
@@ -37,6 +45,10 @@ def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: 
     of_classes : bool
     classes : int
         The number of classes.
+    own : (K,) ndarray, optional
+        The user's classes; by default their indices.
+    strict : bool
+        Whether to raise the ValueError of a scorer that refuses some answers; otherwise they count as -inf.
 
     Raises
     ------
@@ -44,7 +56,8 @@ def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: 
         For an unknown or unsuitable name, or anything that is neither a name nor a function.
     """
     if hasattr(fitness, "_score_func"):  # a scorer from make_scorer
-        return functools.partial(_scored, fitness, labels, of_classes, classes)
+        named = np.arange(classes) if own is None else own
+        return functools.partial(_scored, fitness, labels, of_classes, named, strict)
     if callable(fitness):
         return functools.partial(_called, fitness, labels, of_classes)
     if not isinstance(fitness, str):
@@ -57,7 +70,7 @@ def judge_of(fitness: Fitness, labels: NDArray[Any], of_classes: bool, classes: 
         return lambda answers: counted(confusion(answers, labels, classes))
     if scoring.name == "neg_log_loss":
         return functools.partial(log_likelihood, labels)
-    return functools.partial(_scored, scoring.scorer, labels, of_classes, classes)
+    return functools.partial(_scored, scoring.scorer, labels, of_classes, np.arange(classes), strict)
 
 
 def confusion(answers: NDArray[Any], labels: NDArray[np.int64], classes: int) -> Floats:
@@ -176,23 +189,22 @@ class _Answering(BaseEstimator):  # type: ignore[misc]
         """Return True."""
         return True
 
-    def predict(self, answers: Floats) -> NDArray[Any]:
-        """Return classes (N,), or numbers."""
-        found: NDArray[Any] = answers.argmax(axis=1)
-        return found
-
 
 class _Classes(ClassifierMixin, _Answering):  # type: ignore[misc]
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: NDArray[Any]) -> None:
         self.classes = classes
-        self.classes_ = np.arange(classes)
+        self.classes_ = classes
+
+    def predict(self, answers: Floats) -> NDArray[Any]:
+        found: NDArray[Any] = self.classes_[answers.argmax(axis=1)]
+        return found
 
     def predict_proba(self, answers: Floats) -> Floats:
         found: Floats = softmax(answers, axis=1)
         return found
 
     def decision_function(self, answers: Floats) -> Floats:
-        return answers[:, 1] - answers[:, 0] if self.classes == 2 else answers
+        return answers[:, 1] - answers[:, 0] if len(self.classes_) == 2 else answers
 
 
 class _Numbers(RegressorMixin, _Answering):  # type: ignore[misc]
@@ -200,8 +212,17 @@ class _Numbers(RegressorMixin, _Answering):  # type: ignore[misc]
         return answers[:, 0] if answers.shape[1] == 1 else answers
 
 
-def _scored(scorer: Any, labels: NDArray[Any], of_classes: bool, classes: int, answers: NDArray[Any]) -> Floats:
-    """Return a scorer's number for each genome."""
+def _scored(
+    scorer: Any, labels: NDArray[Any], of_classes: bool, classes: NDArray[Any], strict: bool, answers: NDArray[Any]
+) -> Floats:
+    """Return a scorer's number for each genome; -inf for those whose answers it refuses, unless `strict`."""
     stand_in = _Classes(classes) if of_classes else _Numbers()
-    wanted = labels if of_classes or labels.shape[1] > 1 else labels[:, 0]
-    return np.array([float(scorer(stand_in, own.astype(np.float64), wanted)) for own in answers])
+    wanted = classes[labels] if of_classes else labels if labels.shape[1] > 1 else labels[:, 0]
+    numbers = np.full(len(answers), -np.inf)
+    for genome, own in enumerate(answers):
+        try:
+            numbers[genome] = float(scorer(stand_in, own.astype(np.float64), wanted))
+        except ValueError:  # such as a deviance of numbers below 0
+            if strict:
+                raise
+    return numbers

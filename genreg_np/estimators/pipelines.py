@@ -10,14 +10,19 @@ Shapes: N rows, I columns, K classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.metaestimators import available_if
 
-from genreg_np.estimators.checked import OfClasses, OfNumbers
+from genreg_np.data.labels import listed
+from genreg_np.errors import UsageError
+from genreg_np.estimators.checked import Classes, OfClasses, OfNumbers
 from genreg_np.estimators.searching import PipelineEstimator, has_method
+from genreg_np.search.choosing import FOLDS
+from genreg_np.search.tabular.rows import Rows
 
 
 class PipelineSearchClassifier(OfClasses, PipelineEstimator):
@@ -26,7 +31,10 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
     Parameters
     ----------
     metric : str, optional
-        Name of any scikit-learn scorer; by default accuracy.
+        Name of any scikit-learn scorer; by default accuracy. f1, precision, recall, jaccard and average_precision are
+        those of `positive`; scikit-learn's own are those of class 1.
+    positive : object, optional
+        Of two classes, the one that such metrics refer to; by default the second, `classes_[1]`.
     time_budget : float
         Seconds that a fit takes, approximately; ignored if `generations` is given.
     generations : int, optional
@@ -55,7 +63,8 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
     ----------
     pipeline_ : Pipeline of scikit-learn
         Fitted to all rows. If `fit` had an array, it takes the same kind of array; for a DataFrame, the converted
-        columns. It returns indices into `classes_`. For a network, an estimator with a `model_`.
+        columns. It returns indices into `classes_`; with `positive`, 1 for that class and 0 for the other. For a
+        network, an estimator with a `model_`.
     model_ : Model or None
         The model if the winner is a network of this package; it can be saved and exported.
     genome_ : dict
@@ -67,7 +76,7 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
     trials_ : list of dict
         Each with genome, score and how it ended.
     ended_ : str
-        generations or budget.
+        generations, budget, or crashes if too many evaluations in a row crashed.
     classes_ : (K,) ndarray
     n_features_in_ : int
     feature_names_in_ : (I,) ndarray of str
@@ -83,7 +92,42 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
     array([0, 0, 0])
     """
 
+    def __init__(
+        self,
+        *,
+        metric: str | None = None,
+        positive: Any = None,
+        time_budget: float | None = 60.0,
+        generations: int | None = None,
+        models: Sequence[str] | str | None = None,
+        folds: int = FOLDS,
+        selection: str = "steady",
+        population: int = 24,
+        two_populations: bool = False,
+        max_seconds: float | None = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        folder: Any = None,
+    ) -> None:
+        super().__init__(
+            metric=metric, time_budget=time_budget, generations=generations, models=models, folds=folds,
+            selection=selection, population=population, two_populations=two_populations, max_seconds=max_seconds,
+            n_jobs=n_jobs, random_state=random_state, folder=folder,
+        )  # fmt: skip
+        self.positive = positive
+
     score = PipelineEstimator.score  # by the metric, not the mixin's
+
+    def _turned_rows(self, rows: Rows, classes: Classes | None) -> tuple[Rows, bool]:
+        if self.positive is None:
+            return rows, False
+        assert classes is not None
+        if len(classes) != 2 or self.positive not in classes.tolist():
+            raise UsageError(
+                f"positive = {self.positive!r} must be one of two classes, but y has {listed(rows.class_names)}"
+            )
+        place = classes.tolist().index(self.positive)
+        return rows.with_positive(rows.class_names[place]), place == 0
 
     @available_if(has_method("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
@@ -91,16 +135,19 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
 
         A support vector machine has none, unless the search's metric uses probabilities, such as neg_log_loss.
         """
-        return np.asarray(self.pipeline_.predict_proba(self._inputs(X)), np.float64)
+        found = np.asarray(self.pipeline_.predict_proba(self._inputs(X)), np.float64)
+        return found[:, ::-1] if self._turned else found
 
     @available_if(has_method("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the decision function of each class, (N, K), or of the second of two, (N,), if the pipeline has it."""
-        return np.asarray(self.pipeline_.decision_function(self._inputs(X)), np.float64)
+        found = np.asarray(self.pipeline_.decision_function(self._inputs(X)), np.float64)
+        return found if not self._turned else -found if found.ndim == 1 else found[:, ::-1]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the class of each row of X, (N,)."""
         places = super().predict(X)
+        places = 1 - places if self._turned else places
         found: NDArray[Any] = self.classes_[places]
         return found
 

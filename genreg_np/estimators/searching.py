@@ -20,7 +20,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from genreg_np.errors import DataError, RunError, UsageError
-from genreg_np.estimators.checked import Checked, jobs_of
+from genreg_np.estimators.checked import Checked, Classes, jobs_of, seconds_of
+from genreg_np.estimators.parameters import OF_SEARCHES, in_parameters
 from genreg_np.search.choosing import FOLDS, Chosen, Splits, check, choose
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder, read_search_config
@@ -49,6 +50,8 @@ def has_method(name: str) -> Any:
 
 class PipelineEstimator(Checked):
     """Base class of both."""
+
+    _turned = False  # whether two classes have changed places in the search
 
     def __init__(
         self,
@@ -101,11 +104,16 @@ class PipelineEstimator(Checked):
         ValueError
             For unusable settings or data; the message says why.
         """
+        with in_parameters(OF_SEARCHES):
+            return self._fit(X, y, groups)
+
+    def _fit(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None) -> Any:
         started = time.monotonic()
         budget, folds, workers = self._seconds(), whole_number(self.folds, "folds", least=2), jobs_of(self.n_jobs)
         if self.metric is not None and not isinstance(self.metric, str):
             raise UsageError(f"metric = {self.metric!r} must be the name of a scikit-learn scorer, such as 'f1_macro'")
-        rows, classes = self._rows(X, y, groups)
+        rows, classes = self._rows(inputs, labels, groups)
+        rows, turned = self._turned_rows(rows, classes)
         scoring = Scoring.of(self.metric or "", self._of_classes, len(rows.class_names))
         check(rows, scoring, folds, holds_out=False)
         with tempfile.TemporaryDirectory() as place:
@@ -129,7 +137,12 @@ class PipelineEstimator(Checked):
                 raise DataError(f"X, y: {str(error).removeprefix(f'{folder}: ')}") from None
             self._keep(chosen)
             self._keep_rows(rows, classes)
+            self._turned = turned
         return self
+
+    def _turned_rows(self, rows: Rows, classes: Classes | None) -> tuple[Rows, bool]:
+        """Return the rows as the search takes them, and whether two classes have changed places."""
+        return rows, False
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return a class or a number for each row of X, (N,)."""
@@ -141,6 +154,7 @@ class PipelineEstimator(Checked):
         """Return the search's metric for rows X and labels y (N,); higher is better."""
         inputs = self._inputs(X)
         labels = self._counted(column_or_1d(y))
+        labels = np.array([1, 0, 2])[labels] if self._turned else labels
         return float(self._scoring.scorer(self.pipeline_, inputs, labels))
 
     def _config(self, rows: Rows, scoring: Scoring, folder: Path) -> SearchConfig:
@@ -162,10 +176,7 @@ class PipelineEstimator(Checked):
         if self.generations is not None:
             whole_number(self.generations, "generations", least=1)
             return None
-        seconds = self.time_budget
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float | np.number) or not 0 < seconds < math.inf:
-            raise UsageError(f"time_budget = {seconds!r} must be a number of seconds above 0, or give generations")
-        return float(seconds)
+        return seconds_of(self.time_budget, "time_budget", "give generations")
 
     def _keep(self, chosen: Chosen) -> None:
         """Fit the winner to all rows, and store its results."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,15 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from genreg_np.data.checked import input_range_of, inputs_of_array
+from genreg_np.data.columns import NUMBERS, blurred_note
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.held_out import split_indices
 from genreg_np.data.split import Split
 from genreg_np.errors import DataError, UsageError
 from genreg_np.estimators.by_metric import MUTANTS, evolved
-from genreg_np.estimators.checked import Checked, Classes, check_known, jobs_of
+from genreg_np.estimators.checked import Checked, Classes, check_known, jobs_of, seconds_of
 from genreg_np.estimators.judging import Fitness, judge_of
+from genreg_np.estimators.parameters import OF_TRAINING, in_parameters
 from genreg_np.model import Model
 from genreg_np.runs.config import TrainConfig, default_preset, read_preset
 from genreg_np.runs.generations import Record
@@ -32,6 +35,7 @@ from genreg_np.runs.result import Watcher
 from genreg_np.runs.training import train
 from genreg_np.search.tabular.network import dataset_of, rows_for, value_names
 from genreg_np.search.tabular.rows import TEXT, Rows
+from genreg_np.settings import whole_number, whole_numbers
 from genreg_np.strategies import strategy_class
 from genreg_np.streams import Stream
 
@@ -122,6 +126,9 @@ class NetworkEstimator(Checked):
             For unusable settings or data; the message says why.
         """
         started = time.perf_counter()
+        budget = None
+        if self.time_budget is not None:
+            budget = seconds_of(self.time_budget, "time_budget", "None for as long as max_iter takes")
         if self.run_folder is not None and (Path(self.run_folder) / "config.toml").exists():
             raise UsageError(f"run_folder = {str(self.run_folder)!r} already holds a run: name a new one for each fit")
         seed = int(check_random_state(self.random_state).randint(1 << 31))
@@ -131,16 +138,17 @@ class NetworkEstimator(Checked):
         if goes_on:
             self._check_alike(before, read)
         config = self._config(seed, images, read.holds)
-        by_metric = None if self.fitness is None else self._by_metric(config, read.data)
-        budget, records, earned = self.time_budget, list[Record](), list[Record]()
+        by_metric = None if self.fitness is None else self._by_metric(config, read)
+        records, earned = list[Record](), list[Record]()
         if goes_on and by_metric is not None:
             model = self.model_
         else:
-            result = train(
-                config, read.data, self.run_folder, backend=self.backend, threads=jobs_of(self.n_jobs),
-                budget_seconds=budget if budget is None or by_metric is None else LEARNING_SHARE * budget,
-                initial=self.model_ if goes_on else None, watcher=Watcher(on_record=self._telling(records)),
-            )  # fmt: skip
+            with in_parameters(OF_TRAINING):
+                result = train(
+                    config, read.data, self.run_folder, backend=self.backend, threads=jobs_of(self.n_jobs),
+                    budget_seconds=budget if budget is None or by_metric is None else LEARNING_SHARE * budget,
+                    initial=self.model_ if goes_on else None, watcher=Watcher(on_record=self._telling(records)),
+                )  # fmt: skip
             assert result.model is not None
             model = result.model
         if by_metric is not None:
@@ -149,7 +157,7 @@ class NetworkEstimator(Checked):
             data = read.data
             whole = dataclasses.replace(data, train=data.train.with_(data.validation)) if read.holds else data
             how = self.backend, jobs_of(self.n_jobs), left
-            model = evolved(model, whole, self.fitness, by_metric, *how, self._telling(earned))
+            model = evolved(model, whole, self.fitness, by_metric, *how, self._telling(earned), read.classes)
         self._keep(model, read, records, earned)
         return self
 
@@ -158,21 +166,36 @@ class NetworkEstimator(Checked):
         named = ("n_features_in_", "feature_names_in_")
         same = all(np.array_equal(before.get(name, ()), getattr(self, name, ())) for name in named)
         same = same and (read.classes is None or np.array_equal(read.classes, before["classes_"]))
-        if not same or read.data.input_shape != self.model_.input_shape:
-            for name in named:
-                if name in before:
-                    setattr(self, name, before[name])
+        same = same and read.data.input_shape == self.model_.input_shape
+        others = [
+            theirs["name"] for theirs, own in zip(read.data.columns, self._described, strict=False) if theirs != own
+        ]
+        if same and not others:
+            return
+        for name in named:
+            if name in before:
+                setattr(self, name, before[name])
+            elif hasattr(self, name):
+                delattr(self, name)
+        if not same:
             raise UsageError("warm_start needs the same classes and columns as the previous fit")
+        raise UsageError(
+            f"warm_start: column {others[0]!r} has other words or dates than in the previous fit, and a network can go "
+            "on with the same only: set warm_start=False"
+        )
 
-    def _by_metric(self, config: TrainConfig, data: Dataset) -> TrainConfig:
+    def _by_metric(self, config: TrainConfig, read: Read) -> TrainConfig:
         """Return the configuration of the evolution on a metric; raises ValueError for an unusable metric."""
         assert self.fitness is not None
-        judge = judge_of(self.fitness, data.train.labels, self._of_classes, data.outputs)
-        judge(np.zeros((1, len(data.train), data.outputs), np.float32))  # errors of the metric should appear early
+        data, labels = read.data, read.data.train.labels
+        judge = judge_of(self.fitness, labels, self._of_classes, data.outputs, read.classes, strict=True)
+        usual = np.zeros(data.outputs) if self._of_classes else labels.mean(axis=0)
+        judge(np.tile(usual.astype(np.float32), (1, len(labels), 1)))  # errors of the metric should appear early
         layers: dict[str, Any] = {"hidden": config.hidden, "activation": config.activation}
         if config.network:
             layers = {"network": config.network}
-        how = {**MUTANTS, **layers, "generations": self.fitness_iter, "seed": config.seed}
+        generations = whole_number(self.fitness_iter, "fitness_iter", least=1)
+        how = {**MUTANTS, **layers, "generations": generations, "seed": config.seed}
         return TrainConfig.from_dict({"strategy": "evolution-strategy", **how}, "fitness_iter")
 
     def _table(self, inputs: Any, labels: ArrayLike, seed: int, holds: bool) -> Read:
@@ -183,6 +206,10 @@ class NetworkEstimator(Checked):
                 f"X, column {texts[0]!r}: is text, which a network cannot take: leave it out, or use "
                 "PipelineSearchClassifier or PipelineSearchRegressor, which count its words"
             )
+        for place, column in enumerate(rows.columns):
+            values = rows.values[:, place]
+            if column.kind == NUMBERS and not np.isnan(values).all() and (note := blurred_note(column.name, values)):
+                warnings.warn(f"X, column {note}", RuntimeWarning, stacklevel=3)
         learned, held = self._apart(rows.labels, seed, holds)
         what = rows.columns, rows.inputs, rows.labels, rows.class_names, LABEL
         data = dataset_of(NAME, *what, learned, held, self._weights(classes, rows.labels))
@@ -231,6 +258,12 @@ class NetworkEstimator(Checked):
             strategy_class(self.strategy)  # refuses unknown ones
         named = None if self.strategy == USUAL else self.strategy  # for the usual strategy the data choose the preset
         preset = self.preset or default_preset("", named, tables=not images)
+        whose = read_preset(preset).get("strategy", self.strategy)
+        if self.preset is not None and self.strategy not in (None, whose):
+            raise UsageError(
+                f"preset {preset} is for strategy {whose}, not {self.strategy}: give one of them, or choose single "
+                "settings with settings={...}"
+            )
         given: dict[str, Any] = dict(self.settings or {})
         if self.strategy is not None:
             given["strategy"] = self.strategy
@@ -241,9 +274,10 @@ class NetworkEstimator(Checked):
                     "settings={'network': ...}"
                 )
             sizes = self.hidden_layer_sizes
-            given["hidden"] = tuple(sizes) if isinstance(sizes, Sequence | np.ndarray) else (sizes,)
+            listed = tuple(sizes) if isinstance(sizes, Sequence | np.ndarray) else (sizes,)
+            given["hidden"] = whole_numbers(listed, "hidden_layer_sizes", least=1)
         if self.max_iter is not None:
-            given["generations"] = self.max_iter
+            given["generations"] = whole_number(self.max_iter, "max_iter", least=1)
         return TrainConfig.from_preset(preset, **{"keep": "refit" if holds else "last", "seed": seed} | given)
 
     def _telling(self, records: list[Record]) -> Any:

@@ -31,7 +31,7 @@ def numbers(genreg) -> str:
 @pytest.fixture
 def words(genreg) -> str:
     """A model of two named columns of words."""
-    write("w.csv", "a,b,y", *(f"{'xz'[k % 2]},{'pq'[k // 2 % 2]},{'no yes'.split()[k % 2]}" for k in range(60)))
+    write("w.csv", "a,b,y", *(f"{'xz'[k % 2]},{'pq'[k // 2 % 2]},{['no', 'yes'][k % 2]}" for k in range(60)))
     assert genreg("train", "--dataset", "w.csv", *QUICK, "--out", "words").code == 0
     return "words/model.npz"
 
@@ -86,7 +86,7 @@ def test_a_first_row_that_is_no_sure_row_is_asked_about(genreg, words: str) -> N
 
 def test_a_model_of_columns_without_names_takes_a_table_with_or_without_its_label(genreg) -> None:
     """The label is the second of three columns; a row with a 1 in it is no header."""
-    rows = [f"{'xz'[k % 2]},{'no yes'.split()[k % 2]},{k % 3 + 0.5}" for k in range(60)]
+    rows = [f"{'xz'[k % 2]},{['no', 'yes'][k % 2]},{k % 3 + 0.5}" for k in range(60)]
     assert genreg("train", "--dataset", write("d.csv", *rows), "--label", 2, *QUICK, "--out", "r").code == 0
     assert load("r/model.npz").feature_names == ("1", "3")
     write("n.csv", "x,1", "z,1.5")

@@ -143,7 +143,7 @@ def test_a_bad_word_does_not_make_classes_of_a_quantity(tmp_path: Path, word: st
 
 
 def test_a_class_that_is_called_none_is_told_of(tmp_path: Path) -> None:
-    (tmp_path / "d.csv").write_text("x,kind\n" + "".join(f"{k % 7},{'a b None'.split()[k % 3]}\n" for k in range(60)))
+    (tmp_path / "d.csv").write_text("x,kind\n" + "".join(f"{k % 7},{['a', 'b', 'None'][k % 3]}\n" for k in range(60)))
     note = load_dataset(tmp_path / "d.csv").note
     assert "20 rows without a label left out (lines 4, 7, 10, ...): 'None' means that it is missing; a class" in note
 

@@ -179,7 +179,7 @@ def test_a_strategy_and_its_settings_are_chosen(tmp_path: Path, capsys: pytest.C
         ({"strategy": "genrag"}, "did you mean 'genreg'"),
         ({"settings": {"sigmar": 1}}, "did you mean 'sigma'"),
         ({"validation_fraction": 1.0}, "validation_fraction = 1.0 must be a number between 0 and 1"),
-        ({"max_iter": 0}, "generations"),
+        ({"max_iter": 0}, "max_iter = 0 must be at least 1"),
         ({"hidden_layer_sizes": (0,)}, "hidden"),
         ({"time_budget": -1.0}, "budget"),
         ({"backend": "gpu"}, "backend"),
