@@ -65,19 +65,22 @@ def workers() -> str:
     """Return the overhead of the engine."""
     found = read("search-engine")
 
-    def middle(get: Callable[[dict[str, Any]], float]) -> float:
-        return statistics.median(get(run) for run in found["workers"])
-
     long = "2, longer"
-    each = middle(lambda run: run[long]["overhead a trial (ms)"])
-    off = middle(lambda run: run[long]["error of the predicted seconds, median"])
+    measured = [run for run in found["workers"] if long in run]
+
+    def middle(get: Callable[[dict[str, Any]], float], runs: Sequence[dict[str, Any]] = found["workers"]) -> float:
+        return statistics.median(get(run) for run in runs)
+
+    each = middle(lambda run: run[long]["overhead a trial (ms)"], measured)
+    off = middle(lambda run: run[long]["error of the predicted seconds, median"], measured)
+    trials, busy, seconds, again = (
+        middle(lambda run, name=name: run[long][name], measured) for name in ("trials", "busy", "seconds", "again (s)")
+    )
     return (
-        f"A search of {middle(lambda run: run[long]['trials']):.0f} trials in two workers: they are busy "
-        f"{100 * middle(lambda run: run[long]['busy']):.0f} % of its {middle(lambda run: run[long]['seconds']):.0f} "
+        f"A search of {trials:.0f} trials in two workers: they are busy {100 * busy:.0f} % of its {seconds:.0f} "
         f"seconds, which include their start; apart from training, a trial costs {each:.0f} ms. Its seconds are "
         f"predicted with a median error of {100 * off:.0f} %. Repeating the search from its record takes "
-        f"{middle(lambda run: run[long]['again (s)']):.1f} s.\n\nA search of "
-        f"{middle(lambda run: run['2']['trials']):.0f} trials: two workers are "
+        f"{again:.1f} s.\n\nA search of {middle(lambda run: run['2']['trials']):.0f} trials: two workers are "
         f"{middle(lambda run: run['two workers faster by']):.2f} x as fast as one, and busy "
         f"{100 * middle(lambda run: run['2']['busy']):.0f} % of the time: at its end one waits for the other. "
         f"{_machine(found)}"

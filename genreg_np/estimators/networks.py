@@ -30,20 +30,22 @@ class GenregClassifier(OfClasses, NetworkEstimator):
         Name of a preset, as for `genreg-np train --preset`; by default `tables` for rows, which is node perturbation -
         evolution that considers units and single samples -, and `nodes-small` for images.
     strategy : str, optional
-        How to evolve, in place of the preset's strategy: any that learns from arrays, such as genreg,
-        evolution-strategy, node-perturbation, mixed or, for comparison, gradient.
+        How to evolve, in place of `preset`: any that learns from arrays, which are node-perturbation (the default),
+        evolution-strategy, genreg, cma-es, mixed, random-search and, for comparison, gradient; for images also
+        detector-bank and genreg-2.
     fitness : str or callable, optional
-        The metric to maximise: the name of any scikit-learn scorer, such as "f1_macro", or a function
-        fitness(y, scores) -> float, higher is better, of the indices (N,) of the true classes in `classes_` and the
-        probabilities (N, K), for example a cost matrix, or a score that allows abstention. The network first learns as
-        without it, and is then evolved on this alone. A function is called twenty thousand times; scorers based on the
-        confusion matrix, and neg_log_loss, are computed for whole populations. f1, precision, recall and jaccard are
-        those of the second of two classes, `classes_[1]`. `score` remains the accuracy: pass `scoring` to GridSearchCV
-        to choose by another metric.
+        The metric to maximise: the name of any scikit-learn scorer, such as "f1_macro"; a scorer of make_scorer, which
+        gets the classes themselves, as in GridSearchCV; or a function fitness(y, scores) -> float, higher is better, of
+        the indices (N,) of the true classes in `classes_` and the probabilities (N, K), for example a cost matrix, or a
+        score that allows abstention. The network first learns as without it, and is then evolved on this alone. A
+        scorer or function is called twenty thousand times; names of scorers based on the confusion matrix, and
+        neg_log_loss, are computed for whole populations. The names f1, precision, recall and jaccard mean the second of
+        two classes, `classes_[1]`; make_scorer(f1_score, pos_label=...) any other. `score` remains the accuracy: pass
+        `scoring` to GridSearchCV to choose by another metric.
     hidden_layer_sizes : sequence of int, or int, optional
-        Units of each hidden layer; by default the preset's.
+        Units of each hidden layer; by default the preset's, which is 32 for rows and 64 for images.
     max_iter : int, optional
-        Generations of learning; by default the preset's.
+        Generations of learning; by default the preset's, which is 6000 for rows and 4000 for images.
     fitness_iter : int
         Generations of evolution on `fitness`.
     time_budget : float, optional
@@ -59,8 +61,8 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     validation_fraction : float
         The fraction of each class to hold out.
     warm_start : bool
-        Whether `fit` continues from the existing model, with the same classes and columns; nothing is held out then,
-        and with `fitness` the first phase of learning is skipped.
+        Whether `fit` continues from the existing model, with the same classes, columns and words; nothing is held out
+        then, and with `fitness` the first phase of learning is skipped.
     backend : str
         auto, cpu, numpy, numba or cupy.
     n_jobs : int, optional
@@ -89,6 +91,10 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     n_features_in_ : int
     feature_names_in_ : (I,) ndarray of str
         Column names of a DataFrame.
+
+    Notes
+    -----
+    `fit` takes no sample_weight; `class_weight` weighs whole classes.
 
     Examples
     --------
@@ -160,15 +166,17 @@ class GenregRegressor(OfNumbers, NetworkEstimator):
     preset : str, optional
         Name of a preset, as for `genreg-np train --preset`; by default `tables` for rows, `nodes-small` for images.
     strategy : str, optional
-        How to evolve, in place of the preset's strategy: any that predicts numbers.
+        How to evolve, in place of `preset`: any that predicts numbers, which are those of `GenregClassifier` without
+        genreg-2.
     fitness : str or callable, optional
-        The metric to maximise: the name of any scikit-learn scorer, such as "neg_median_absolute_error", or a function
-        fitness(y, predicted) -> float, higher is better, of two arrays of numbers (N, K). The network first learns as
+        The metric to maximise: the name of any scikit-learn scorer, such as "neg_median_absolute_error", a scorer of
+        make_scorer, or a function fitness(y, predicted) -> float, higher is better, of two arrays of numbers (N, K).
+        Answers that a scorer refuses, such as negative ones of a deviance, rank last. The network first learns as
         without it, and is then evolved on this alone. A function is called thousands of times.
     hidden_layer_sizes : sequence of int, or int, optional
-        Units of each hidden layer; by default the preset's.
+        Units of each hidden layer; by default the preset's, which is 32 for rows and 64 for images.
     max_iter : int, optional
-        Generations of learning; by default the preset's.
+        Generations of learning; by default the preset's, which is 6000 for rows and 4000 for images.
     fitness_iter : int
         Generations of evolution on `fitness`.
     time_budget : float, optional
@@ -182,8 +190,8 @@ class GenregRegressor(OfNumbers, NetworkEstimator):
     validation_fraction : float
         The fraction to hold out.
     warm_start : bool
-        Whether `fit` continues from the existing model, with the same columns; nothing is held out then, and with
-        `fitness` the first phase of learning is skipped.
+        Whether `fit` continues from the existing model, with the same columns and words; nothing is held out then, and
+        with `fitness` the first phase of learning is skipped.
     backend : str
         auto, cpu, numpy, numba or cupy.
     n_jobs : int, optional
@@ -196,7 +204,25 @@ class GenregRegressor(OfNumbers, NetworkEstimator):
         A new folder for the record of learning, for `genreg-np report`. Not for `cross_val_score` and the like, which
         fit many times.
 
-    Attributes are those of `GenregClassifier`, except for `classes_`; validation scores are R2.
+    Attributes
+    ----------
+    model_ : Model
+        The network, which can be saved, exported and run without scikit-learn. It takes raw rows.
+    n_iter_ : int
+        Number of generations.
+    loss_curve_ : list of float
+        Loss of learning by generation, lower is better.
+    fitness_curve_ : list of float
+        Mean of `fitness` over the mutants of each generation.
+    validation_scores_ : list of float
+        R2 on the samples held out, one for each validation; empty if none were held out.
+    n_features_in_ : int
+    feature_names_in_ : (I,) ndarray of str
+        Column names of a DataFrame.
+
+    Notes
+    -----
+    `fit` takes no sample_weight.
     """
 
     _of_several = True

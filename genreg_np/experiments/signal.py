@@ -118,8 +118,8 @@ number. The most trusted genome or the survivors' mean is tested, whichever has 
                 "000", "Evolutionary learning requires stable fitness signals: average over several samples",
                 f"at equal evaluations {best} images of each digit are best ({100 * means[best]:.1f} %); the variance "
                 f"of scores in one run predicts {foreseen}, {_off(ratio)}, where "
-                f"{percent(results.numbers(_case(results, 'evaluations', foreseen), 'test'))} % are reached. At the end "
-                "of a run with twenty images, the "
+                f"{percent(results.numbers(_case(results, 'evaluations', foreseen), 'test'))} % are reached. At the "
+                "end of a run with twenty images, the "
                 f"heritability of a score is {_heritability(results, 1)} for one image and "
                 f"{_heritability(results, PUBLISHED)} for twenty.",
             )  # fmt: skip
