@@ -284,8 +284,8 @@ def _read(rows: Rows, source: Source) -> str:
         elif own["kind"] == NUMBERS:
             lines += [] if plain == numbers and len(plain) > 1 else [f"    inputs[{name}] = pd.to_numeric({field})"]
         elif own["kind"] == WORDS:
-            whole = any(word.lstrip("+-").isdigit() for word in own["words"])
-            same = '.str.replace(r"^([+-]?[0-9]+)\\.0*$", r"\\1", regex=True)' if whole else ""
+            has_whole = any(word.lstrip("+-").isdigit() for word in own["words"])
+            same = '.str.replace(r"^([+-]?[0-9]+)\\.0*$", r"\\1", regex=True)' if has_whole else ""
             lines.append(f"    inputs[{name}] = {field}{same}")
         else:
             lines.append(f'    inputs[{name}] = {field}.fillna("")')
