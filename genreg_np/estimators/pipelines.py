@@ -183,7 +183,25 @@ class PipelineSearchRegressor(OfNumbers, PipelineEstimator):
         A folder for the record, for `genreg-np search explain` and `report`; an existing search of the same data and
         settings is continued. Not for `cross_val_score` and the like, which fit to other rows each time.
 
-    Attributes are those of `PipelineSearchClassifier`, except for `classes_`.
+    Attributes
+    ----------
+    pipeline_ : Pipeline of scikit-learn
+        Fitted to all rows. If `fit` had an array, it takes the same kind of array; for a DataFrame, the converted
+        columns. For a network, an estimator with a `model_`.
+    model_ : Model or None
+        The model if the winner is a network of this package; it can be saved and exported.
+    genome_ : dict
+    best_score_, best_score_error_ : float
+        As for `PipelineSearchClassifier`.
+    beside_ : dict of str to float
+        The same scores of the usual models, and of no model at all.
+    trials_ : list of dict
+        Each with genome, score and how it ended.
+    ended_ : str
+        generations, budget, or crashes if too many evaluations in a row crashed.
+    n_features_in_ : int
+    feature_names_in_ : (I,) ndarray of str
+        Column names of a DataFrame.
     """
 
     score = PipelineEstimator.score
