@@ -82,7 +82,7 @@ def workers() -> str:
         f"predicted with a median error of {100 * off:.0f} %. Repeating the search from its record takes "
         f"{again:.1f} s.\n\nA search of {middle(lambda run: run['2']['trials']):.0f} trials: two workers are "
         f"{middle(lambda run: run['two workers faster by']):.2f} x as fast as one, and busy "
-        f"{100 * middle(lambda run: run['2']['busy']):.0f} % of the time: at its end one waits for the other. "
+        f"{100 * middle(lambda run: run['2']['busy']):.0f} % of the time, their start included. "
         f"{_machine(found)}"
     )
 

@@ -94,6 +94,13 @@ def test_only_its_own_rule_finds_a_copier_and_who_ignores_noise() -> None:
     assert len(health.broken([told(PLANTED["noise ignored"]())] * 3, 10)) == 1
 
 
+def test_copies_are_found_wherever_they_are_among_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only at the beginning: images of requested classes may come class by class."""
+    monkeypatch.setattr("genreg_np.search.gan.judge.QUICK", 100)
+    images = np.concatenate([healthy()[:150], digits()[2]["train"][0][:150]])
+    assert told(images)["copies"] > 0.3
+
+
 def test_a_discriminator_wins_when_it_is_right_at_three_checkpoints() -> None:
     ok, won = told(healthy()), told(healthy(), critic=0.99)
     assert [text for text in health.broken([won] * 3, 10) if "discriminator wins" in text]

@@ -129,3 +129,19 @@ def test_advice_for_rare_classes_is_what_a_search_can_do(tmp_path: Path) -> None
     rows, _ = Reading(path, label="label").read(0)
     assert any("metrics such as balanced_accuracy and f1_macro" in note for note in rows.notes)
     assert not any("--class-weight" in note for note in rows.notes)
+
+
+def test_predictions_take_no_column_s_place_and_leave_the_others_as_they_were(tmp_path: Path) -> None:
+    content = ["prediction,x,label", *(f"{n % 5}.50,{n * 7 % 31},{'ab'[n * 7 % 31 > 15]}" for n in range(80))]
+    search(table(tmp_path, content), tmp_path / "run", generations=1)
+    new = table(tmp_path, ["x, prediction", "30,NA", "1,  0.50"], "new.csv")
+    ran(tmp_path / "run/pipeline.py", new, tmp_path / "p.csv")
+    assert (tmp_path / "p.csv").read_text().splitlines() == ["x,prediction,predicted", "30,NA,b", "1,0.50,a"]
+
+
+def test_a_table_without_header_may_lack_the_label_wherever_it_stood(tmp_path: Path) -> None:
+    content = [f"{'ab'[n * 7 % 31 > 15]},{n * 7 % 31},{'pq'[n % 2]}" for n in range(80)]
+    search(table(tmp_path, content), tmp_path / "run", {"label": "1", "header": False}, generations=1)
+    ran(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
+    predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()[1:]]
+    assert predicted == ["b", "a"]

@@ -166,24 +166,6 @@ def test_scripts_read_tables_as_the_search_did(tmp_path: Path, name: str) -> Non
     assert said.startswith(f"{found.metric.removeprefix('neg_').replace('_', ' ')} on {found.held_rows} unseen rows")
 
 
-def test_predictions_take_no_column_s_place_and_leave_the_others_as_they_were(tmp_path: Path) -> None:
-    pytest.importorskip("pandas")
-    content = ["prediction,x,label", *(f"{n % 5}.50,{n * 7 % 31},{'ab'[n * 7 % 31 > 15]}" for n in range(80))]
-    search(table(tmp_path, content), tmp_path / "run", generations=1)
-    new = table(tmp_path, ["x, prediction", "30,NA", "1,  0.50"], "new.csv")
-    ran(tmp_path / "run/pipeline.py", new, tmp_path / "p.csv")
-    assert (tmp_path / "p.csv").read_text().splitlines() == ["x,prediction,predicted", "30,NA,b", "1,0.50,a"]
-
-
-def test_a_table_without_header_may_lack_the_label_wherever_it_stood(tmp_path: Path) -> None:
-    pytest.importorskip("pandas")
-    content = [f"{'ab'[n * 7 % 31 > 15]},{n * 7 % 31},{'pq'[n % 2]}" for n in range(80)]
-    search(table(tmp_path, content), tmp_path / "run", {"label": "1", "header": False}, generations=1)
-    ran(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
-    predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()[1:]]
-    assert predicted == ["b", "a"]
-
-
 def test_two_workers_find_what_one_finds_and_the_second_time_is_from_the_record(tmp_path: Path) -> None:
     path = table(tmp_path)
     one = search(path, tmp_path / "one")
