@@ -122,7 +122,7 @@ class Plan:
 PLANS = (
     Plan(90.0, {"repeats": 1, "max_macs": 700_000, "final_epochs": 8, "rungs": (8_000, 24_000, 50_000)}),
     Plan(450.0, {"max_macs": 2_500_000, "final_epochs": 16, "rungs": RUNGS}),
-    Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 30, "rungs": RUNGS}),
+    Plan(float("inf"), {"max_macs": 4_000_000, "final_epochs": 30, "rungs": (*RUNGS, 450_000)}),
 )
 GAN_PLANS = (
     Plan(450.0, {"population": 10, "max_macs": 4_000_000, "rungs": (8_000, 24_000, 72_000)}),

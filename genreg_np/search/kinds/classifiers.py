@@ -113,10 +113,12 @@ DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in (*NETWORK, *OPTIM
 
 _NORMALISED = {f"norm_{number}": "batch" for number in range(1, BLOCKS + 1)} | {"shift": 1}
 _WIDE = _NORMALISED | {f"filters_{number}": 24 * number for number in range(1, BLOCKS)} | {"rotation": 10}
+_DEEP = _WIDE | {"filters_1": 16, "filters_2": 32, "convolutions_1": 2, "convolutions_2": 2}
 HANDMADE: tuple[dict[str, Any], ...] = (  # changes to the default: networks that one would try first
     _NORMALISED | {f"filters_{number}": 16 * number for number in range(1, BLOCKS)},
     _WIDE,
-    _WIDE | {"filters_1": 16, "filters_2": 32, "convolutions_1": 2, "convolutions_2": 2},
+    _DEEP,
+    _DEEP | {"rotation": 0},  # what always stands upright gains nothing from being rotated
 )
 
 
