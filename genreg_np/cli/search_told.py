@@ -20,15 +20,17 @@ SHOWN = ("accuracy", "f1", "squared-error", "fcd", "coverage", "tvd", "modes", "
 
 def stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> list[str]:
     """Return lines on how to resume a search that was stopped."""
+    from genreg_np.search.folder import name_so_far
     from genreg_np.search.kinds import REGISTRY
 
+    file = REGISTRY[config.kind].file
     command = "images" if config.kind == "classifier" else config.kind
     until = f"--generations {config.generations}" if config.generations else f"--budget {options['budget'] or '5m'}"
     until += "" if options["target"] is None else f" --target {options['target']:g}"
     return [
         f"stopped; all trials so far are in {folder}. Resume with:",
         f"  genreg-np search {command} --resume {folder} {until}",
-        f"  (the best so far, if any: {folder / REGISTRY[config.kind].file})",
+        f"  (the best so far, if any: {folder / name_so_far(folder, file)})",
     ]
 
 

@@ -188,4 +188,4 @@ class PipelineEstimator(Checked):
         self.best_score_, self.best_score_error_ = verdict.judged.score, verdict.judged.error
         self.beside_ = {one.name: one.score for one in verdict.beside}
         self.new_folds_, self.ended_ = verdict.new_folds, search.ended
-        self.trials_ = [dataclasses.asdict(trial) for trial in search.course.trials]
+        self.trials_ = [dataclasses.asdict(trial) for trial in search.trials]

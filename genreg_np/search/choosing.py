@@ -129,12 +129,13 @@ class Chosen:
         return FoundTable(
             None if verdict.winner is None else verdict.winner.child, dict(expressed_of(search.space, verdict.genome)),
             words_of(search.space, verdict.genome), scoring.name, scoring.called(rows.class_names), verdict.judged,
-            verdict.finalists, verdict.beside, len(rows), held, verdict.new_folds, len(search.course.trials),
+            verdict.finalists, verdict.beside, len(rows), held, verdict.new_folds, len(search.trials),
             search.ended, round(seconds, 3), file, search.folder.path,
         )  # fmt: skip
 
     def record(self, folder: SearchFolder, found: FoundTable, rows: Rows, workers: int) -> None:
-        """Write the outcome to winner.toml and search.json."""
+        """Write the outcome to winner.toml and search.json, in place of an earlier one."""
+        folder.ends()
         folder.write("winner.toml", toml_of(self.search.space, self.verdict.genome).encode("utf-8"))
         folder.write_json("search.json", {
             "ended": found.ended, "generations": self.search.config.generations, "when": now(), "version": __version__,
@@ -209,8 +210,7 @@ def choose(
     task = Task(rows.save(shared), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name)
 
     def save(trial: Trial) -> None:
-        folder.reopened()
-        folder.write("winner.toml", search.space.to_toml(trial.genome).encode("utf-8"))
+        folder.write(folder.name_so_far("winner.toml"), search.space.to_toml(trial.genome).encode("utf-8"))
 
     with folder.discarded_if_empty(), create_engine(engine, learn, workers, prepare, address) as running:
         running.check_seen(shared)

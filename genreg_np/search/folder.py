@@ -5,6 +5,8 @@ trials.jsonl      a line per trial, in the order in which they ended (trials.py)
 states/           the states of individuals between rungs
 shared-*/         the data for all workers, while the search runs
 model.npz         the best model so far; in the end the winner, trained from scratch (generator.npz for GANs)
+best-*            the best so far of a search that goes on after an end, until the new end
+trials.jsonl.old  the record as it was before lines that are no trials of this search were left out
 judge.npz         for GANs: the classifier that judges generated images
 checkpoints.jsonl for GANs: a line per checkpoint of each lesson, as they arrive; nothing depends on it
 winner.toml       the winner's genome
@@ -16,23 +18,27 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+import typing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from genreg_np.errors import RunError, UsageError
-from genreg_np.files import open_regular, read_text
-from genreg_np.runs.held_folder import HeldFolder, as_run_error
+from genreg_np.files import open_regular, read_text, remove_leftovers
+from genreg_np.runs.held_folder import HeldFolder, as_run_error, json_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.genes import Space
 from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
 ORIGIN, FINAL, JUDGE, DIARY = "origin", "final", "judge.npz", "checkpoints.jsonl"
-SHARED = "shared"
+SHARED, MARK = "shared", ".of-a-search"  # a folder of shared data, and the file in it that says whose it is
+STATE = re.compile(rf"[0-9a-f]{{16}}(-{FINAL}-\d+)?-\d+\.npz(\.\d+-\d+)?")  # a file name in states/
+BEST, OLD = "best-", ".old"  # before and after a file's name
 
 CALLED = {"space": "genes"}  # what errors call a part of the origin
 
@@ -71,7 +77,7 @@ class SearchFolder(HeldFolder):
         """
         if not (path / "config.toml").exists():
             folder = cls.create(path)
-            shutil.rmtree(path / "states", ignore_errors=True)  # of an abandoned search
+            folder.remove_states()  # of an abandoned search
             folder.write_config(config, {**origin, **kept})
             return folder
         folder = cls.open(path)
@@ -95,6 +101,17 @@ class SearchFolder(HeldFolder):
             raise
         return folder
 
+    @classmethod
+    def create(cls, path: Path) -> typing.Self:
+        """Create a new folder, or take one without files that a search would replace; raises as HeldFolder does."""
+        if not any((path / name).exists() for name in cls.marks):
+            for name in cls.own[1:]:
+                if name != "states" and (path / name).exists():
+                    raise RunError(
+                        f"{path}: has a {name}, which a search would replace: move it away, or choose another --out"
+                    )
+        return super().create(path)
+
     @property
     def states(self) -> Path:
         """The folder of individuals' states."""
@@ -107,10 +124,11 @@ class SearchFolder(HeldFolder):
     def shared(self) -> Iterator[Path]:
         """Yield a folder for the data that workers read; remove it afterwards, and any left by a killed process."""
         for left in self.path.glob(f"{SHARED}-*"):
-            if not left.is_symlink():
+            if not left.is_symlink() and (left / MARK).is_file():
                 shutil.rmtree(left, ignore_errors=True)
         with as_run_error(self.path):  # a new name each time: a process may cache what it has read from a path
             path = Path(tempfile.mkdtemp(prefix=f"{SHARED}-", dir=self.path)).resolve()
+            (path / MARK).touch()
         try:
             yield path
         finally:
@@ -118,15 +136,30 @@ class SearchFolder(HeldFolder):
 
     def clear_states(self) -> None:
         """Remove all states except those of the winner's training; with these, the same search again ends at once."""
+        self._remove_states(lambda name: FINAL not in name)
+
+    def remove_states(self) -> None:
+        """Remove all states, and their folder if nothing else is in it."""
+        self._remove_states(lambda name: True)
         with contextlib.suppress(OSError):
-            for path in self.states.iterdir():
-                if FINAL not in path.name:
+            (self.path / "states").rmdir()
+
+    def _remove_states(self, is_due: Callable[[str], bool]) -> None:
+        """Remove states by name; files of other names are not the search's."""
+        with contextlib.suppress(OSError):
+            remove_leftovers(self.path / "states")
+            for path in (self.path / "states").iterdir():
+                if STATE.fullmatch(path.name) and is_due(path.name):
                     path.unlink()
 
-    def reopened(self) -> None:
-        """Remove the results of an earlier end: they are not those of the search that now continues."""
+    def name_so_far(self, name: str) -> str:
+        """Return the name under which the best so far is saved: another one while the folder holds an earlier end."""
+        return name_so_far(self.path, name)
+
+    def ends(self) -> None:
+        """Remove the results of an earlier end and the best so far: those of the new end are about to be written."""
         with contextlib.suppress(OSError):
-            for name in ("search.json", "winner.toml"):
+            for name in ("search.json", "winner.toml", *(f"{BEST}{name}" for name in self.own)):
                 (self.path / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager
@@ -137,7 +170,7 @@ class SearchFolder(HeldFolder):
         except BaseException:
             trials = self.path / "trials.jsonl"
             if self.is_new and not (trials.exists() and trials.stat().st_size):
-                shutil.rmtree(self.path / "states", ignore_errors=True)
+                self.remove_states()
                 self._written |= {DIARY, "optuna.log"}
                 self.discard()
             raise
@@ -165,12 +198,51 @@ class SearchFolder(HeldFolder):
         """Add a trial to trials.jsonl."""
         self.append("trials.jsonl", trial.line())
 
-    def read_trials(self, space: Space) -> list[Trial]:
-        """Return the recorded trials, each once; remove invalid lines, such as a line that was cut short."""
-        path = self.path / "trials.jsonl"
-        found = {trial.number: trial for trial in trials_in(path) if space.holds(trial.genome)}
-        self.write("trials.jsonl", "".join(trial.line() for trial in found.values()).encode("utf-8"))
+    def read_trials(self, space: Space, tell: Callable[[str], None] = lambda remark: None) -> list[Trial]:
+        """Return the recorded trials, each once, and leave out other lines.
+
+        A last line that was cut short is left out silently. If there are others, the file is kept under another name.
+
+        Parameters
+        ----------
+        space : Space
+            The genes that a trial of this search has.
+        tell : callable
+            tell(remark): called if lines other than the last were left out.
+        """
+        path, found, wrong = self.path / "trials.jsonl", dict[int, Trial](), 0
+        for line in _lines_of(path):
+            trial = Trial.read(line)
+            if trial is not None and space.holds(trial.genome):
+                found[trial.number] = trial
+            else:
+                wrong += line.endswith(b"\n")
+        if wrong:
+            old = self._kept_as(path)
+            tell(f"{path}: {wrong:,} line{'s' * (wrong != 1)} not understood and left out; the file is kept as {old}")
+        self._rewrite(found.values())
         return list(found.values())
+
+    def forget(self, space: Space, numbers: Collection[int]) -> None:
+        """Remove trials from the record, by number."""
+        if numbers:
+            self._rewrite([trial for trial in self.read_trials(space) if trial.number not in numbers])
+
+    def _rewrite(self, trials: Iterable[Trial]) -> None:
+        if (file := self._growing.pop("trials.jsonl", None)) is not None:
+            file.close()
+        self.write("trials.jsonl", "".join(trial.line() for trial in trials).encode("utf-8"))
+
+    def _kept_as(self, path: Path) -> str:
+        """Copy a file, and return the copy's name, which is new."""
+        name, copies = f"{path.name}{OLD}", 1
+        while (path.parent / name).exists():
+            copies += 1
+            name = f"{path.name}{OLD}-{copies}"
+        with as_run_error(path, "read"), open_regular(path, follow_links=False) as file:
+            content = file.read()
+        self.write(name, content)
+        return name
 
 
 def _check_same(path: Path, name: str, old: Any, new: Any) -> None:
@@ -195,9 +267,19 @@ def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:
     return SearchConfig.from_dict(values, str(path)), origin
 
 
+def name_so_far(path: Path, name: str) -> str:
+    """Return the name of the best so far in a folder; see `SearchFolder.name_so_far`."""
+    return f"{BEST}{name}" if json_of(path / "search.json") and (path / name).exists() else name
+
+
 def trials_in(path: Path) -> Iterator[Trial]:
     """Yield the trials of a file, skipping invalid lines."""
+    for line in _lines_of(path):
+        if (trial := Trial.read(line)) is not None:
+            yield trial
+
+
+def _lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, in pieces if they are very long; none if it does not exist."""
     with as_run_error(path, "read"), open_regular(path, follow_links=False) if path.exists() else io.BytesIO() as file:
-        for line in iter(lambda: file.readline(MOST_LINE_BYTES), b""):
-            if (trial := Trial.read(line)) is not None:
-                yield trial
+        yield from iter(lambda: file.readline(MOST_LINE_BYTES), b"")

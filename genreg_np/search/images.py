@@ -23,13 +23,14 @@ from genreg_np.data.shared import shared_note
 from genreg_np.engines import create as create_engine
 from genreg_np.engines.base import OK, Engine
 from genreg_np.engines.processes import leave_if_still_importing
-from genreg_np.errors import GenregError, RunError, UsageError
+from genreg_np.errors import RunError, UsageError
+from genreg_np.infer import ModelError
 from genreg_np.model import Model, load
 from genreg_np.runs.held_folder import as_run_error, json_of
 from genreg_np.runs.notes import now
 from genreg_np.runs.provenance import fingerprint
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import FINAL, SearchFolder
+from genreg_np.search.folder import FINAL, SearchFolder, trials_in
 from genreg_np.search.kinds import kind_of, space_of
 from genreg_np.search.kinds.base import Kind, Preparing
 from genreg_np.search.lessons.base import Learned, Lesson, backend_for, learn, prepare
@@ -192,11 +193,12 @@ def search_images(
                 search.run()
                 watcher.on_phase("training")
                 winner, genome, model, finals, why = _trained(search, running)
+        own.ends()
         for name, one in {kind.file: model, **kind.pieces(model)}.items():
             own.save(name, one)
         network = kind.answering(genome)
         found = Found(
-            winner, network, genome, model, finals, len(search.course.trials), search.ended, clock() - started,
+            winner, network, genome, model, finals, len(search.trials), search.ended, clock() - started,
             own.path, kind.file, why,
         )  # fmt: skip
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
@@ -210,13 +212,14 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
     notes = json_of(own.path / "search.json")
     if not config.generations or notes.get("ended") != "generations" or notes.get("generations") != config.generations:
         return None
-    trials, child = own.read_trials(kind.space), notes.get("winner")
+    trials = [trial for trial in trials_in(own.path / "trials.jsonl") if kind.space.holds(trial.genome)]
+    child = notes.get("winner")
     winner = next((trial for trial in leaders_of(trials) if trial.child == child), None)
     genome = kind.fallback if winner is None else winner.genome
     try:
         model = load(own.path / kind.file)
         finals, count, seconds = notes["finals"], notes["trials"], notes["seconds"]
-    except (GenregError, KeyError):
+    except (ModelError, KeyError):
         return None
     if genome is None or (winner is None) != (child is None):
         return None
@@ -247,7 +250,8 @@ def _trained(
             why = str(error)
     if not search.kind.is_first_saved and search.best is not None:  # better than no network
         search.tell(f"{why}: saved individual {search.best.child} as it was in the search")
-        return search.best, search.best.genome, load(search.folder.path / search.kind.file), [], ""
+        saved = load(search.folder.path / search.folder.name_so_far(search.kind.file))
+        return search.best, search.best.genome, saved, [], ""
     raise RunError(f"{search.folder.path}: {why}")
 
 

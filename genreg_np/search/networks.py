@@ -15,7 +15,8 @@ from typing import Any
 
 from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import Engine, Limits
-from genreg_np.model import Model
+from genreg_np.infer import ModelError
+from genreg_np.model import Model, load
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost
 from genreg_np.search.course import Course, Job
@@ -47,6 +48,8 @@ class NetworkSearch(Search[Individual]):
     kind : Kind
         The kind of network searched for, prepared.
     backend : str
+    trusts_times : bool
+        Whether times in the folder's record say how long trials take here: they are of the same backend.
     **how
         Arguments of Search.
     """
@@ -61,11 +64,12 @@ class NetworkSearch(Search[Individual]):
         kind: Kind,
         *,
         backend: str = "numba",
+        trusts_times: bool = True,
         **how: Any,
     ) -> None:
         self.dataset, self.parts, self.kind = dataset, parts, kind
         self.cost = Cost()
-        self._backend = backend
+        self._backend, self._trusts_times = backend, trusts_times
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
         images, self._whole = (len(parts[name].read()[1]) for name in ("train", kind.retrained))
         self._folds = config.folds_for(images) if "search" not in parts else 0
@@ -134,17 +138,30 @@ class NetworkSearch(Search[Individual]):
             states=files, backend=self._backend,
         )  # fmt: skip
 
-    def save(self, trial: Trial, steps: int) -> None:
+    def remember(self, trial: Trial, job: Job, individual: Individual) -> None:
+        """Learn from a trial of the record how long trials take, if it was judged on the same backend."""
+        if self._trusts_times and trial.is_ok and trial.seconds:
+            self.cost.took(self._work(job, individual), trial.seconds)
+
+    def is_saved(self, trial: Trial) -> bool:
+        """Return whether the best so far in the folder is that of a trial."""
+        try:
+            saved = load(self.folder.path / self.folder.name_so_far(self.kind.file))
+        except ModelError:
+            return False
+        return saved.training.get("trial") == trial.number
+
+    def save(self, trial: Trial, steps: int | None) -> None:
         """Save the best so far as the folder's model; in cross-validation, the one trained without the first fold."""
         individual = self.kind.individual_of(trial.genome)
         lesson = self.lesson(Job(trial.number, trial.rung, 0, trial.child, Bred(trial.genome)), individual)
         if (model := self.model_of(lesson, steps, {"trial": trial.number, "search": dict(trial.metrics)})) is not None:
-            self.folder.reopened()
+            names = {name: self.folder.name_so_far(name) for name in (self.kind.file, *self.kind.pieces(model))}
             for name, one in {self.kind.file: model, **self.kind.pieces(model)}.items():
-                self.folder.save(name, one)
+                self.folder.save(names[name], one)
 
-    def model_of(self, lesson: Lesson, steps: int, told: Mapping[str, Any]) -> Model | None:
-        """Return the model of an individual after `steps` steps of a lesson; None if its state is missing."""
+    def model_of(self, lesson: Lesson, steps: int | None, told: Mapping[str, Any]) -> Model | None:
+        """Return the model of an individual after `steps` steps of a lesson, or any; None if its state is missing."""
         if (finished := lesson.finished(steps)) is None:
             return None
         training: dict[str, Any] = {

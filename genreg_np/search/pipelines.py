@@ -20,7 +20,7 @@ from genreg_np.search.folder import SearchFolder
 from genreg_np.search.genes import Genome, Space
 from genreg_np.search.ladder import ETA, Ladder
 from genreg_np.search.lessons.base import Learned
-from genreg_np.search.searching import CRASHES, MOST_BYTES, Search, selection_of
+from genreg_np.search.searching import CRASHES, Search, selection_of
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.tabular.folds import Fold
 from genreg_np.search.tabular.lesson import PipelineLesson, Task, scores_of
@@ -152,9 +152,18 @@ class PipelineSearch(Search[Genome]):
         """Return the seconds per fold of a pipeline; those of an ensemble are summed."""
         return sum(self.pace(member["model"]) for member in members_of(genome))
 
+    def patience(self, job: Job, individual: Genome) -> float:
+        """Return the seconds that a job may take."""
+        return self.longest
+
     def limits(self, job: Job, individual: Genome) -> Limits:
         """Return the limits of a job."""
-        return Limits(self.longest, MOST_BYTES)
+        return Limits(self.longest, self.most_bytes)
+
+    def remember(self, trial: Trial, job: Job, individual: Genome) -> None:
+        """Learn from a trial of the record how long a fold takes with its model."""
+        if trial.is_ok and trial.pace:
+            self._paces[individual["model"]].append(trial.pace)
 
     def scored(self, trial: Trial, job: Job, individual: Genome, learned: Learned) -> Trial:
         """Return a judged trial with its score, the mean over its folds."""
@@ -172,7 +181,7 @@ class PipelineSearch(Search[Genome]):
         leaders = self.leaders(FINALISTS)
         return [trial for trial in leaders if trial.rung == leaders[0].rung]
 
-    def save(self, trial: Trial, steps: int) -> None:
+    def save(self, trial: Trial, steps: int | None) -> None:
         """Save the best so far."""
         self._keep(trial)
 

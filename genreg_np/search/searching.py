@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from genreg_np.backends.base import Told
-from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, Engine, Limits, Outcome
+from genreg_np.engines.base import CANCELLED, CRASH, FAILED, OK, TIMEOUT, Engine, Limits, Outcome
 from genreg_np.errors import RunError
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.course import Course, Job
@@ -92,12 +92,15 @@ class Search(ABC, Generic[I]):
         self.best: Trial | None = None
         self._begun = clock()
         self.standing = standing_of(config)  # what trials are compared by
-        self.most_crashes = CRASHES
+        self.most_crashes, self.most_bytes = CRASHES, MOST_BYTES
         self._last = math.inf  # the number of the first trial that reached the target
         self._recorded: dict[int, Trial] = {}  # trials of the folder that have not been used yet
         self._engine, self._target = engine, target
         self._watcher = watcher or Watcher()
         self._under_way: dict[int, tuple[Job, I]] = {}
+        self._hurried: set[int] = set()  # those that may take no longer than the time that is left
+        self._new: set[int] = set()  # the trials that this process has recorded
+        self._unsaved = False  # whether the best so far was taken from the record
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: never repeated
         self._crashes = 0
 
@@ -132,12 +135,18 @@ class Search(ABC, Generic[I]):
     def predicted(self, job: Job, individual: I) -> float:
         """Return how long a job is expected to take, in seconds."""
 
+    def patience(self, job: Job, individual: I) -> float:
+        """Return the seconds that a job may take, however much time is left: after these it is stuck."""
+        return self.config.max_seconds or patience(self.predicted(job, individual))
+
     def limits(self, job: Job, individual: I) -> Limits:
         """Return the limits of a job; under a budget, little more than the time that is left."""
-        predicted = self.predicted(job, individual)
-        seconds = self.config.max_seconds or LEAST_PATIENCE + PATIENCE * predicted
-        left = max(self._until - self.clock(), LATE * predicted, LEAST_LATE)
-        return Limits(min(seconds, left), MOST_BYTES)
+        left = self.time_for(self.predicted(job, individual), self._until)
+        return Limits(min(self.patience(job, individual), left), self.most_bytes)
+
+    def time_for(self, predicted: float, until: float) -> float:
+        """Return the seconds until a time of the clock, or a little more for what should take `predicted` seconds."""
+        return max(until - self.clock(), LATE * predicted, LEAST_LATE)
 
     @abstractmethod
     def scored(self, trial: Trial, job: Job, individual: I, learned: Learned) -> Trial:
@@ -148,8 +157,15 @@ class Search(ABC, Generic[I]):
         """Return whether a trial has reached a target."""
 
     @abstractmethod
-    def save(self, trial: Trial, steps: int) -> None:
-        """Save the best so far; `steps` is the number of steps of its lesson."""
+    def save(self, trial: Trial, steps: int | None) -> None:
+        """Save the best so far; `steps` is the number of steps of its lesson, None if it is from the record."""
+
+    def is_saved(self, trial: Trial) -> bool:
+        """Return whether the folder holds a trial of its record as the best so far."""
+        return False
+
+    def remember(self, trial: Trial, job: Job, individual: I) -> None:
+        """Learn from a trial of the record how long trials take."""
 
     @abstractmethod
     def reserve(self) -> float:
@@ -159,13 +175,14 @@ class Search(ABC, Generic[I]):
 
     def run(self) -> None:
         """Breed and judge until nothing is left to do or the time is up; resume from the folder's trials."""
-        self._recorded = {trial.number: trial for trial in self.folder.read_trials(self.space)}
+        self._recorded = {trial.number: trial for trial in self.folder.read_trials(self.space, self.tell)}
         self._fill()
         for outcome in self._engine.completed():
             self._took(outcome)
             self._fill()
         if self._last < math.inf:
             self.ended = "target"
+            self.folder.forget(self.space, {number for number in self._new if number > self._last})
         self.ended = self.ended or "generations"
 
     def _fill(self) -> None:
@@ -176,6 +193,10 @@ class Search(ABC, Generic[I]):
                 break
             if job.number < self._last:
                 self._begin(job)
+        if self._unsaved and self.best is not None:  # a process may stop between recording a trial and saving it
+            self._unsaved = False
+            if not self.is_saved(self.best):
+                self.save(self.best, None)
         if self.ended:  # withdraw jobs that have not started
             for number in list(self._under_way):
                 self._engine.withdraw(number)
@@ -195,22 +216,30 @@ class Search(ABC, Generic[I]):
         key = self.space.key(job.bred.genome)
         twin = self._known.get((key, job.rung))
         known = self._recorded.pop(job.number, None)
-        if known is not None and self.space.key(known.genome) == key:
+        blank = self.blank(job, individual)
+        if known is not None and (self.space.key(known.genome), known.samples) == (key, blank.samples):
+            self.remember(known, job, individual)
             self._judged(known, is_new=False)
         elif twin is not None:
-            self._judged(dataclasses.replace(self.blank(job, individual), **_found(twin), cached=True, seconds=0.0))
+            self._judged(dataclasses.replace(blank, **_found(twin), cached=True, seconds=0.0))
         elif job.before is not None and not job.before.is_ok:
             why = f"not tried: {job.before.status} at the rung below"
-            self._judged(dataclasses.replace(self.blank(job, individual), status=job.before.status, why=why))
-        elif self._has_time(self.predicted(job, individual)):
+            self._judged(dataclasses.replace(blank, status=job.before.status, why=why))
+        elif self._has_time(self.predicted(job, individual), is_last=not job.rung):
+            limits = self.limits(job, individual)
+            if limits.seconds < self.patience(job, individual):
+                self._hurried.add(job.number)
             self._under_way[job.number] = job, individual
-            self._engine.submit(job.number, self.lesson(job, individual), self.limits(job, individual))
+            self._engine.submit(job.number, self.lesson(job, individual), limits)
 
     def _took(self, outcome: Outcome) -> None:
         """Take the outcome of a job."""
         assert isinstance(outcome.name, int)
         job, individual = self._under_way.pop(outcome.name)
         if outcome.status == CANCELLED:
+            return
+        if outcome.status == TIMEOUT and job.number in self._hurried:  # not its fault: it is tried again with more time
+            self.ended = self.ended or "budget"
             return
         trial = self.blank(job, individual)
         if outcome.status != OK:
@@ -232,9 +261,10 @@ class Search(ABC, Generic[I]):
         self._known[self.space.key(trial.genome), trial.rung] = trial
         if is_new:
             self.folder.record(trial)
+            self._new.add(trial.number)
         self._crashes = self._crashes + 1 if trial.status in (CRASH, FAILED) else 0
         if trial.is_ok and self.is_best(trial):
-            self.best = trial
+            self.best, self._unsaved = trial, not is_new
             if is_new:
                 self.save(trial, steps)
         if trial.is_ok and self._target is not None and self.reaches(trial, self._target):
@@ -257,19 +287,23 @@ class Search(ABC, Generic[I]):
         return self.best is None or self.standing(trial) > self.standing(self.best)
 
     def leaders(self, count: int) -> list[Trial]:
-        """Return the best individuals so far, best first, counting trials up to the first that reached the target.
+        """Return the best individuals so far, best first."""
+        return leaders_of(self.trials, self.standing)[:count]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials by number, up to the first that reached the target.
 
         So the result does not depend on what else was running at that moment.
         """
-        trials = [trial for trial in self.course.trials if trial.number <= self._last]
-        return leaders_of(trials, self.standing)[:count]
+        return [trial for trial in self.course.trials if trial.number <= self._last]
 
     def tell(self, remark: str) -> None:
         """Pass a remark to the watcher."""
         self._watcher.on_remark(remark)
 
-    def _has_time(self, seconds: float = 0.0) -> bool:
-        """Return whether there is time for the end, and `seconds` before it.
+    def _has_time(self, seconds: float = 0.0, is_last: bool = True) -> bool:
+        """Return whether there is time for the end, and `seconds` before it; without, the search ends if `is_last`.
 
         There always is at the start, and for trials in the folder. The prediction for a job stops nothing in the first
         half of the time, when little is known about how long jobs take.
@@ -279,7 +313,8 @@ class Search(ABC, Generic[I]):
         now, until = self.clock(), self._until
         if now + seconds < until or now < (self._begun + until) / 2:
             return True
-        self.ended = "budget"
+        if is_last or now >= until:
+            self.ended = "budget"
         return False
 
     @property
@@ -296,6 +331,11 @@ def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
     if config.augmentation != "evolved":
         return inner
     return Paired(inner, create_selection(config.selection, config.population), policy)
+
+
+def patience(predicted: float) -> float:
+    """Return the seconds after which what should take `predicted` seconds is stuck."""
+    return LEAST_PATIENCE + PATIENCE * predicted
 
 
 def _found(trial: Trial) -> dict[str, Any]:

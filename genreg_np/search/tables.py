@@ -113,6 +113,7 @@ def search_table(
         )  # fmt: skip
         is_network = chosen.verdict.genome["model"] == NETWORK
         found = chosen.found(rows, len(held), "model.npz" if is_network else "pipeline.py", clock() - started)
+        own.ends()
         if is_network:
             own.save("model.npz", _told(chosen.fitted(learned).model_, found, rows, config.seed, digest, held))
         else:

@@ -111,11 +111,15 @@ def test_a_search_again_is_done_at_once(found: Found, monkeypatch: pytest.Monkey
 def test_a_record_of_an_end_that_is_damaged_is_made_again(found: Found) -> None:
     """From the states that are kept: nothing is learned again."""
     (found.folder / "search.json").unlink()
+    (found.folder / "model.npz").unlink()
     done: list[object] = []
     again = search(found.folder, watcher=Watcher(lambda trial, search: done.append(trial)))
     assert not done
     assert again.model.pack() == found.model.pack()
     assert (again.winner, again.finals) == (found.winner, found.finals)
+    (found.folder / "model.npz").unlink()
+    assert search(found.folder).model.pack() == found.model.pack()
+    assert load(found.folder / "model.npz").header == found.model.header
 
 
 def test_more_generations_go_on_from_those_that_were(found: Found, tmp_path: Path) -> None:

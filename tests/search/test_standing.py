@@ -162,5 +162,27 @@ def test_a_search_leaves_no_data_behind(tmp_path: Path) -> None:
     """Nor those of one that was killed."""
     (tmp_path / "run/shared-0").mkdir(parents=True)
     (tmp_path / "run/shared-0/train.npy").write_bytes(b"left over")
+    (tmp_path / "run/shared-0/.of-a-search").touch()
     search(tmp_path / "run", bars(), generations=1)
     assert list((tmp_path / "run").glob("shared*")) == []
+
+
+def test_a_search_leaves_the_files_of_its_user_alone(tmp_path: Path) -> None:
+    """In folders that are called like its own, and those that it would replace."""
+    kept = [tmp_path / "run" / name for name in ("states/ohio.csv", "shared-pictures/cat.npy", "notes.txt")]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"of the user")
+    with pytest.raises(UsageError):
+        search(tmp_path / "run", metric="f1:sideways")
+    search(tmp_path / "run", generations=1)
+    search(tmp_path / "run")
+    assert [path.read_bytes() for path in kept] == [b"of the user"] * 3
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/winner.toml").write_text("of the user")
+    with pytest.raises(RunError) as raised:
+        search(tmp_path / "other")
+    assert "has a winner.toml, which a search would replace: move it away, or choose another --out" in one_line(
+        raised.value
+    )
+    assert [path.name for path in (tmp_path / "other").iterdir() if path.name != ".lock"] == ["winner.toml"]

@@ -89,8 +89,8 @@ class Lesson(ABC):
         """Train from the rung below to this one, save the state, and judge."""
 
     @abstractmethod
-    def finished(self, steps: int) -> tuple[Network, Float32] | None:
-        """Return the network for inference after `steps` steps, and its genes (D,); None if its state is missing."""
+    def finished(self, steps: int | None) -> tuple[Network, Float32] | None:
+        """Return the network for inference after `steps` steps (None: any), and its genes (D,); None if not stored."""
 
     @abstractmethod
     def described(self) -> dict[str, Any]:

@@ -151,8 +151,8 @@ class GanLesson(Lesson):
         seconds = time.perf_counter() - started
         return Learned(OK, why, measures, seconds, learning.pace, kept.state.step)
 
-    def finished(self, steps: int) -> tuple[Network, Float32] | None:
-        """Return the generator after `steps` steps, and its genes (D,); None if its state is missing."""
+    def finished(self, steps: int | None) -> tuple[Network, Float32] | None:
+        """Return the generator after `steps` steps (None: any), and its genes (D,); None if its state is missing."""
         kept = kept_in(Path(self.states[-1]), self, steps)
         if kept is None:
             return None
@@ -341,8 +341,8 @@ def packed(kept: _Kept) -> bytes:
     return pack_arrays(sides | {"average": state.average, "step": step, "told": told, "sheets": kept.sheets})
 
 
-def kept_in(path: Path, lesson: GanLesson, step: int) -> _Kept | None:
-    """Return what a state file stores of a pair; None unless it fits the networks and the step."""
+def kept_in(path: Path, lesson: GanLesson, step: int | None) -> _Kept | None:
+    """Return what a state file stores of a pair; None unless it fits the networks and the step, if given."""
     networks = {"generators": lesson.generator, "discriminator": lesson.discriminator}
     counts = {"generators": len(lesson.rules.losses), "discriminator": 1}
     try:
@@ -359,6 +359,6 @@ def kept_in(path: Path, lesson: GanLesson, step: int) -> _Kept | None:
         if tuple(array.shape for array in arrays) != shapes or any(array.dtype != np.float32 for array in arrays):
             return None
     genes, statistics = (getattr(sides["generators"], name).shape[1] for name in pair.ARRAYS[:2])
-    if average.shape != (counts["generators"], genes + statistics) or kept_step != step:
+    if average.shape != (counts["generators"], genes + statistics) or step not in (None, kept_step):
         return None
-    return _Kept(State(step, sides["generators"], sides["discriminator"], average), tuple(told), sheets)
+    return _Kept(State(kept_step, sides["generators"], sides["discriminator"], average), tuple(told), sheets)

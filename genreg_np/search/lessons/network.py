@@ -98,8 +98,8 @@ class NetworkLesson(Lesson):
         seconds = time.perf_counter() - started
         return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
 
-    def finished(self, steps: int) -> tuple[Network, Float32] | None:
-        """Return the network for inference after `steps` steps, and its genes (D,); None if its state is missing."""
+    def finished(self, steps: int | None) -> tuple[Network, Float32] | None:
+        """Return the network for inference after `steps` steps (None: any), and its genes (D,); None if not stored."""
         kept = kept_in(self.states[-1], self.network, steps)
         return None if kept is None else kept.finished(AIMS[self.aim], self.network)
 
@@ -244,19 +244,20 @@ def folds_of(labels: NDArray[np.int64], folds: int, repeat: int) -> NDArray[np.i
     return found
 
 
-def kept_in(path: str | Path, network: Network, generation: int) -> Kept | None:
-    """Return what a state file stores of an individual; None unless it fits the network and the step."""
+def kept_in(path: str | Path, network: Network, generation: int | None) -> Kept | None:
+    """Return what a state file stores of an individual; None unless it fits the network and the step, if given."""
     try:
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
-            arrays = {name: np.asarray(file[name]) for name in (*STATE, "generation")}
+            arrays = {name: np.asarray(file[name]) for name in STATE}
+            steps = int(file["generation"])
             known = np.asarray(file["known"]) if "known" in file else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
         return None
     genes, statistics, moments = (arrays[name] for name in STATE)
     shapes = (network.gene_count,), network.first_statistics.shape, (2, network.gene_count)
-    if (genes.shape, statistics.shape, moments.shape) != shapes or arrays["generation"] != generation:
+    if (genes.shape, statistics.shape, moments.shape) != shapes or generation not in (None, steps):
         return None
     floats = (genes, statistics, moments, *(() if known is None else (known,)))
     if any(array.dtype != np.float32 for array in floats):
         return None
-    return Kept(GradientState(generation, genes, statistics, moments, np.zeros_like(genes)), known)
+    return Kept(GradientState(steps, genes, statistics, moments, np.zeros_like(genes)), known)
