@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+unexport PYTHONDONTWRITEBYTECODE  # many processes import the same files
 # Processes that run tests: three for two cores, since many tests wait for a process, a signal or a limit.
 WORKERS ?= 3
 
@@ -13,8 +14,11 @@ WORKERS ?= 3
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
 
+# One thread each for products: threads of several processes that wait for each other waste both cores.
+TESTED := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	$(TESTED) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # The tests that touch the command line and what it reads, with the oldest packages that pyproject.toml allows (which have
 # no wheels for newer Pythons), and with the newest on every Python but that of `make test`: a minute each.
@@ -23,7 +27,7 @@ TOUCHING := tests/cli/test_terminal.py tests/cli/test_commands.py tests/cli/test
 OLD_PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
 
 test-oldest: .venv-oldest/installed
-	.venv-oldest/bin/python -m pytest -n $(WORKERS) $(TOUCHING) $(ARGS)
+	$(TESTED) .venv-oldest/bin/python -m pytest -n $(WORKERS) $(TOUCHING) $(ARGS)
 
 # pyenv has a command for every Python that it keeps, which runs where its version is chosen.
 PYENV := export PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd:)"
@@ -36,7 +40,7 @@ test-pythons:
 	  else echo "$$python: not on PATH, not tested"; fi; done
 
 test-python3.%: .venv-python3.%/installed
-	.venv-python3.$*/bin/python -m pytest -n $(WORKERS) $(TOUCHING) $(ARGS)
+	$(TESTED) .venv-python3.$*/bin/python -m pytest -n $(WORKERS) $(TOUCHING) $(ARGS)
 
 # Also compiles the CUDA kernels, which needs NVIDIA's compiler (90 MB) but no GPU.
 test-cuda: $(VENV)/installed-dev

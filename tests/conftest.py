@@ -1,19 +1,48 @@
 """Real data: tests marked `data` are skipped without GENREG_DATA; with it, a skip is a failure.
 
 No test fails because a machine is slow or busy: hypothesis has no deadline, and takes its time to make examples.
+Two things that take seconds are done once or not at all: principal axes of the same scatter, and importing UMAP, which
+tests have a stand-in for.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy machine")
+
+
+def pytest_configure() -> None:
+    sys.modules.setdefault("umap", None)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _axes_are_found_once() -> Iterator[None]:
+    """Let runs on the same images share their principal axes."""
+    from genreg_np.strategies import axes, filters, genreg_2
+
+    known: dict[tuple[bytes, int], np.ndarray[Any, Any]] = {}
+
+    def longest_axes(scatter: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
+        key = hashlib.blake2b(np.ascontiguousarray(scatter)).digest(), count
+        if key not in known:
+            known[key] = axes.longest_axes(scatter, count)
+        return known[key].copy()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(filters, "longest_axes", longest_axes)
+        patch.setattr(genreg_2, "longest_axes", longest_axes)
+        yield
 
 
 @pytest.fixture
@@ -27,8 +56,15 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw figures with few dots, where what is tested is that they can be drawn."""
+def unarranged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the parts of figures where they are at first, where what is tested is that they can be drawn."""
+    if importlib.util.find_spec("matplotlib"):
+        monkeypatch.setattr("matplotlib.layout_engine.ConstrainedLayoutEngine.execute", lambda *_: None)
+
+
+@pytest.fixture
+def coarse(unarranged: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw such figures with few dots, too."""
     monkeypatch.setattr("genreg_np.report.shown.DOTS", 30)
 
 

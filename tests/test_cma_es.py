@@ -46,7 +46,7 @@ def test_rates_are_those_of_the_tutorial() -> None:
     assert (rates.every, Rates.of(400, 20, True).every, Rates.of(400, 20, False).every) == (1, 3, 1)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))])
 def test_an_ellipsoid_is_learned(seed: int) -> None:
     """Axes a thousand times as long as others, turned."""
     rng = np.random.default_rng(seed)

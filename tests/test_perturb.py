@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 from typing import Any
@@ -125,13 +126,18 @@ def slow_estimate(network: Network, genes: np.ndarray, batch: Batch, perturbatio
     return change / len(batch)
 
 
+@functools.cache
+def expected_of(score: Score, relative: bool) -> tuple[np.ndarray, Batch, Perturbation, np.ndarray]:
+    """Return an example and its change, by loops that take a second."""
+    (genes, batch), perturbation = example(score), Perturbation(6, 0.3, SEED, 7, relative)
+    return genes, batch, perturbation, slow_estimate(NETWORK, genes, batch, perturbation)
+
+
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("score", list(Score))
 def test_the_estimate_is_its_definition(backend: Backend, score: Score, relative: bool) -> None:
     """Every backend's change is that of plain loops over images, pairs and units, for every kind of fitness."""
-    genes, batch = example(score)
-    perturbation = Perturbation(6, 0.3, SEED, 7, relative)
-    expected = slow_estimate(NETWORK, genes, batch, perturbation)
+    genes, batch, perturbation, expected = expected_of(score, relative)
     found = backend.perturb(NETWORK, genes, batch, perturbation)
     assert found.change.dtype == np.float32
     assert relative_difference(found.change, expected) < 2e-5

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -21,8 +23,22 @@ pytestmark = pytest.mark.skipif(
     not (importlib.util.find_spec("numba") and importlib.util.find_spec("scipy")), reason="numba is not installed"
 )
 
+RUNS = [
+    ["genreg"],
+    ["genreg", "crossover=none"],
+    ["genreg", "base_mutation_rate=0.1"],
+    ["node-perturbation"],
+    ["node-perturbation", "fitness=reward"],
+    ["node-perturbation", "fitness=margin", "hidden=5,4"],
+    ["detector-bank"],
+    ["evolution-strategy"],
+    ["random-search"],
+    ["cma-es"],
+    ["mixed"],
+    ["gradient"],
+]
 SIGNATURES = """
-import sys
+import json, os, sys
 from genreg_np import Evolution
 from genreg_np.backends.numba.kernels import bits, brood, descent, detectors, mutants, network, offspring, perturb
 from genreg_np.runs.config import parse_assignment
@@ -35,36 +51,31 @@ def signatures():
     kernels = [kernel for kernel in kernels if hasattr(kernel, "signatures")]
     return {(kernel.py_func.__module__, kernel.py_func.__name__): list(kernel.signatures) for kernel in kernels}
 
-strategy, *settings = sys.argv[1:]
-config = tiny_config(strategy=strategy, **dict(map(parse_assignment, settings)))
-evolution = Evolution(config, dataset_for(strategy, tiny_dataset()), backend="numba")
-before = signatures()
-evolution.run()
-after = signatures()
-print(sorted(name for _, name in after if after[_, name] != before[_, name]))
+for strategy, *settings in json.loads(sys.argv[1]):
+    if os.fork():  # what follows is a process of its own, in which nothing was compiled
+        assert os.wait()[1] == 0
+        continue
+    config = tiny_config(strategy=strategy, **dict(map(parse_assignment, settings)))
+    evolution = Evolution(config, dataset_for(strategy, tiny_dataset()), backend="numba")
+    before = signatures()
+    evolution.run()
+    after = signatures()
+    os.write(1, (json.dumps(sorted(name for _, name in after if after[_, name] != before[_, name])) + "\\n").encode())
+    os._exit(0)
 """
 
 
-@pytest.mark.parametrize(
-    ("strategy", "settings"),
-    [
-        ("genreg", ()),
-        ("genreg", ("crossover=none",)),
-        ("genreg", ("base_mutation_rate=0.1",)),
-        ("node-perturbation", ()),
-        ("node-perturbation", ("fitness=reward",)),
-        ("node-perturbation", ("fitness=margin", "hidden=5,4")),
-        ("detector-bank", ()),
-        ("evolution-strategy", ()),
-        ("random-search", ()),
-        ("cma-es", ()),
-        ("mixed", ()),
-        ("gradient", ()),
-    ],
-)
-def test_a_run_compiles_nothing_that_was_not_ready(strategy: str, settings: tuple[str, ...]) -> None:
+@pytest.fixture(scope="module")
+def compiled_late() -> list[list[str]]:
+    """The kernels that each run compiled after it was ready."""
+    return [json.loads(line) for line in python(SIGNATURES, json.dumps(RUNS)).splitlines()]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forked")
+@pytest.mark.parametrize("number", range(len(RUNS)), ids=[" ".join(run) for run in RUNS])
+def test_a_run_compiles_nothing_that_was_not_ready(number: int, compiled_late: list[list[str]]) -> None:
     """No kernel gets another signature in a run: what compiling takes is known before it begins."""
-    assert python(SIGNATURES, strategy, *settings).strip() == "[]"
+    assert compiled_late[number] == []
 
 
 def test_every_work_has_its_examples_and_every_example_a_work() -> None:

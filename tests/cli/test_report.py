@@ -83,6 +83,7 @@ def test_a_run_has_one_page_that_needs_no_other(genreg) -> None:
     assert len(text) < 3_000_000
 
 
+@pytest.mark.usefixtures("coarse")
 def test_the_same_run_makes_the_same_page(genreg) -> None:
     """To the byte."""
     trained(genreg, "run")
@@ -93,6 +94,7 @@ def test_the_same_run_makes_the_same_page(genreg) -> None:
     assert pages[0] == pages[1]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_stand_side_by_side(genreg) -> None:
     """Each section has a column for each, and each figure's file a number."""
     trained(genreg, "one")
@@ -107,6 +109,7 @@ def test_runs_stand_side_by_side(genreg) -> None:
     assert "--dataset" in one_line(genreg("report", "one", "--compare", "two", "--dataset", "digits"), 2)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_model_alone_has_a_page_beside_it(genreg) -> None:
     """With the data that it says it was trained on, or those that are named, or none."""
     trained(genreg, "run")
@@ -117,6 +120,7 @@ def test_a_model_alone_has_a_page_beside_it(genreg) -> None:
     assert "Summary" in page.headings
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_data_that_are_gone_are_said_to_be(genreg) -> None:
     """The rest is shown."""
     draw = np.random.default_rng(0)
@@ -203,6 +207,7 @@ def test_a_page_takes_the_place_of_the_one_before_and_of_nothing_else(genreg) ->
     assert not list(Path("elsewhere").iterdir())
 
 
+@pytest.mark.usefixtures("coarse")
 def test_hostile_lines_and_names_make_a_page_all_the_same(genreg) -> None:
     """What is no record is passed over; names are text, never markup."""
     trained(genreg, "run")
@@ -230,6 +235,7 @@ def test_hostile_lines_and_names_make_a_page_all_the_same(genreg) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_is_stopped_says_how_its_page_is_made(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of train and of mixed alike; nothing is drawn then."""
     update = Progress.update

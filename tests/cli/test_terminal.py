@@ -185,15 +185,14 @@ def test_json_is_the_same_under_any_encoding(monkeypatch: pytest.MonkeyPatch, na
     assert "żółć" in json.dumps(results[0], ensure_ascii=False) or name == "infer"
 
 
-SOME = {("stdout", "full disk"), ("stdout", "broken pipe"), ("stderr", "closed"), ("both", "none")}  # for slow calls
+SOME = {("stdout", "full disk"), ("stdout", "broken pipe"), ("stderr", "closed"), ("both", "none")}
+EVERY = ("train", "info", "info --json", "infer", "usage", "error")  # calls that are made with every stream
 
 
 @pytest.mark.parametrize(
     ("name", "which", "fault"),
     [
-        pytest.param(
-            name, which, fault, marks=[pytest.mark.soak] * ((which, fault) not in SOME and name.startswith(SLOW))
-        )
+        pytest.param(name, which, fault, marks=[pytest.mark.soak] * ((which, fault) not in SOME and name not in EVERY))
         for name in CALLS
         for which in ("stdout", "stderr", "both")
         for fault in ("none", "closed", "broken pipe", "full disk")

@@ -97,7 +97,8 @@ def predictions(
     flags = [f"-DINPUT={given}", f"-DLOGIT={logit}", *(["-DSCRATCH"] if "model_scratch" in header else [])]
     maths = ["-lm"] if "maths library (-lm)" in header else []
     compiled(tools, folder, *options, "-c", "model.c")
-    compiled(tools, folder, *options, *flags, "model.o", FILES / "harness.c", *tools.sources, "-o", "harness", *maths)
+    plain = ["-O0", *(option for option in options if not option.startswith("-O"))]  # compiled sooner
+    compiled(tools, folder, *plain, *flags, "model.o", FILES / "harness.c", *tools.sources, "-o", "harness", *maths)
     (folder / "inputs.bin").write_bytes(np.ascontiguousarray(inputs, DTYPES[given]).tobytes())
     status, _, error = ran(tools, folder, "harness")
     assert status == 0, error

@@ -43,3 +43,9 @@ def integers() -> Model:
 def bank() -> Model:
     """Return a detector bank."""
     return _trained("fast", 50, 4_000)
+
+
+@functools.cache
+def convolution() -> Model:
+    """Return a convolutional network."""
+    return _trained("convolution", 100, 10_000)

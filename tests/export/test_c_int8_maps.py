@@ -23,7 +23,7 @@ from genreg_np.layers.upsample import TransposedConvolution, Upsample
 from genreg_np.model import Model, Network
 from tests.export.c_build import CORTEX_M3, GCC
 from tests.export.hard_layers import CONV, MAPS, SHOWN, TANH
-from tests.export.test_c import CHECKED, agree
+from tests.export.test_c import SOONER, agree
 from tests.helpers import model_of, thinned
 
 SHAPE = (3, 9, 10)
@@ -51,7 +51,7 @@ def test_hard_layers_are_equal(name: str, tmp_path: Path) -> None:
     layer, shape = hard()[name]
     inputs = np.random.default_rng(6).normal(size=(12, *shape)).astype(np.float32)
     outputs = math.prod(layer.output_shape(shape))
-    agree(whole(layer, Dense(outputs, 5), shape=shape, inputs=inputs), inputs, tmp_path, GCC, CHECKED)
+    agree(whole(layer, Dense(outputs, 5), shape=shape, inputs=inputs), inputs, tmp_path, GCC, SOONER)
 
 
 CASES: dict[str, tuple[Layer, ...]] = {
@@ -88,7 +88,7 @@ def test_pooling_after_convolutions_is_equal(name: str, tools: object, tmp_path:
 )
 def test_layers_of_maps_give_logits(last: Layer, tmp_path: Path) -> None:
     """32 bits of them, where such a layer is the last; another of its kind comes before it."""
-    agree(whole(Convolution(SHAPE, 3, 1), last), INPUTS, tmp_path, GCC, CHECKED)
+    agree(whole(Convolution(SHAPE, 3, 1), last), INPUTS, tmp_path, GCC, SOONER)
 
 
 def made(layers: list[dict[str, Any]], arrays: dict[str, np.ndarray], raw: bool = False) -> Model:
@@ -123,7 +123,7 @@ def test_a_table_that_falls_keeps_pooling_apart(tmp_path: Path) -> None:
         "layers.1.multiplier": np.array([1, 2], np.int32),
         "layers.1.table": rng.integers(-127, 128, 80).astype(np.int8),
     }
-    agree(made(layers, arrays), rng.normal(size=(9, *MAPS)).astype(np.float32), tmp_path, GCC, CHECKED)
+    agree(made(layers, arrays), rng.normal(size=(9, *MAPS)).astype(np.float32), tmp_path, GCC, SOONER)
 
 
 def test_levels_are_moved_as_they_are(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_levels_are_moved_as_they_are(tmp_path: Path) -> None:
         {"kind": "adaptive-pooling", "shape": [3, 2, 249], "method": "max", "size": 2},
     ]
     inputs = np.random.default_rng(3).integers(0, 256, (9, *MAPS)).astype(np.uint8)
-    agree(made(layers, {}, raw=True), inputs, tmp_path, GCC, CHECKED)
+    agree(made(layers, {}, raw=True), inputs, tmp_path, GCC, SOONER)
     assert "float " not in (tmp_path / "model.c").read_text()
 
 

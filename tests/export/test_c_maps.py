@@ -22,7 +22,7 @@ from genreg_np.layers.pooling import AdaptivePooling, Pooling
 from genreg_np.layers.upsample import TransposedConvolution, Upsample
 from genreg_np.model import Model, Network
 from tests.export.c_build import CLANG, CORTEX_M3, GCC, Tools, compiled, predictions, write
-from tests.export.test_c import CHECKED, agree
+from tests.export.test_c import SOONER, agree
 from tests.export.test_c_memory import needed, stack_used
 from tests.helpers import model_of, thinned
 from tests.test_infer_maps import EVERY
@@ -50,7 +50,7 @@ def test_convolution_of_every_size(size: int, same: bool, tmp_path: Path) -> Non
         model = shown(Convolution(SHAPE, filters, size, stride, same))
         folder = tmp_path / str(number)
         folder.mkdir()
-        agree(model, maps(model), folder, GCC, CHECKED)
+        agree(model, maps(model), folder, GCC, SOONER)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 7), (5, 4, 1), (2, 40, 40)], ids=str)
@@ -114,7 +114,7 @@ def test_layers_of_maps_agree(name: str, tmp_path: Path) -> None:
     if len(layers) == 1:  # a network needs something that learns
         layers = (layer, ScaleShift(layer.output_shape(shape)))
     model = shown(*layers, shape=shape)
-    agree(model, maps(model), tmp_path, GCC, CHECKED)
+    agree(model, maps(model), tmp_path, GCC, SOONER)
 
 
 @pytest.mark.parametrize("tools", [GCC, CLANG, CORTEX_M3], ids=["gcc", "clang", "Cortex-M3"])

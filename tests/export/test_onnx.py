@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,10 @@ import pytest
 from numpy.typing import NDArray
 
 from genreg_np import __version__, infer
-from genreg_np.data import load_dataset
-from genreg_np.data.dataset import Dataset
 from genreg_np.errors import MissingExtraError, UsageError
 from genreg_np.export import export, files_of, onnx_
-from genreg_np.export.quantise import quantise
 from genreg_np.model import Model, Network
-from genreg_np.runs.config import TrainConfig
-from genreg_np.runs.evolution import Evolution
+from tests.export import mnist
 from tests.helpers import KINDS, ROOT, model_of, one_line, python
 from tests.zoo import NASTY_NAMES, ZOO, exhibit_for, exhibit_of
 
@@ -215,38 +212,19 @@ def test_the_example_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monkey
     assert names["probabilities"].shape == (5, 10)
 
 
-@pytest.fixture(scope="module")
-def mnist() -> Dataset:
-    return load_dataset("mnist")
-
-
-def trained(dataset: Dataset, preset: str, generations: int) -> Model:
-    """Return the champion of a short run."""
-    evolution = Evolution(TrainConfig.from_preset(preset, generations=generations, seed=1), dataset)
-    evolution.run()
-    return evolution.champions()["best"]
-
-
-@pytest.fixture(scope="module")
-def digits(mnist: Dataset) -> Model:
-    return trained(mnist, "nodes", 300)
+@pytest.mark.data
+def test_a_trained_network_gives_the_same_classes_on_all_test_images() -> None:
+    assert mnist.dense().network.describe().startswith("784-64-10")
+    assert_same_answers(mnist.dense(), mnist.dataset().test.inputs, BOUND)
 
 
 @pytest.mark.data
-def test_a_trained_network_gives_the_same_classes_on_all_test_images(mnist: Dataset, digits: Model) -> None:
-    assert digits.network.describe().startswith("784-64-10")
-    assert_same_answers(digits, mnist.test.inputs, BOUND)
+def test_its_8_bit_integers_give_the_same_bits_on_all_test_images() -> None:
+    assert_same_answers(mnist.integers(), mnist.dataset().test.inputs, 0)
 
 
 @pytest.mark.data
-def test_its_8_bit_integers_give_the_same_bits_on_all_test_images(mnist: Dataset, digits: Model) -> None:
-    assert_same_answers(quantise(digits, mnist.validation.inputs), mnist.test.inputs, 0)
-
-
-@pytest.mark.data
-@pytest.mark.parametrize(("preset", "generations"), [("fast", 50), ("convolution", 300)])
-def test_larger_networks_give_the_same_classes_on_two_thousand_test_images(
-    mnist: Dataset, preset: str, generations: int
-) -> None:
+@pytest.mark.parametrize("make", [mnist.bank, mnist.convolution], ids=["bank", "convolution"])
+def test_larger_networks_give_the_same_classes_on_two_thousand_test_images(make: Callable[[], Model]) -> None:
     """A bank of detectors, and a convolutional network."""
-    assert_same_answers(trained(mnist, preset, generations), mnist.test.inputs[:2000], BOUND)
+    assert_same_answers(make(), mnist.dataset().test.inputs[:2000], BOUND)

@@ -7,68 +7,39 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genreg_np.data import load_dataset
-from genreg_np.data.dataset import Dataset
-from genreg_np.export.quantise import quantise
-from genreg_np.model import Model
-from genreg_np.runs.config import TrainConfig
-from genreg_np.runs.training import train
+from tests.export import mnist
 from tests.export.conftest import Visit
 from tests.export.handwriting import STROKES, digit
 from tests.export.test_html import first_layers
 from tests.export.test_page import picture, seen, take
 
 pytestmark = pytest.mark.data
-COUNT = 200
+COUNT = 60
 
 
-@pytest.fixture(scope="module")
-def mnist() -> Dataset:
-    return load_dataset("mnist")
-
-
-@pytest.fixture(scope="module")
-def models(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
-    """784-64-10 in float32 and in 8-bit integers, a bank of detectors, a convolutional network: made when asked for."""
-    runs = tmp_path_factory.mktemp("runs")
-    generations = {"nodes": 300, "fast": 50, "convolution": 300}
-
-    class Models(dict[str, Model]):
-        def __missing__(self, name: str) -> Model:
-            if name == "int8":
-                self[name] = quantise(self["nodes"], mnist.validation.inputs)
-            else:
-                config = TrainConfig.from_preset(name, generations=generations[name])
-                trained = train(config, mnist, runs / name).model
-                assert trained is not None
-                self[name] = trained
-            return self[name]
-
-    return Models()
+MODELS = {"nodes": mnist.dense, "int8": mnist.integers, "fast": mnist.bank, "convolution": mnist.convolution}
 
 
 @pytest.mark.parametrize(
     "name", ["nodes", *(pytest.param(name, marks=pytest.mark.soak) for name in ("int8", "fast", "convolution"))]
 )
-def test_two_hundred_test_images_are_answered_as_in_python(
-    visit: Visit, mnist: Dataset, models: dict[str, Model], tmp_path: Path, name: str
-) -> None:
+def test_test_images_are_answered_as_in_python(visit: Visit, tmp_path: Path, name: str) -> None:
     """Each chosen as a picture: the class that the page shows is the class that the model predicts."""
-    images = mnist.test.inputs[:COUNT]
-    browser = visit(models[name])
+    model, images = MODELS[name](), mnist.dataset().test.inputs[:COUNT]
+    browser = visit(model)
     shown = []
     for number, image in enumerate(images):
         take(browser, picture(tmp_path / f"{number}.png", image))
         shown.append(browser.text("#best"))
     np.testing.assert_array_equal(seen(browser), images[-1])
-    classes = models[name].predict(images)
-    assert shown == [models[name].class_names[number] for number in classes]
-    assert (classes == mnist.test.labels[:COUNT]).mean() > 0.9
+    classes = model.predict(images)
+    assert shown == [model.class_names[number] for number in classes]
+    assert (classes == mnist.dataset().test.labels[:COUNT]).mean() > 0.9
 
 
-def test_detectors_see_the_same_levels(visit: Visit, mnist: Dataset, models: dict[str, Model]) -> None:
+def test_detectors_see_the_same_levels(visit: Visit) -> None:
     """Deskewed and pooled, of real digits: equal whole numbers."""
-    model, images = models["fast"], mnist.test.inputs[:COUNT]
+    model, images = mnist.bank(), mnist.dataset().test.inputs[:COUNT]
     network = model.network
     assert network.fixed[-2].whole
     found = first_layers(visit(model), len(network.fixed) - 1, images)
@@ -79,9 +50,9 @@ def test_detectors_see_the_same_levels(visit: Visit, mnist: Dataset, models: dic
 
 
 @pytest.mark.parametrize("name", ["int8", pytest.param("fast", marks=pytest.mark.soak)])
-def test_drawn_digits_are_recognised(visit: Visit, models: dict[str, Model], name: str) -> None:
+def test_drawn_digits_are_recognised(visit: Visit, name: str) -> None:
     """All ten, small or large, anywhere on the pad: they are centred and scaled as MNIST's were."""
-    browser = visit(models[name])
+    browser = visit(MODELS[name]())
     for number in STROKES:
         browser.click("#clear")
         left, top, width, height = browser.frame("#pad")
@@ -92,14 +63,12 @@ def test_drawn_digits_are_recognised(visit: Visit, models: dict[str, Model], nam
         browser.wait_for(f"document.getElementById('announcement').textContent.startsWith('{number}, ')")
 
 
-def test_mnist_digits_come_back_from_large_pictures_as_they_were(
-    visit: Visit, mnist: Dataset, models: dict[str, Model], tmp_path: Path
-) -> None:
+def test_mnist_digits_come_back_from_large_pictures_as_they_were(visit: Visit, tmp_path: Path) -> None:
     """Ten times as large, off the centre, in a wider picture: nearly every pixel, and nearly all to the last level."""
-    browser = visit(models["nodes"])
+    browser = visit(mnist.dense())
     rng = np.random.default_rng(5)
     errors = []
-    for number, image in enumerate(mnist.test.inputs[:40]):
+    for number, image in enumerate(mnist.dataset().test.inputs[:20]):
         large = np.zeros((448, 448), np.uint8)
         y, x = rng.integers(0, 448 - 280, 2)
         large[y : y + 280, x : x + 280] = image.repeat(10, axis=0).repeat(10, axis=1)

@@ -26,6 +26,7 @@ pytest.importorskip("matplotlib", reason="pictures need matplotlib")
 ODD_NAMES = ("$\\frac$", "猫", "a" * 60, "x\ny", "")
 
 
+@pytest.mark.usefixtures("unarranged")
 @pytest.mark.parametrize("name", thinned(ZOO))
 def test_every_model_is_shown(name: str) -> None:
     """With classes: matrix and errors; of values only weights, if any."""
@@ -48,6 +49,7 @@ def random_colours() -> Iterator[tuple[str, Subject]]:
         yield f"{shape}", subject_of(model, inputs, (np.arange(80) % count).tolist())
 
 
+@pytest.mark.usefixtures("unarranged")
 @pytest.mark.parametrize(("name", "subject"), list(random_colours()))
 def test_pictures_of_any_size_are_small(name: str, subject: Subject) -> None:
     """Noise in colour, too; a column of pixels is no picture."""
@@ -55,6 +57,7 @@ def test_pictures_of_any_size_are_small(name: str, subject: Subject) -> None:
     assert bool(pictures_in(shown["errors"])) == ("weights" in shown) == (name != "(64, 1)")
 
 
+@pytest.mark.usefixtures("unarranged")
 @pytest.mark.parametrize("classes_", [2, 5, 20, 21, 30, 120])
 def test_any_number_of_classes(classes_: int) -> None:
     """A matrix of few, a table of pairs of many; curves where the run has them."""
@@ -131,6 +134,7 @@ def test_a_run_without_data_has_its_curves() -> None:
     )
 
 
+@pytest.mark.usefixtures("unarranged")
 def test_a_run_shows_the_classes_of_the_genome_that_is_saved() -> None:
     """Its own line, and what it was at its own generation; a run of an older version has but the first genome's."""
     records: list[dict[str, Any]] = [

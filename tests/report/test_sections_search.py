@@ -35,6 +35,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return Subject("run", load(folder / "model.npz"), data, search=StoredSearch.read(folder))
 
 
+@pytest.mark.usefixtures("coarse")
 def test_the_page_of_a_search(subject: Subject) -> None:
     """Every section of its own, and those of its model."""
     text, pictures = page_of([subject])
