@@ -280,7 +280,7 @@ class Model:
             if not (few and all(-3e38 < number < 3e38 for number in array.ravel().tolist())):
                 with np.errstate(over="ignore"):
                     array = np.ascontiguousarray(array, np.float32)
-                known = array[~np.isnan(array)] if self._columns else array  # NaN: missing from a table's row
+                known = array[~np.isnan(array)] if self._columns and array.size and math.isnan(array.min()) else array
                 low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)  # NaN if any value is
                 if not (math.isfinite(low) and math.isfinite(high)):
                     raise ModelError("inputs hold NaN, infinite or too large values; outputs would be meaningless")

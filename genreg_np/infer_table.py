@@ -247,9 +247,14 @@ def _columns(layer: dict[str, Any], arrays: Arrays, where: str, name: str) -> La
     require(set(mode.tolist()) <= {VALUE, MISSING_FLAG, EQUALS}, f"{name} has an unknown mode; use a newer infer.py")
     flags, equals = np.flatnonzero(mode == MISSING_FLAG), np.flatnonzero(mode == EQUALS)
 
+    same = not (flags.size or equals.size) and np.array_equal(source, np.arange(inputs))
+
     def run(x: np.ndarray) -> np.ndarray:
         missing = np.isnan(x)
-        found = np.where(missing, fill, x)[:, source]
+        filled = np.where(missing, fill, x) if missing.any() else x
+        if same:
+            return np.ascontiguousarray(filled, np.float32)
+        found = filled[:, source]
         found[:, flags] = missing[:, source[flags]]
         found[:, equals] = found[:, equals] == value[equals]
         return np.ascontiguousarray(found, np.float32)

@@ -112,25 +112,30 @@ def can_limit_blas() -> bool:
 
 _lock = threading.Lock()
 _blocks = 0  # open blocks of this process
-_limits: Any = None  # what to restore after the last of them
+_limited: list[tuple[Any, int]] = []  # BLAS libraries that had more threads before, and how many
 
 
 @contextlib.contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Limit every BLAS to one thread inside the block; restore the limits after the last of overlapping blocks."""
-    global _blocks, _limits
+    global _blocks
     controller = _controller()
     if controller is None:
         yield
         return
     with _lock:
-        if _blocks == 0:
-            _limits = controller.limit(limits=1, user_api="blas")
+        if _blocks == 0:  # asked one by one: threadpoolctl's own context takes as long as a small step of training
+            for library in controller.lib_controllers:
+                threads = library.get_num_threads() if library.user_api == "blas" else None
+                if threads is not None and threads > 1:
+                    library.set_num_threads(1)
+                    _limited.append((library, threads))
         _blocks += 1
     try:
         yield
     finally:
         with _lock:
             _blocks -= 1
-            if _blocks == 0:
-                _limits.restore_original_limits()
+            while _blocks == 0 and _limited:
+                library, threads = _limited.pop()
+                library.set_num_threads(threads)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from genreg_np.backends.threads import single_threaded_blas
 from genreg_np.data.checked import input_range_of, inputs_of_array
 from genreg_np.data.columns import NUMBERS, blurred_note
 from genreg_np.data.dataset import Dataset
@@ -320,7 +321,8 @@ class NetworkEstimator(Checked):
         whole = count - count % tile
         last = np.concatenate([seen[whole:], np.repeat(seen[-1:], -count % tile, axis=0)])
         tiles = [*(seen[first : first + tile] for first in range(0, whole, tile)), *([last] if len(last) else [])]
-        answers = np.concatenate([self.model_.outputs(own) for own in tiles])[:count].astype(np.float64)
+        with single_threaded_blas():  # products are small
+            answers = np.concatenate([self.model_.outputs(own) for own in tiles])[:count].astype(np.float64)
         if not np.isfinite(answers).all():
             raise DataError("X: has values so far from those of fit that the outputs are not finite")
         return answers
