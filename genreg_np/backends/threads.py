@@ -124,7 +124,7 @@ def single_threaded_blas() -> Iterator[None]:
         yield
         return
     with _lock:
-        if _blocks == 0:  # asked one by one: threadpoolctl's own context takes as long as a small step of training
+        if _blocks == 0:  # one by one: threadpoolctl's own context takes three times as long
             for library in controller.lib_controllers:
                 threads = library.get_num_threads() if library.user_api == "blas" else None
                 if threads is not None and threads > 1:
