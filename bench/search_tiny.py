@@ -62,7 +62,8 @@ def drawn(draw: int, everything: Dataset) -> tuple[Dataset, Split]:
 def at_random(data: Dataset, few: Split, config: SearchConfig, draw: int) -> dict[str, Any]:
     """Return what random individuals reach on many images and on few, trained for as long as a winner."""
     kind, found = kind_of(config, data.input_shape, data.class_names), []
-    samples = max(config.final_epochs * (len(data.train) + len(data.validation)), config.ladder(50).samples[-1])
+    top = config.ladder(50, by_epochs=True).samples[-1]
+    samples = max(config.final_epochs * (len(data.train) + len(data.validation)), top)
     with tempfile.TemporaryDirectory() as place:
         cut = Parts.of(data, 5)
         parts = Parts({**cut.splits, "few": few}).share(Path(place), data.input_range)

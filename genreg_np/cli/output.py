@@ -193,20 +193,26 @@ class Progress:
         """Start with `done` of `total` generations."""
         self._draw("generation", total, done)
 
-    def _draw(self, what: str, total: int, done: int, *, transient: bool = False) -> None:
-        """Start a bar if one can be drawn; a transient bar leaves no trace and shows no times."""
+    def console(self) -> Any:
+        """Return a console of rich to draw on; None if nothing can or should be drawn."""
         stream = sys.stderr if self._to_stderr else sys.stdout
         if self._quiet or not stream.isatty():
-            return
+            return None
         try:
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
         except ImportError:
-            return
+            return None
         console = Console(file=raw(stream))
-        if console.is_dumb_terminal:  # it cannot move the cursor back to redraw a line
+        return None if console.is_dumb_terminal else console  # a dumb one cannot move the cursor back to redraw a line
+
+    def _draw(self, what: str, total: int, done: int, *, transient: bool = False) -> None:
+        """Start a bar if one can be drawn; a transient bar leaves no trace and shows no times."""
+        console = self.console()
+        if console is None:
             return
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
         columns = [TextColumn(what), MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[told]}")]
         if not transient:
             columns += [TimeElapsedColumn(), TextColumn("eta"), TimeRemainingColumn()]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from genreg_np.cli import report_, search_table
-from genreg_np.cli.output import Progress, print_json
+from genreg_np.cli.output import Progress
 from genreg_np.cli.runs import seconds_of
 from genreg_np.cli.search_board import Board
+from genreg_np.cli.search_conduct import Ending, conduct
 from genreg_np.cli.search_options import of_breeding, of_data, of_networks, of_the_run, set_up
 from genreg_np.cli.search_told import next_of, report, stopped, to_json
-from genreg_np.cli.signals import INTERRUPTED, Stopping
+from genreg_np.cli.signals import Stopping
 from genreg_np.cli.terminal import say
 from genreg_np.errors import UsageError
 
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
+    from genreg_np.search.images import Found
     from genreg_np.search.searching import Search
     from genreg_np.search.stored import StoredSearch
     from genreg_np.search.trials import Trial
@@ -149,8 +150,8 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     mirror: _Mirrored | None = None
     stopping.last_words = ["stopped; no search was started"]
 
-    def on_trial(trial: Trial, search: Search[Any]) -> None:
-        board.took(trial, search)
+    def on_trial(trial: Trial, running: Search[Any]) -> None:
+        board.took(trial, running)
         if mirror:
             mirror.took(trial)
 
@@ -164,39 +165,25 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
             progress.say("starting workers ...")
         board.phase(phase)
 
-    found = None
-    try:
-        found = search_images(
+    def search() -> Found:
+        return search_images(
             dataset, config, folder, budget=budget, target=options["target"], workers=options["workers"],
             engine=options["engine"] or "processes", address=options["address"] or "",
             backend=options["backend"] or "auto",
             watcher=Watcher(on_trial, on_phase, progress.say, progress.compiling),
         )  # fmt: skip
-    except KeyboardInterrupt:
-        board.stop()
-        kept = (folder / "config.toml").exists()
-        for line in stopping.last_words if kept else ["stopped before anything was tried: nothing was kept"]:
-            progress.say(line)
-    finally:
-        board.stop()
-        if options["out"] is None and options["resume"] is None:
-            with contextlib.suppress(OSError):  # removed only if it is empty
-                folder.rmdir()
-    stopping.all_is_saved()
-    if found is None:
-        if options["as_json"]:
-            print_json(to_json(None, folder, config, None))
-        return INTERRUPTED
-    with report_.failing_last() as make:
-        page = make(lambda: report_.of_own_search(found.folder, dataset)) if options["report"] else None
-        if options["as_json"]:
-            print_json(to_json(found, folder, config, page))
-        if page is not None:
-            progress.say(f"report {page}")
+
+    def tell(found: Found) -> None:
         report(found, config, dataset, progress)
         for line in next_of(found, config, origin):
             progress.say(line)
-    return 0
+
+    ending = Ending(
+        lambda found: report_.of_own_search(found.folder, dataset),
+        lambda found, page: to_json(found, config, page),
+        tell,
+    )
+    return conduct(search, ending, folder, board, progress, stopping, options)
 
 
 class _Mirrored:
@@ -255,9 +242,13 @@ def explain(run: str, number: int | None) -> None:
         number = first.child
         if search.winner is None and (words := search.handed_over):
             say(f"the result is {words}; the best single one is:", "")
+    if not individuals:
+        raise UsageError(f"{run}: no individual has been judged yet: continue the search with --resume {run}")
+    known = f"the numbers run from {min(individuals)} to {max(individuals)}"
+    if number is None:
+        raise UsageError(f"{run}: every individual has failed so far: name one; {known}")
     if number not in individuals:
-        known = f"; the numbers run from {min(individuals)} to {max(individuals)}" if individuals else ""
-        raise UsageError(f"{run}: has no individual {'' if number is None else number}{known}")
+        raise UsageError(f"{run}: has no individual {number}; {known}")
     own = individuals[number]
     say(f"individual {own.child}: {own.network}")
     counted = "folds" if search.config.kind == "table" else "samples"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genreg_np.cli.output import Progress, duration, raw
+from genreg_np.cli.output import Progress, duration
 from genreg_np.cli.search_diary import Diary
 from genreg_np.cli.terminal import clean_line
 from genreg_np.search.trials import DIVERGED, REMOVED
@@ -55,7 +54,7 @@ class Board:
     def phase(self, phase: str) -> None:
         """Announce a phase."""
         if phase == "searching" and not self._alone:
-            self._live = _live()
+            self._live = _live(self._progress.console())
         elif phase in ("training", "judging again"):
             self.stop()
         if phase == "training" or (phase == "searching" and self._alone):
@@ -113,18 +112,12 @@ class Board:
         return table
 
 
-def _live() -> Any:
-    """Return a live display for the table, or None without a terminal or rich."""
-    if not sys.stdout.isatty():
+def _live(console: Any) -> Any:
+    """Return a live display for the table on a console of rich; None without one."""
+    if console is None:
         return None
-    try:
-        from rich.console import Console
-        from rich.live import Live
-    except ImportError:
-        return None
-    console = Console(file=raw(sys.stdout))
-    if console.is_dumb_terminal:
-        return None
+    from rich.live import Live
+
     live = Live(console=console, refresh_per_second=4)
     live.start()
     return live

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,7 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
         For options that contradict one another or the resumed search.
     """
     from genreg_np.search.config import DEFAULT_SECONDS, SearchConfig, settings_for
+    from genreg_np.search.kinds import NETWORKS
 
     if options["budget"] and options["generations"]:
         raise UsageError("--budget and --generations cannot be combined: give one of them")
@@ -133,6 +135,8 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
         budget = DEFAULT_SECONDS
     config = SearchConfig.from_dict(settings_for(budget, kind["kind"]) | kind | given)
     dataset, source, origin = read_data({"dataset": named or "auto"}, options, progress)
+    if NETWORKS[config.kind].is_validated_by_folds and config.is_tiny(len(dataset.train) + len(dataset.validation)):
+        config = dataclasses.replace(config, rungs=())  # those of the plan are for larger sets
     out = options["out"]
     what = "search" if config.kind == "classifier" else config.kind
     folder = Path(out) if out else fresh_folder(_stem(source), f"{what}-{config.selection}", config.seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import shlex
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genreg_np.cli import report_
-from genreg_np.cli.output import Progress, duration, print_json
+from genreg_np.cli.output import Progress, duration
 from genreg_np.cli.runs import fresh_folder, seconds_of
 from genreg_np.cli.search_board import Board
+from genreg_np.cli.search_conduct import Ending, conduct
 from genreg_np.cli.search_options import SETTINGS, of_breeding, of_the_run, text_of
-from genreg_np.cli.signals import INTERRUPTED, Stopping
+from genreg_np.cli.search_told import stopped
+from genreg_np.cli.signals import Stopping
 from genreg_np.errors import UsageError, missing_extra
 
 if TYPE_CHECKING:
@@ -78,49 +79,24 @@ def table(stopping: Stopping, /, **options: Any) -> int:
 
     def on_phase(phase: str) -> None:
         if phase == "searching":
-            until = (
-                f"--generations {config.generations}"
-                if config.generations
-                else f"--budget {options['budget'] or '60s'}"
-            )
-            stopping.last_words = [
-                f"stopped; all trials so far are in {folder}. Resume with:",
-                f"  genreg-np search table --resume {shlex.quote(str(folder))} {until}",
-            ]
+            stopping.last_words = stopped(folder, config, options, usual="60s")
             progress.say(f"search folder {folder}")
         if phase != "preparing":
             board.phase(phase)
 
-    found = None
-    try:
-        found = search_table(
+    def search() -> FoundTable:
+        return search_table(
             reading, config, folder, budget=budget, target=options["target"], workers=options["workers"],
             engine=options["engine"] or "processes", address=options["address"] or "",
             watcher=Watcher(board.took, on_phase, progress.say),
         )  # fmt: skip
-    except KeyboardInterrupt:
-        board.stop()
-        for line in stopping.last_words:
-            progress.say(line)
-    finally:
-        board.stop()
-        if options["out"] is None and options["resume"] is None:
-            with contextlib.suppress(OSError):  # removed only if it is empty
-                folder.rmdir()
-    stopping.all_is_saved()
-    if found is None:
-        if options["as_json"]:
-            print_json({"folder": str(folder), "ended": "stopped"})
-        return INTERRUPTED
-    with report_.failing_last() as make:
-        page = make(lambda: report_.of_own_table(found.folder)) if options["report"] else None
-        if options["as_json"]:
-            print_json(_json(found, page))
-        if page is not None:
-            progress.say(f"report {page}")
+
+    def tell(found: FoundTable) -> None:
         for line in _told(found):
             progress.say(line)
-    return 0
+
+    ending = Ending(lambda found: report_.of_own_table(found.folder), _json, tell)
+    return conduct(search, ending, folder, board, progress, stopping, options)
 
 
 def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float | None]:

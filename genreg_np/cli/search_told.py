@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,36 +19,45 @@ OF_GANS = ("modes", "fcd", "coverage", "tvd", "confident")
 SHOWN = ("accuracy", "f1", "squared-error", "fcd", "coverage", "tvd", "modes", "confident", "copying", "agreement")
 
 
-def stopped(folder: Path, config: SearchConfig, options: dict[str, Any]) -> list[str]:
-    """Return lines on how to resume a search that was stopped."""
+AGAIN = ("target", "workers", "engine", "address", "backend", "dashboard")  # options that a folder does not hold
+
+
+def stopped(folder: Path, config: SearchConfig, options: dict[str, Any], usual: str = "5m") -> list[str]:
+    """Return lines on how to resume a search that was stopped; `usual` is the budget without --budget."""
     from genreg_np.search.folder import name_so_far
     from genreg_np.search.kinds import REGISTRY
 
-    file = REGISTRY[config.kind].file
+    kind = REGISTRY[config.kind]
     command = "images" if config.kind == "classifier" else config.kind
-    until = f"--generations {config.generations}" if config.generations else f"--budget {options['budget'] or '5m'}"
-    until += "" if options["target"] is None else f" --target {options['target']:g}"
-    return [
-        f"stopped; all trials so far are in {folder}. Resume with:",
-        f"  genreg-np search {command} --resume {folder} {until}",
-        f"  (the best so far, if any: {folder / name_so_far(folder, file)})",
-    ]
+    until = (
+        ["--generations", str(config.generations)] if config.generations else ["--budget", options["budget"] or usual]
+    )
+    words = ["genreg-np", "search", command, "--resume", str(folder), *until]
+    for name in AGAIN:
+        if (value := options.get(name)) not in (None, False):
+            words += [f"--{name}"] if value is True else [f"--{name}", f"{value:g}" if name == "target" else str(value)]
+    lines = [f"stopped; all trials so far are in {folder}. Resume with:", f"  {shlex.join(words)}"]
+    if config.kind != "table":
+        lines.append(f"  (the best so far, if any: {folder / name_so_far(folder, kind.file)})")
+    return lines
 
 
 def next_of(found: Found, config: SearchConfig, origin: dict[str, Any]) -> list[str]:
     """Return the commands to try next."""
+    folder = shlex.quote(str(found.folder))
     if config.kind == "classifier":
         lines = next_lines(found.path, origin)
     elif config.kind == "autoencoder":
-        lines = ["", "try next:", f"  genreg-np infer {found.folder / 'encoder.npz'} PICTURE --save codes"]
+        encoder = shlex.quote(str(found.folder / "encoder.npz"))
+        lines = ["", "try next:", f"  genreg-np infer {encoder} PICTURE --save codes"]
     else:
         lines = [
             "",
             "try next:",
-            f"  genreg-np sample {found.folder}",
-            f"  genreg-np export {found.path} --to html --out page",
+            f"  genreg-np sample {folder}",
+            f"  genreg-np export {shlex.quote(str(found.path))} --to html --out page",
         ]
-    return [*lines, f"  genreg-np search explain {found.folder}"]
+    return [*lines, f"  genreg-np search explain {folder}"]
 
 
 def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progress) -> None:
@@ -107,10 +117,8 @@ def _of_the_mean(dataset: Dataset) -> str:
     return f"; the mean training image instead: {decibels(test - train.mean(axis=0)):.2f} dB"
 
 
-def to_json(found: Found | None, folder: Path, config: SearchConfig, report: Path | None) -> dict[str, Any]:
+def to_json(found: Found, config: SearchConfig, report: Path | None) -> dict[str, Any]:
     """Return the line of --json."""
-    if found is None:
-        return {"ended": "stopped", "folder": str(folder)}
     test = dict(found.finals[0]) if found.finals else {}
     of_all = {"test_accuracy": test.get("accuracy")} if config.kind == "classifier" else {}
     of_gans = {name: test.get(name) for name in OF_GANS} if config.kind == "gan" else {}

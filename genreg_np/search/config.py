@@ -14,6 +14,8 @@ from genreg_np.search.selections import REGISTRY
 from genreg_np.settings import Settings, option
 
 TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images; the folds and epochs for fewer
+KINDS = ("classifier", "autoencoder", "gan", "table")  # kinds.REGISTRY
+MOST = 1e9  # epochs, or seconds
 AUGMENTATIONS = ("simple", "joint", "evolved", "none")
 HEADS = ("classes", "prototypes")
 MODES = ("pipeline", "losses")
@@ -32,7 +34,7 @@ class Limits:
 class SearchConfig(Settings):
     """Settings of a search of any kind; 0 means no limit, or a default set by the budget."""
 
-    kind: str = option("classifier", "the kind of individual")
+    kind: str = option("classifier", "the kind of individual", choices=KINDS)
     metric: str = option("accuracy", "the metric that drives selection")
     selection: str = option("steady", "how parents are selected", choices=tuple(REGISTRY))
     population: int = option(24, "number of individuals", low=1, high=100_000)
@@ -47,11 +49,11 @@ class SearchConfig(Settings):
     traits: str = option("", "for tables: the traits that determine the genes")
     weights: str = option("", "a weighted sum of metrics and costs to select by instead")
     second: str = option("", "a cost to minimise as well")
-    max_epochs: float = option(0.0, "how many times an individual sees each image in the search, at most", low=0)
+    max_epochs: float = option(0.0, "most times that an individual sees an image in the search", low=0, high=MOST)
     max_layers: int = option(0, "convolutions and dense layers, at most", low=0)
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)
     max_macs: int = option(0, "multiply-adds per image, at most", low=0)
-    max_seconds: float = option(0.0, "seconds that an individual may take at a rung", low=0)
+    max_seconds: float = option(0.0, "seconds that an individual may take at a rung", low=0, high=MOST)
     folds: int = option(0, "folds of cross-validation; 0: five for fewer than 500 images, else none", low=0, high=100)
     repeats: int = option(2, "repeats of cross-validation, each with different folds", low=1, high=100)
     final_epochs: int = option(0, "epochs of the winner's final training, at most; 0: by the highest rung", low=0)
@@ -93,17 +95,21 @@ class SearchConfig(Settings):
         """The limits on an individual's size."""
         return Limits(self.max_layers or None, self.max_parameters or None, self.max_macs or None)
 
-    def ladder(self, images: int, by_epochs: bool = True) -> Ladder:
-        """Return the ladder for a number of training images; tiny sets count rungs in epochs if `by_epochs`."""
-        is_tiny = by_epochs and images < TINY
-        rungs = tuple(epochs * images for epochs in TINY_EPOCHS) if is_tiny else self.rungs or RUNGS
-        return Ladder.for_data(images, self.max_epochs or None, rungs)
+    def ladder(self, images: int, by_epochs: bool = False) -> Ladder:
+        """Return the ladder for the number of images that a network learns from; without rungs, perhaps by epochs."""
+        usual = tuple(epochs * images for epochs in TINY_EPOCHS) if by_epochs else RUNGS
+        return Ladder.for_data(images, self.max_epochs or None, self.rungs or usual)
+
+    @staticmethod
+    def is_tiny(images: int) -> bool:
+        """Return whether so many non-test images leave nothing to hold out."""
+        return images < TINY
 
     def folds_for(self, images: int) -> int:
         """Return the number of cross-validation folds for a number of non-test images; 0 for none."""
         if self.folds:
             return self.folds if self.folds > 1 else 0
-        return TINY_FOLDS if images < TINY else 0
+        return TINY_FOLDS if self.is_tiny(images) else 0
 
     @property
     def children(self) -> int | None:

@@ -83,18 +83,11 @@ class SearchFolder(HeldFolder):
         folder = cls.open(path)
         try:
             before, theirs = folder.read_config()
-            for name, own in kept.items():
-                other = theirs.get(name)
-                if isinstance(own, Mapping) and isinstance(other, Mapping):
-                    for option in sorted({*own, *other}):
-                        _check_same(path, option, other.get(option, "none"), own.get(option, "none"))
-                elif own != other:
-                    raise UsageError(
-                        f"{path}: holds a search with different {CALLED.get(name, name)}: choose another --out"
-                    )
-            for item in dataclasses.fields(config):
-                if item.name != "generations":
-                    _check_same(path, item.name, getattr(before, item.name), getattr(config, item.name))
+            for name in sorted(kept, key=lambda name: name in CALLED):  # those that settings determine come last
+                if name in CALLED:
+                    _check_settings(path, before, config)
+                _check_kept(path, name, theirs.get(name), kept[name])
+            _check_settings(path, before, config)
             folder.write_config(config, {**theirs, **origin, **kept})
         except BaseException:
             folder.close()
@@ -245,6 +238,22 @@ class SearchFolder(HeldFolder):
         return name
 
 
+def _check_kept(path: Path, name: str, old: Any, new: Any) -> None:
+    """Refuse a part of the origin that has changed."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for option in sorted({*old, *new}):
+            _check_same(path, option, old.get(option, "none"), new.get(option, "none"))
+    elif old != new:
+        raise UsageError(f"{path}: holds a search with different {CALLED.get(name, name)}: choose another --out")
+
+
+def _check_settings(path: Path, old: SearchConfig, new: SearchConfig) -> None:
+    """Refuse settings that have changed, except the number of generations."""
+    for item in dataclasses.fields(new):
+        if item.name != "generations":
+            _check_same(path, item.name, getattr(old, item.name), getattr(new, item.name))
+
+
 def _check_same(path: Path, name: str, old: Any, new: Any) -> None:
     """Refuse a setting that has changed."""
     if old != new:
@@ -264,7 +273,11 @@ def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:
     origin = values.pop(ORIGIN, {})
     if not isinstance(origin, dict) or not isinstance(origin.get("data"), str):
         raise RunError(f"{path}: its {ORIGIN} is not what search writes; restore it")
-    return SearchConfig.from_dict(values, str(path)), origin
+    try:
+        return SearchConfig.from_dict(values, str(path)), origin
+    except UsageError as error:
+        said = str(error)
+        raise UsageError(said if said.startswith(f"{path}: ") else f"{path}: {said}") from None
 
 
 def name_so_far(path: Path, name: str) -> str:

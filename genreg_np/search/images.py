@@ -23,7 +23,7 @@ from genreg_np.data.shared import shared_note
 from genreg_np.engines import create as create_engine
 from genreg_np.engines.base import OK, Engine
 from genreg_np.engines.processes import leave_if_still_importing
-from genreg_np.errors import RunError, UsageError
+from genreg_np.errors import GenregError, RunError, UsageError
 from genreg_np.infer import ModelError
 from genreg_np.model import Model, load
 from genreg_np.runs.held_folder import as_run_error, json_of
@@ -38,6 +38,7 @@ from genreg_np.search.metrics import Goal
 from genreg_np.search.networks import NetworkSearch
 from genreg_np.search.searching import Watcher
 from genreg_np.search.sharing import Parts, check_images
+from genreg_np.search.stored import with_select
 from genreg_np.search.trials import Trial, leaders_of
 from genreg_np.settings import usable_processors
 from genreg_np.version import __version__
@@ -129,7 +130,7 @@ def search_images(
     address : str
         The address of a Ray cluster whose machines can all read the folder.
     backend : str
-        auto, numpy, numba or cupy.
+        auto (as before in this folder, else the fastest on the CPU), numpy, numba or cupy.
     watcher : Watcher, optional
     clock : callable
         Returns seconds; must be monotonic.
@@ -165,10 +166,15 @@ def search_images(
         if target is None and (found := _done_before(own, config, kind)) is not None:
             return found
         with own.discarded_if_empty():
-            backend = backends.create("cpu", 1).name if backend in ("auto", "cpu") else backend
+            backend, is_as_before = _backend_of(own, backend, watcher.on_remark)
             if engine != "serial":  # once, before several workers need it
                 backends.create(backend).warm_up(kind.works, watcher.on_compiling)
             is_alone = engine == "serial" or backend.startswith("cupy")
+            if is_alone and (workers or 1) > 1:
+                why = "--engine serial" if engine == "serial" else f"--backend {backend}"
+                watcher.on_remark(f"one worker, not {workers}: {why} trains one individual after another")
+            if engine == "serial" and config.max_seconds:
+                watcher.on_remark("--max-seconds has no effect with --engine serial, which has no process to end")
             count = 1 if is_alone else workers or (0 if engine == "ray" else usable_processors())
             watcher.on_phase("preparing")
             with own.shared() as shared, create_engine(engine, learn, count, prepare, address) as running:
@@ -186,8 +192,8 @@ def search_images(
                 )
                 notes = kind.prepared(parts, own, preparing) | ({"remark": note} if note else {})
                 search = NetworkSearch(
-                    config, dataset, parts, own, running, kind, workers=workers, backend=backend, deadline=deadline,
-                    target=target, watcher=watcher, clock=clock,
+                    config, dataset, parts, own, running, kind, workers=workers, backend=backend,
+                    trusts_times=is_as_before, deadline=deadline, target=target, watcher=watcher, clock=clock,
                 )  # fmt: skip
                 watcher.on_phase("searching")
                 search.run()
@@ -207,12 +213,36 @@ def search_images(
         return found
 
 
+def _backend_of(own: SearchFolder, asked: str, tell: Callable[[str], None]) -> tuple[str, bool]:
+    """Return the backend of a search, and whether it is the one of the folder's trials so far; record it.
+
+    A search that goes on keeps its backend unless another one is asked for, as results differ in the last digits.
+    """
+    config, origin = own.read_config()
+    before = origin.get("backend")
+    found = asked
+    if asked == "auto" and isinstance(before, str):
+        try:
+            backends.create(before, 1 if before == "numba" else None)
+            found = before
+        except GenregError:
+            pass
+    if found in ("auto", "cpu"):
+        found = backends.create("cpu", 1).name
+    if before not in (None, found):
+        why = "is not available here" if asked == "auto" else "was used so far"
+        tell(f"backend {before} {why}; the search goes on with {found}, whose results may differ slightly")
+    own.write_config(config, origin | {"backend": found})
+    return found, before in (None, found)
+
+
 def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found | None:
     """Return the result of the same search if it has already ended; None if there is none or it can go on."""
     notes = json_of(own.path / "search.json")
     if not config.generations or notes.get("ended") != "generations" or notes.get("generations") != config.generations:
         return None
-    trials = [trial for trial in trials_in(own.path / "trials.jsonl") if kind.space.holds(trial.genome)]
+    trials = with_select(trials_in(own.path / "trials.jsonl"), notes)
+    trials = [trial for trial in trials if kind.space.holds(trial.genome)]
     child = notes.get("winner")
     winner = next((trial for trial in leaders_of(trials) if trial.child == child), None)
     genome = kind.fallback if winner is None else winner.genome
@@ -243,16 +273,20 @@ def _trained(
     if not candidates and search.kind.fallback is not None:
         candidates = [(None, search.kind.fallback)]
     why = "every individual failed; trials.jsonl says why"
-    for winner, genome in candidates:
+    for place, (winner, genome) in enumerate(candidates):
         try:
             return winner, genome, *_finals(search, engine, genome, winner)
         except RunError as error:
             why = str(error)
+            if winner is not None and place + 1 < len(candidates):
+                search.tell(f"individual {winner.child}: {why}; the next best of {len(candidates)} is trained instead")
     if not search.kind.is_first_saved and search.best is not None:  # better than no network
         search.tell(f"{why}: saved individual {search.best.child} as it was in the search")
         saved = load(search.folder.path / search.folder.name_so_far(search.kind.file))
         return search.best, search.best.genome, saved, [], ""
-    raise RunError(f"{search.folder.path}: {why}")
+    path = search.folder.path / search.folder.name_so_far(search.kind.file)
+    best = f"; the best so far is {path}" if search.best is not None and path.exists() else ""
+    raise RunError(f"{search.folder.path}: {why}{best}")
 
 
 def _finals(
@@ -277,7 +311,10 @@ def _finals(
         if outcome.status == OK and learned is not None and learned.status == OK:
             done.append((lessons[number], learned))
         else:
-            why = why or outcome.why or (learned.why if learned else outcome.status)
+            fault = outcome.why or (learned.why if learned else "") or outcome.status
+            why = why or fault
+            if number or not kind.is_first_saved:
+                search.tell(f"training {number + 1} of {seeds} of the winner failed, and is left out: {fault}")
             if number == 0 and kind.is_first_saved:
                 break
     if not done:
@@ -305,4 +342,5 @@ def _notes(found: Found, search: NetworkSearch, workers: int, backend: str) -> d
         "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
         "why": found.why, "refused": search.course.faults, "state": found.model.training.get("state", ""),
         "parameters": found.model.network.gene_count,
+        "select": {str(number): dict(measures) for number, measures in search.selected.items()},
     }  # fmt: skip

@@ -1,7 +1,7 @@
 """A search for networks for images, with their optimisers: its trials, and the final training of the best.
 
-The finalists are the best of the highest rung. A split that was not used for selection chooses among them, and the
-winner is trained from scratch on everything except the test split (images.py).
+The finalists are the best individuals, each as it was at the highest rung it reached. A split that was not used for
+selection chooses among them, and the winner is trained from scratch on everything except the test split (images.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import itertools
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +27,7 @@ from genreg_np.search.kinds.base import Individual, Kind
 from genreg_np.search.lessons.base import Learned, Lesson, Part
 from genreg_np.search.metrics import Goal
 from genreg_np.search.pareto import by_levels
-from genreg_np.search.searching import LEAST_PATIENCE, MOST_BYTES, PATIENCE, Search, selection_of
+from genreg_np.search.searching import Search, patience, selection_of
 from genreg_np.search.selections.base import Bred
 from genreg_np.search.trials import Trial
 
@@ -71,17 +72,23 @@ class NetworkSearch(Search[Individual]):
         self.cost = Cost()
         self._backend, self._trusts_times = backend, trusts_times
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
-        images, self._whole = (len(parts[name].read()[1]) for name in ("train", kind.retrained))
-        self._folds = config.folds_for(images) if "search" not in parts else 0
+        sizes = {name: len(part.read()[1]) for name, part in parts.items()}
+        self._whole, self._images_judged = sizes[kind.retrained], sizes.get("search", 0) + sizes.get("select", 0)
+        self._folds = config.folds_for(sizes["whole"]) if "search" not in parts else 0
+        self._images = sizes["train"]  # that a network learns from, without those of the largest fold
+        self._images -= -(-self._images // self._folds) if self._folds else 0
         first = {kind.space.key(genome): Bred(genome, how="given") for genome in kind.given()}
         if config.begin == "hand-made":
             names = itertools.chain(["the default network"], itertools.repeat("made by hand"))
             for genome, name in zip(kind.beginnings(), names, strict=False):
                 first.setdefault(kind.space.key(genome), Bred(genome, how=name))
         ranked = {"ranked": by_levels(config.second)} if config.second else {}
-        selection, ladder = selection_of(config, kind.policy), config.ladder(images, kind.is_validated_by_folds)
+        by_epochs = kind.is_validated_by_folds and config.is_tiny(sizes["whole"])
+        selection, ladder = selection_of(config, kind.policy), config.ladder(self._images, by_epochs)
         course = Course(kind.space, selection, ladder, config.seed, kind.fault_of, tuple(first.values()), **ranked)
         super().__init__(config, folder, engine, course, **how)
+        self.most_bytes += sum(os.path.getsize(part.features) for part in parts.values())  # mapped files count as used
+        self.selected: dict[int, Mapping[str, float]] = {}  # measures of trials judged on select at the end
 
     def individual_of(self, job: Job) -> Individual:
         """Return the individual that a job's genome stands for."""
@@ -135,7 +142,7 @@ class NetworkSearch(Search[Individual]):
             genome, individual, 0 if salt else self._folds,
             seed=int.from_bytes(seed[:8], "big"), rungs=rungs, train=self.parts[train],
             judged={name: self.parts.get(name, self.parts[train]) for name in judged},
-            states=files, backend=self._backend,
+            states=files, backend=self._backend, is_capped=bool(self.config.max_epochs),
         )  # fmt: skip
 
     def remember(self, trial: Trial, job: Job, individual: Individual) -> None:
@@ -176,10 +183,21 @@ class NetworkSearch(Search[Individual]):
         return individual.work(self._new_samples(job.rung))
 
     def _new_samples(self, rung: int) -> int:
-        """Return how many samples a trial of a rung learns from, over all folds if there are any."""
+        """Return how many samples a trial of a rung learns from, over all folds if there are any.
+
+        The folds of the select split are new at the first rung that is judged on it.
+        """
         samples = self.course.ladder.samples
-        times = self._folds * self.config.repeats * (2 if rung else 1) if self._folds else 1
-        return (samples[rung] - (samples[rung - 1] if rung else 0)) * times
+        new = samples[rung] - (samples[rung - 1] if rung else 0)
+        if not self._folds:
+            return new
+        chosen_on = 0 if not rung and len(samples) > 1 else samples[rung] if rung < 2 else new
+        return (new + chosen_on) * self._times
+
+    @property
+    def _times(self) -> int:
+        """How many networks a judgement by cross-validation trains; 1 without."""
+        return self._folds * self.config.repeats or 1
 
     def predicted(self, job: Job, individual: Individual) -> float:
         """Return how long a job is expected to take, in seconds."""
@@ -205,11 +223,16 @@ class NetworkSearch(Search[Individual]):
 
     def final_limits(self, genome: Genome, winner: Trial | None, samples: int) -> Limits:
         """Return the limits of a final training."""
-        return Limits(LEAST_PATIENCE + PATIENCE * samples * self._pace(genome, winner), MOST_BYTES)
+        return self._limits_at_the_end(samples * self._pace(genome, winner))
+
+    def _limits_at_the_end(self, predicted: float) -> Limits:
+        """Return the limits of what should take `predicted` seconds; under a budget, by the time that is left."""
+        return Limits(min(patience(predicted), self.time_for(predicted, self.deadline)), self.most_bytes)
 
     @property
     def _most_samples(self) -> int:
         top = self.course.ladder.samples[-1]
+        top = top * self._whole // self._images if self._folds else top  # as many epochs
         return max(self.config.final_epochs * self._whole or self.kind.longest * top, top)
 
     def _pace(self, genome: Genome, trial: Trial | None) -> float:
@@ -223,7 +246,12 @@ class NetworkSearch(Search[Individual]):
         leaders = self.leaders(FINALISTS)
         rounds = -(-self.config.final_seeds // self.workers)
         end = max((rounds * self._most_samples * self._pace(trial.genome, trial) for trial in leaders), default=0.0)
-        return SPARED * end
+        missing = [self._judging(trial) * self._pace(trial.genome, trial) for trial in leaders if not trial.select]
+        return SPARED * (end + sum(missing) / min(self.workers, max(1, len(missing))))
+
+    def _judging(self, trial: Trial) -> int:
+        """Return the work of judging a finalist on the select split, in samples to learn from."""
+        return trial.samples * self._times if self._folds else self._images_judged
 
     # The end
 
@@ -239,9 +267,18 @@ class NetworkSearch(Search[Individual]):
             for one in missing
         ]
         found = {trial.number: trial.select for trial in leaders}
-        for trial, outcome in zip(missing, self._engine.map(lessons, Limits(bytes=MOST_BYTES)), strict=True):
+        again = [  # as if no state had been stored
+            self._pace(one.genome, one) * (self._judging(one) + one.samples * self._times) for one in missing
+        ]
+        limits = self._limits_at_the_end(max(again, default=0.0))
+        for trial, outcome in zip(missing, self._engine.map(lessons, limits), strict=True):
             learned: Learned | None = outcome.value
             found[trial.number] = learned.measures.get("select", {}) if learned is not None else {}
+            if found[trial.number]:
+                self.selected[trial.number] = found[trial.number]
+            else:
+                why = outcome.why or (learned.why if learned is not None else "") or outcome.status
+                self.tell(f"individual {trial.child} cannot be judged on the select split, and cannot win: {why}")
         judged = sorted(
             (dataclasses.replace(trial, select=found[trial.number]) for trial in leaders if found[trial.number]),
             key=lambda trial: (
@@ -250,4 +287,6 @@ class NetworkSearch(Search[Individual]):
                 trial.number,
             ),
         )
+        if leaders and not judged:
+            self.tell("no finalist could be judged on the select split: they are ordered by their scores in the search")
         return judged or leaders

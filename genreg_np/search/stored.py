@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from genreg_np.search.lessons.gan import Growth
 from genreg_np.search.metrics import LOWER
 from genreg_np.search.standing import standing_of
 from genreg_np.search.trials import Trial, leaders_of
+from genreg_np.settings import is_number
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,10 @@ class StoredSearch:
             raise RunError(f"{path}: holds no search; name the folder that search printed")
         config, origin = read_search_config(path / "config.toml")
         space = space_of(config)
-        found = {trial.number: trial for trial in trials_in(path / "trials.jsonl") if space.holds(trial.genome)}
-        return cls(path, config, origin, [found[number] for number in sorted(found)], json_of(path / "search.json"))
+        notes = json_of(path / "search.json")
+        trials = with_select(trials_in(path / "trials.jsonl"), notes)
+        found = {trial.number: trial for trial in trials if space.holds(trial.genome)}
+        return cls(path, config, origin, [found[number] for number in sorted(found)], notes)
 
     @property
     def space(self) -> Space:
@@ -114,6 +118,20 @@ class StoredSearch:
     def leaders(self) -> list[Trial]:
         """The judged individuals, each at the highest rung it reached, best first."""
         return leaders_of(self.trials, standing_of(self.config))
+
+
+def with_select(trials: Iterable[Trial], notes: Mapping[str, Any]) -> list[Trial]:
+    """Return trials with the measures of finalists that search.json has: those judged on `select` only at the end."""
+    known = notes.get("select")
+    measures = known if isinstance(known, Mapping) else {}
+
+    def completed(trial: Trial) -> Trial:
+        found = measures.get(str(trial.number))
+        if trial.select or not isinstance(found, Mapping) or not all(map(is_number, found.values())):
+            return trial
+        return dataclasses.replace(trial, select=found)
+
+    return [completed(trial) for trial in trials]
 
 
 def is_search(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:  # workers for images start without scikit-learn
 
 def _chosen(lesson: Lesson, one_of: int = 3) -> bool:
     """Whether it happens: to some individuals, and never at the end."""
-    return lesson.seed % one_of == 0 and "final" not in lesson.states[0]
+    return lesson.seed % one_of == 0 and "final" not in Path(lesson.states[0]).name
 
 
 def hangs(lesson: Lesson) -> Learned:
@@ -82,3 +83,36 @@ def takes_memory(lesson: PipelineLesson) -> Learned:
 def nothing_is_fitted(lesson: PipelineLesson) -> Learned:
     """Fail, whatever is asked for."""
     raise ZeroDivisionError("a fault of a library")
+
+
+def hangs_at_the_end(lesson: Lesson) -> Learned:
+    """Never come back from the first training of a winner."""
+    _once_at_the_end(lesson, lambda: time.sleep(600))
+    return learn(lesson)
+
+
+def eats_at_the_end(lesson: Lesson) -> Learned:
+    """Take all the memory there is in the first training of a winner."""
+    _once_at_the_end(lesson, lambda: [np.empty(1 << 27) for _ in range(64)])
+    return learn(lesson)
+
+
+def _once_at_the_end(lesson: Lesson, happens: Callable[[], object]) -> None:
+    mark = Path(lesson.states[-1]).parent / "happened"
+    if "final" in Path(lesson.states[0]).name and not mark.exists():
+        mark.touch()
+        happens()
+
+
+def never_ends(lesson: Lesson) -> Learned:
+    """Never come back from any training of a winner."""
+    if "final" in Path(lesson.states[0]).name:
+        time.sleep(600)
+    return learn(lesson)
+
+
+def hangs_when_chosen(lesson: Lesson) -> Learned:
+    """Never come back where a finalist of the lowest rung is judged on the split that chooses."""
+    if "select" in lesson.judged and len(lesson.rungs) == 1:
+        time.sleep(600)
+    return learn(lesson)

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from genreg_np import load
 from genreg_np.errors import RunError
+from genreg_np.runs import held_folder
 from genreg_np.search.folder import trials_in
 from genreg_np.search.images import Found
+from genreg_np.search.searching import Watcher
 from genreg_np.search.trials import Trial
+from tests.helpers import one_line
 from tests.search import planted
 from tests.search.helpers import search
 
@@ -95,6 +99,101 @@ def test_a_full_disc_is_said_and_what_was_saved_is_kept(tmp_path: Path, monkeypa
             search(tmp_path / "run")
     assert len(list(trials_in(tmp_path / "run/trials.jsonl"))) == 5
     assert search(tmp_path / "run").model.pack() == expected.model.pack()
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("hangs_at_the_end", "took longer than 3 s"),
+        pytest.param(
+            "eats_at_the_end", "MemoryError",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what a process has"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_winner_whose_training_fails_is_told_and_the_next_best_is_trained(
+    what: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genreg_np.search.searching.LEAST_PATIENCE", 3.0)
+    monkeypatch.setattr("genreg_np.search.searching.PATIENCE", 0.0)
+    said: list[str] = []
+    found = faulty(what, tmp_path / "run", monkeypatch, final_seeds=1, watcher=Watcher(on_remark=said.append))
+    (remark,) = (line for line in said if "the next best of 3 is trained instead" in line)
+    assert why in remark
+    assert found.winner is not None
+    assert f"individual {found.winner.child}:" not in remark
+    assert found.finals
+
+
+def test_where_no_finalist_can_be_trained_the_best_so_far_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under a budget no training may take much longer than what is left of it."""
+    monkeypatch.setattr("genreg_np.search.searching.LEAST_LATE", 0.5)
+    now = [0.0]
+
+    def on_phase(phase: str) -> None:
+        now[0] = 2e6 if phase == "training" else now[0]
+
+    with pytest.raises(RunError) as raised:
+        faulty(
+            "never_ends", tmp_path / "run", monkeypatch, generations=1, final_seeds=1, budget=1e6,
+            clock=lambda: now[0], watcher=Watcher(on_phase=on_phase),
+        )  # fmt: skip
+    assert f"the best so far is {tmp_path / 'run/model.npz'}" in one_line(raised.value)
+    assert load(tmp_path / "run/model.npz").class_names
+
+
+def test_a_finalist_who_cannot_be_judged_is_told_and_does_not_win(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And does not hold up the end for longer than an individual may hold up a search."""
+    monkeypatch.setattr("genreg_np.search.searching.LEAST_PATIENCE", 3.0)
+    monkeypatch.setattr("genreg_np.search.searching.PATIENCE", 0.0)
+    said: list[str] = []
+    found = faulty(
+        "hangs_when_chosen", tmp_path / "run", monkeypatch, population=3, generations=1, final_seeds=1,
+        watcher=Watcher(on_remark=said.append),
+    )  # fmt: skip
+    told = [
+        line for line in said if "cannot be judged on the select split, and cannot win: took longer than 3 s" in line
+    ]
+    assert len(told) == 2
+    assert found.winner is not None
+    assert found.winner.rung == 1
+
+
+def test_what_a_budget_cuts_off_is_not_an_individual_s_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not recorded, and is tried again when the search goes on."""
+    monkeypatch.setattr("genreg_np.search.searching.LEAST_LATE", 1.0)
+    found = faulty("hangs", tmp_path / "run", monkeypatch, generations=0, budget=8.0, final_seeds=1)
+    assert found.ended == "budget"
+    assert {trial.status for trial in trials_of(found)} == {"ok"}
+    numbers = [trial.child for trial in trials_of(found) if not trial.rung]
+    assert max(numbers) >= len(numbers), "one of them was left out"
+
+
+def test_a_disc_that_is_full_when_the_model_is_written_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the search nor at its end; it goes on when there is room."""
+    expected, write = search(tmp_path / "expected"), held_folder.write_atomic
+    for most in (0, 2):
+        written = [0]
+
+        def full(path: Path, data: bytes, written: list[int] = written, most: int = most) -> None:
+            written[0] += path.name == "model.npz"
+            if path.name == "model.npz" and written[0] > most:
+                raise OSError(28, "No space left on device", str(path))
+            write(path, data)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(held_folder, "write_atomic", full)
+            with pytest.raises(RunError) as raised:
+                search(tmp_path / "run")
+        assert "model.npz: cannot be written (No space left on device)" in one_line(raised.value)
+    found = search(tmp_path / "run")
+    assert found.model.pack() == expected.model.pack()
 
 
 def trials_of(found: Found) -> list[Trial]:

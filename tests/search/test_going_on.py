@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from genreg_np import load
+from genreg_np import backends, load
+from genreg_np.errors import BackendError, DataError, UsageError
 from genreg_np.search.folder import SearchFolder, trials_in
-from genreg_np.search.images import Found
+from genreg_np.search.images import Found, _backend_of
 from genreg_np.search.networks import NetworkSearch
 from genreg_np.search.searching import Search, Watcher
 from genreg_np.search.trials import Trial
-from tests.search.helpers import search
+from tests.helpers import one_line
+from tests.search.helpers import bars, search
 
 
 class Stopped(Exception):
@@ -116,3 +121,119 @@ def test_a_trial_that_was_recorded_but_not_saved_is_saved_when_the_search_goes_o
             model = load(tmp_path / "model.npz")
             model.header["training"]["trial"] = other.number
             (tmp_path / "model.npz").write_bytes(model.pack())
+
+
+def test_the_backend_is_kept_unless_another_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results differ in the last digits: what is mixed is told."""
+    search(tmp_path, generations=1)
+    said: list[str] = []
+    with SearchFolder.open(tmp_path) as own:
+        assert _backend_of(own, "auto", said.append) == ("numpy", True)
+        assert said == []
+        assert _backend_of(own, "numba", said.append) == ("numba", False)
+        assert said.pop() == (
+            "backend numpy was used so far; the search goes on with numba, whose results may differ slightly"
+        )
+        own.write_config(own.read_config()[0], own.read_config()[1] | {"backend": "cupy:9"})
+        monkeypatch.setattr(backends, "create", partial(_without_gpu, backends.create))
+        name, is_as_before = _backend_of(own, "auto", said.append)
+    assert (name in ("numba", "numpy"), is_as_before) == (True, False)
+    assert "backend cupy:9 is not available here; the search goes on with" in said[0]
+
+
+def _without_gpu(create: Callable[..., Any], name: str, threads: int | None = None) -> Any:
+    if name.startswith("cupy"):
+        raise BackendError("no GPU")
+    return create(name, threads)
+
+
+def test_how_long_trials_take_is_known_when_a_search_goes_on(tmp_path: Path) -> None:
+    known: list[int] = []
+
+    def on_trial(trial: Trial, search: Any) -> None:
+        known.append(len(search.cost._seconds))
+
+    done = len(found_trials(search(tmp_path, generations=1)))
+    search(tmp_path, watcher=Watcher(on_trial))
+    assert known[0] == done + 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"head": "prototypes"}, "head = classes, not prototypes"),
+        ({"augmentation": "joint"}, "augmentation = simple, not"),
+    ],
+)
+def test_other_genes_are_refused_by_the_setting_that_they_come_from(
+    changes: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    search(tmp_path, generations=1)
+    with pytest.raises(UsageError) as raised:
+        search(tmp_path, **changes)
+    assert said in one_line(raised.value)
+
+
+def test_a_promotion_for_which_there_is_no_time_leaves_time_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search ends when there is none for a new individual; the trials are those of a longer one."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 1
+        return now[0]
+
+    monkeypatch.setattr(NetworkSearch, "predicted", lambda self, job, individual: 1e9 * bool(job.rung))
+    found = search(tmp_path / "run", generations=0, budget=200.0, clock=clock, final_seeds=1)
+    half = [trial for trial in found_trials(found) if trial.rung]
+    last = max(trial.child for trial in found_trials(found))
+    assert found.ended == "budget"
+    assert last > max(trial.child for trial in half) + 6
+    monkeypatch.undo()
+    whole = search(tmp_path / "whole", generations=last // 6 + 1, final_seeds=1)
+    numbered = {trial.number: (trial.child, trial.rung, trial.metrics) for trial in found_trials(whole)}
+    for trial in found_trials(found):
+        assert numbered[trial.number] == (trial.child, trial.rung, trial.metrics)
+
+
+def test_a_clock_that_steps_back_ends_no_search_too_late_or_twice(tmp_path: Path) -> None:
+    """It gives the search the time again by which it has stepped back, and no more."""
+    now, calls = [0.0], [0]
+
+    def clock() -> float:
+        calls[0] += 1
+        now[0] += -15 if calls[0] == 20 else 1
+        return now[0]
+
+    found = search(tmp_path, generations=0, budget=40.0, clock=clock, final_seeds=1)
+    assert found.ended == "budget"
+    assert found.winner is not None
+    assert now[0] <= 60
+
+
+def test_trials_after_the_one_that_reached_a_target_are_not_recorded(tmp_path: Path) -> None:
+    """However many were under way: the record is the same for one worker and for two."""
+    one, two = (
+        search(tmp_path / f"{workers}", target=0.5, generations=4, engine="processes", workers=workers)
+        for workers in (1, 2)
+    )
+    assert one.ended == two.ended == "target"
+    assert one.trials == two.trials
+    assert scores(one.folder) == scores(two.folder)
+    assert len(scores(one.folder)) == one.trials
+    assert one.model.pack() == two.model.pack()
+
+
+def test_a_target_that_was_reached_before_takes_nothing_from_the_record(tmp_path: Path) -> None:
+    search(tmp_path)
+    before = scores(tmp_path)
+    assert search(tmp_path, target=0.34).ended == "target"
+    assert scores(tmp_path) == before
+
+
+def test_one_class_is_nothing_to_search_by(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as raised:
+        search(tmp_path / "run", bars(classes=1))
+    assert "1 class; at least two are needed" in one_line(raised.value)
+    assert not (tmp_path / "run").exists()

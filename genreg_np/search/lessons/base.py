@@ -11,9 +11,11 @@ Shapes: N images, I inputs, D genes.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,8 +36,19 @@ class Part:
     labels: str
 
     def read(self) -> tuple[Float32, NDArray[np.int64]]:
-        """Return features and labels, with the features memory-mapped."""
-        return np.load(self.features, mmap_mode="r"), np.load(self.labels)
+        """Return features and labels, with the features memory-mapped.
+
+        Raises
+        ------
+        MemoryError
+            If the process may not use so much memory.
+        """
+        try:
+            return np.load(self.features, mmap_mode="r"), np.load(self.labels)
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise MemoryError(f"no room to map {self.features}") from None
+            raise
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,8 @@ class Lesson(ABC):
     states : tuple of str
         Files of the individual's state, one per rung.
     backend : str
+    is_capped : bool
+        Whether the samples of a rung must not be exceeded: then steps are rounded down.
     """
 
     input_shape: tuple[int, ...]
@@ -79,6 +94,12 @@ class Lesson(ABC):
     class_names: tuple[str, ...]
     states: tuple[str, ...]
     backend: str
+    is_capped: bool = field(default=False, kw_only=True)
+
+    def steps(self, rung: int, batch: int) -> int:
+        """Return the number of steps up to the end of a rung, at least one."""
+        samples = self.rungs[rung]
+        return max(1, samples // batch) if self.is_capped else -(-samples // batch)
 
     @abstractmethod
     def prepare(self) -> None:
@@ -97,9 +118,23 @@ class Lesson(ABC):
         """Return the description of the training for a model's header, as plain values."""
 
 
-def unsaved(error: OSError) -> Learned:
-    """Return the result of a lesson whose state could not be written; that is not the individual's fault."""
-    return Learned(UNSAVED, f"{error.filename or 'its state'} cannot be written ({error.strerror or error})")
+class Unsaved(Exception):
+    """A state that could not be written; that is not the individual's fault."""
+
+    @property
+    def learned(self) -> Learned:
+        """The result of its lesson."""
+        return Learned(UNSAVED, str(self))
+
+
+@contextlib.contextmanager
+def saving() -> Iterator[None]:
+    """Turn an OSError into Unsaved."""
+    try:
+        yield
+    except OSError as error:
+        said = f"{error.filename or 'its state'} cannot be written ({error.strerror or error})"
+        raise Unsaved(said) from None
 
 
 class Teachable(Protocol):

@@ -38,7 +38,7 @@ from genreg_np.search.gan import health, pair
 from genreg_np.search.gan.judge import MOST_IMAGES, MOST_TRAINED, Judge, Reals, Seen, spread
 from genreg_np.search.gan.pair import Context, Side, State
 from genreg_np.search.gan.rules import Rules, drawn, shown
-from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, part_there, unsaved
+from genreg_np.search.lessons.base import Learned, Lesson, Part, Unsaved, backend_for, part_there, saving
 from genreg_np.search.trials import DIVERGED, REMOVED
 from genreg_np.streams import Stream
 
@@ -140,8 +140,8 @@ class GanLesson(Lesson):
                     measures[name] = health.fitness((learning.judged(kept.state, part),), classes)
         except FitnessError as error:
             return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
-        except OSError as error:
-            return unsaved(error)
+        except Unsaved as error:
+            return error.learned
         except _Removed as removal:
             why, checkpoints = removal.args
             told = {"search": health.fitness(checkpoints, classes, samples)}
@@ -193,13 +193,14 @@ class _Learning:
 
     def to_rung(self, rung: int) -> _Kept:
         """Return what is stored at the end of a rung, from its file or by training from the rung below."""
-        last = -(-self._lesson.rungs[rung] // self._batch)
+        last = self._lesson.steps(rung, self._batch)
         path = Path(self._lesson.states[rung])
         if (kept := kept_in(path, self._lesson, last)) is not None:
             return kept
         before = self.to_rung(rung - 1) if rung else None
         kept = self._learned(before, last)
-        write_atomic(path, packed(kept))
+        with saving():
+            write_atomic(path, packed(kept))
         return kept
 
     def _learned(self, before: _Kept | None, last: int) -> _Kept:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.base import Backend, Work
+from genreg_np.data.alike import fingerprints
 from genreg_np.engines.base import OK
 from genreg_np.errors import FitnessError
 from genreg_np.files import pack_arrays, write_atomic
@@ -29,7 +30,7 @@ from genreg_np.layers.description import parse
 from genreg_np.model import Float32, Network
 from genreg_np.search.aims import REGISTRY as AIMS
 from genreg_np.search.aims.base import Aim, Known
-from genreg_np.search.lessons.base import Learned, Lesson, backend_for, part_there, unsaved
+from genreg_np.search.lessons.base import Learned, Lesson, Unsaved, backend_for, part_there, saving
 from genreg_np.search.trials import DIVERGED
 from genreg_np.strategies.gradient import GradientContext, GradientDescent, GradientOptions, GradientState
 from genreg_np.strategies.problem import Problem
@@ -93,8 +94,8 @@ class NetworkLesson(Lesson):
                     measures[name] = learning.measures(learning.answers(kept, seen), part.read()[0], own)
         except FitnessError as error:
             return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
-        except OSError as error:
-            return unsaved(error)
+        except Unsaved as error:
+            return error.learned
         seconds = time.perf_counter() - started
         return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
 
@@ -151,7 +152,7 @@ class _Learning:
 
     def to_rung(self, rung: int) -> Kept:
         """Return what is stored at the end of a rung, from its file or by training from the rung below."""
-        last = -(-self.lesson.rungs[rung] // min(self.options.batch_size, len(self.labels)))
+        last = self.lesson.steps(rung, min(self.options.batch_size, len(self.labels)))
         path = Path(self.lesson.states[rung] + self.fold)
         if (kept := kept_in(path, self.network, last)) is not None:
             return kept
@@ -166,7 +167,8 @@ class _Learning:
             state = GradientDescent.step(state, context, stream)
             self.times.append(time.perf_counter() - began)
         kept = Kept(state, self.aim.learned(functools.partial(self._values, state), self.labels, self._classes))
-        write_atomic(path, kept.pack())
+        with saving():
+            write_atomic(path, kept.pack())
         return kept
 
     @property
@@ -212,10 +214,11 @@ class _Learning:
         """
         rung, found, steps = len(self.lesson.rungs) - 1, [], 0
         features, _ = self.lesson.train.read()
+        first_of = first_alike(features)
         for repeat in range(first, first + self.lesson.repeats):
-            folds = folds_of(self.labels, self.lesson.folds, repeat)
+            folds = folds_of(self.labels, self.lesson.folds, repeat, first_of)
             answers: dict[int, Float32] = {}
-            for fold in range(self.lesson.folds):
+            for fold in np.unique(folds).tolist():
                 there = array_module(self.features).asarray
                 others, held = (there(np.flatnonzero(chosen)) for chosen in (folds != fold, folds == fold))
                 learning = dataclasses.replace(
@@ -226,13 +229,24 @@ class _Learning:
                 answers[fold] = learning.answers(kept, self.features[held])
                 steps = steps or kept.state.generation
             order = np.argsort(folds, kind="stable")  # of the images, as they were predicted
-            answered = np.concatenate([answers[fold] for fold in range(self.lesson.folds)])
+            answered = np.concatenate(list(answers.values()))
             found.append(self.measures(answered, features[order], self.labels[order]))
         return {name: float(np.mean([one[name] for one in found])) for name in found[0]}, steps
 
 
-def folds_of(labels: NDArray[np.int64], folds: int, repeat: int) -> NDArray[np.int64]:
-    """Return the fold of each image (N,): each class is dealt out evenly, in a different order in each repeat."""
+def first_alike(features: Float32) -> NDArray[np.int64]:
+    """Return the index of the first image that equals each of (N, I), pixel by pixel: its own for most, (N,)."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(one, place) for place, one in enumerate(fingerprints(features))], np.int64)
+
+
+def folds_of(
+    labels: NDArray[np.int64], folds: int, repeat: int, first_of: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Return the fold of each image (N,): each class is dealt out evenly, in a different order in each repeat.
+
+    Equal images are in one fold, that of the first: `first_of` (N,), from `first_alike`.
+    """
     found = np.empty(len(labels), np.int64)
     keys = Stream(0).words(Purpose.SPLIT, 1 + repeat, 0, len(labels))
     dealt = 0
@@ -241,7 +255,7 @@ def folds_of(labels: NDArray[np.int64], folds: int, repeat: int) -> NDArray[np.i
         own = own[np.argsort(keys[own], kind="stable")]
         found[own] = (dealt + np.arange(len(own))) % folds
         dealt += len(own)
-    return found
+    return found if first_of is None else found[first_of]
 
 
 def kept_in(path: str | Path, network: Network, generation: int | None) -> Kept | None:
