@@ -21,6 +21,7 @@ from genreg_np.runs.provenance import lasting, load_again
 if TYPE_CHECKING:
     from genreg_np.search.config import SearchConfig
 
+FINAL_EPOCHS = "Most epochs of the final training; at least the samples of the top rung.  [default: by the budget]"
 FINAL_SEEDS = "Trainings of the winner; the first (for GANs the best) is the model.  [default: 2]"
 F = TypeVar("F", bound=Callable[..., Any])
 SETTINGS = (
@@ -69,9 +70,13 @@ def of_networks(command: F) -> F:
         click.option("--max-layers", type=int, help="Most convolutions and dense layers."),
         click.option("--max-parameters", type=int, help=f"Most weights and biases.  [default: {MOST_PARAMETERS}]"),
         click.option("--max-macs", type=int, help=f"Most multiply-adds for an image.  [default: {MOST_MACS}]"),
-        click.option("--final-epochs", type=int, help="Most epochs of the final training.  [default: by the budget]"),
+        click.option(
+            "--final-epochs",
+            type=int,
+            help=FINAL_EPOCHS,
+        ),
         click.option("--final-seeds", type=int, help=FINAL_SEEDS),
-        click.option("--backend", help="auto, cpu, numpy, numba or cupy.  [default: auto]"),
+        click.option("--backend", help="auto (a CPU, never a GPU), numpy, numba or cupy.  [default: auto]"),
         click.option("--dashboard", is_flag=True, help="Also write trials for optuna-dashboard."),
     )
 
@@ -128,6 +133,7 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
         given["genome"] = text_of(Path(given["genome"]))
         if options["generations"] == 1:  # train only this one
             kind = kind | {"population": 1, "selection": "random"}
+            progress.say("only the given individual is trained: --genome with --generations 1")
     named = options["data"] or options["dataset"]
     if options["resume"] is not None:
         return _gone_on_with(kind, options, given, named, budget, progress)

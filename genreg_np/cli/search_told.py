@@ -65,7 +65,7 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
     from genreg_np.runs.measures import interval
     from genreg_np.search.folder import trials_in
     from genreg_np.search.metrics import SHARES
-    from genreg_np.search.pareto import cost_of, front_of
+    from genreg_np.search.pareto import front_of, rows_of
 
     trials = list(trials_in(found.folder / "trials.jsonl"))
     individuals, bred = ({trial.child for trial in those} for those in (trials, [t for t in trials if t.parents]))
@@ -101,10 +101,10 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
             progress.say(f"test {name} {shown}{over}{_of_the_mean(dataset) if name == 'psnr' else ''}")
     if config.second:
         progress.say(f"Pareto front of {config.metric} and {config.second}:")
-        for trial in front_of(trials, config.second):
-            size = f"{cost_of(trial, config.second):>11,} {config.second}"
-            judged = f"individual {trial.child}, {trial.samples:,} samples"
-            progress.say(f"  {size}  {config.metric} {trial.metrics[config.metric]:.4f}  {judged}")
+        front = front_of(trials, config.second)
+        for trial, (child, cost, value) in zip(front, rows_of(front, config.second, config.metric), strict=True):
+            judged = f"individual {child}, {trial.samples:,} samples"
+            progress.say(f"  {cost:>11} {config.second}  {config.metric} {value}  {judged}")
     progress.say(f"model {found.path}")
 
 

@@ -38,11 +38,6 @@ class Ladder:
         most = min(rungs[-1], max(1, int(max_epochs * images)))
         return cls((*(samples for samples in rungs if samples < most), most))
 
-    def items(self, children: int, rung: int) -> int:
-        """Return how many individuals reach a rung, given the number of children."""
-        each: int = self.eta**rung
-        return children // each
-
     def number(self, rung: int, item: int) -> int:
         """Return the number of a trial: children in order, each followed by the promotions that it makes possible."""
         child: int = (item + 1) * self.eta**rung - 1

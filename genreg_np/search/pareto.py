@@ -78,6 +78,14 @@ def front_of(trials: Sequence[Trial], second: str) -> list[Trial]:
     return sorted(best, key=lambda trial: (cost_of(trial, second), -trial.score, trial.number))
 
 
+def rows_of(front: Sequence[Trial], second: str, metric: str) -> list[tuple[str, str, str]]:
+    """Return the front as text: individual, cost and metric of each."""
+    return [
+        (f"{trial.child}", f"{cost_of(trial, second):,}", f"{trial.metrics.get(metric, math.nan):.4f}")
+        for trial in front
+    ]
+
+
 def _objectives(trials: Sequence[Trial], second: str) -> tuple[Floats, Floats]:
     scores = np.array([trial.score for trial in trials], np.float64)
     return scores, np.array([cost_of(trial, second) for trial in trials], np.float64)

@@ -146,6 +146,15 @@ def test_limits_are_finite(genreg, option: str, value: str) -> None:
     )
 
 
+def test_one_genome_that_is_trained_alone_is_said(genreg) -> None:
+    Path("one.toml").write_text("blocks = 1\nhidden = 32\noptimiser = 'sgd'\n", "utf-8")
+    own = ("--genome", "one.toml", "--generations", 1, "--max-epochs", 2, "--final-seeds", 1, "--engine", "serial")
+    found = genreg("search", "images", "bars.npz", *own, "--backend", "numpy", "--out", "run")
+    assert found.code == 0, found.err
+    assert "only the given individual is trained: --genome with --generations 1" in found.out
+    assert "1 trial of 1 individual" in found.out
+
+
 def test_a_search_keeps_its_backend(genreg) -> None:
     """It is in the folder, and a search that goes on takes it from there."""
     assert genreg("search", "images", "bars.npz", *QUICK, "--out", "run", "--quiet").code == 0

@@ -6,7 +6,7 @@ from collections import Counter
 
 from genreg_np.report.shown import Shown, Table
 from genreg_np.report.subject import Searched
-from genreg_np.search.pareto import cost_of, front_of
+from genreg_np.search.pareto import front_of, rows_of
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.trials import Trial
@@ -59,10 +59,7 @@ def _words(search: StoredSearch, failed: int) -> str:
 
 def _front(search: StoredSearch, front: list[Trial]) -> Table:
     second, metric = search.config.second, search.config.metric
-    rows = [
-        (f"{trial.child}", f"{cost_of(trial, second):,}", f"{trial.metrics.get(metric, float('nan')):.4f}")
-        for trial in front
-    ]
+    rows = rows_of(front, second, metric)
     return Table(("individual", second, metric), rows, f"no individual is better in both {metric} and {second}")
 
 

@@ -35,7 +35,6 @@ class Selection(ABC):
     """A rule of selection with a population of P individuals."""
 
     name: ClassVar[str]
-    summary: ClassVar[str]
     least: ClassVar[int] = 2
 
     def __init__(self, population: int) -> None:

@@ -21,7 +21,6 @@ class Crossover(Selection):
     """The selection `crossover`."""
 
     name = "crossover"
-    summary = "two parents by tournament, blocks of genes from either, and mutation; by generations"
 
     def needs(self, child: int) -> int:
         """Return the number of individuals in previous generations."""

@@ -1,12 +1,13 @@
-"""Differential evolution, as in DEHB (Awad, Mallik & Hutter 2021): genomes are points in a cube.
+"""Differential evolution (Storn & Price 1997): genomes are points in a cube.
 
 A genome is a point x in [0, 1]^G, with a coordinate for each gene. For the i-th of the population, mutant and child are
 
     v = a + F (b - c)          a, b, c three others of the population          (rand/1)
     u = v or x, gene by gene: v with probability C, at least once              (binomial crossover)
 
-and the child replaces x if it is fitter. Coordinates outside the cube are redrawn. F = C = .5, as in DEHB. The first P
-are random; later ones use the population as it was at the start of their generation.
+and the child replaces x if it is fitter. Coordinates outside the cube are redrawn. F = C = .5, as in DEHB
+(Awad, Mallik & Hutter 2021). The first P are random; later ones use the population as it was at the start of their
+generation. Of DEHB only these numbers are taken: it evolves a population at every rung (docs/deviations.md).
 
 Shapes: G genes, P the population.
 """
@@ -27,7 +28,6 @@ class Differential(Selection):
     """The selection `differential`."""
 
     name = "differential"
-    summary = "steps are differences of genomes, and children replace those they beat: DEHB"
     least = 4
 
     def needs(self, child: int) -> int:

@@ -13,4 +13,3 @@ class Elitist(Random):
     """The selection `elitist`."""
 
     name = "elitist"
-    summary = "the fit are kept with their scores, the rest are new random ones"

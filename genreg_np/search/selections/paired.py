@@ -33,9 +33,8 @@ class Paired(Selection):
     """
 
     name = "paired"
-    summary = "models and augmentation policies, each judged with the other's best"
 
-    def __init__(self, models: Selection, policies: Selection, policy: Sequence[str] = ("data",)) -> None:
+    def __init__(self, models: Selection, policies: Selection, policy: Sequence[str]) -> None:
         super().__init__(max(2, models.population))
         self._models, self._policies, self._blocks = models, policies, tuple(policy)
 

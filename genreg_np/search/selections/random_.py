@@ -14,7 +14,6 @@ class Random(Selection):
     """The selection `random`."""
 
     name = "random"
-    summary = "every individual is random: the baseline"
     least = 1
 
     def needs(self, child: int) -> int:

@@ -23,7 +23,6 @@ class Steady(Selection):
     """The selection `steady`."""
 
     name = "steady"
-    summary = "mutants of the best of a few, the old die: ageing evolution"
 
     def needs(self, child: int) -> int:
         """Return all but the last eight; none while the first population is drawn."""
