@@ -84,6 +84,9 @@ def test_a_target_is_reached_by_the_same_whoever_is_done_first(tmp_path: Path, m
     assert winners[0] is not None
     assert winners[1] is not None
     assert winners[0].number == winners[1].number
+    records = [{one.number for one in trials_in(own.folder / "trials.jsonl")} for own in found]
+    assert records[0] == records[1] == set(range(found[0].trials))
+    assert found[0].trials == found[1].trials
     assert found[0].model.pack() == found[1].model.pack()
 
 
