@@ -1,7 +1,7 @@
 """The kinds of a table's columns: numbers, words, yes or no, dates; and uninformative columns, which are left out.
 
     constant      one value in all rows, or no value
-    counting      0, 1, 2, ... or 1, 2, 3, ...: row numbers, which give away the label of a sorted table
+    counting      whole numbers in equal steps from row to row, up or down: they give away the label of a sorted table
     identifiers   words that hardly ever recur, or distinct whole numbers in a column called id
 
 The user can override this: keep=("id",), drop=("name",), kind=("zip=words",).
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import quoted, short_name
+from genreg_np.data.quantities import LEAST_COUNTING, counting_step
 from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS
 from genreg_np.data.stored import Series
 from genreg_np.errors import DataError, UsageError, did_you_mean
@@ -31,7 +32,6 @@ from genreg_np.infer_table import ORDERS, PARTS, Fields, date_of, flag_of, is_mi
 KINDS = NUMBERS, WORDS, FLAGS, DATES = "numbers", "words", "flags", "dates"
 MOST_WORDS = 64  # of a column
 LEAST_OF_WORD, SHARE_OF_WORD = 2, 0.002  # rows, and share of the rows, that a word needs
-LEAST_COUNTING = 10  # rows: fewer may be 0, 1, 2, ... by chance
 IDENTIFIER_SHARE, LEAST_IDENTIFIERS = 0.5, 20  # distinct words as a share of the rows, and their least number
 NUMBER_SHARE = 0.8  # of the distinct texts that are numbers: the few words among them are mistakes
 IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|uuid|guid|key))|.*[a-z]I[dD]", re.ASCII)
@@ -222,8 +222,8 @@ def _tells_nothing(series: Series, kind: str, places: NDArray[np.int64]) -> str:
         assert numbers is not None
         if np.isnan(numbers).all():
             return EMPTY
-        if rows >= LEAST_COUNTING and numbers[0] - places[0] in (0, 1) and np.ptp(numbers - places) == 0:
-            return "counts the rows"
+        if step := counting_step(numbers, places):
+            return "counts the rows" + {1: "", -1: " backwards"}.get(step, f" in steps of {step}")
         named = IDENTIFIER.fullmatch(series.name) is not None
         whole = named and rows >= LEAST_COUNTING and bool((numbers == np.rint(numbers)).all())
         blurred = series.numbers is not None and np.abs(numbers).max() >= EXACT  # and thousands of distinct texts

@@ -21,7 +21,7 @@ from genreg_np.data.stored import Series, Stored
 from genreg_np.errors import DataError
 from genreg_np.infer_table import inputs_of, text_of
 
-STRIDE = 2  # of the row numbers, so that they are not taken for a column that counts the rows
+SWAPPED = 1  # the row numbers' bit that is inverted, so that they are not taken for a column that counts the rows
 
 
 def is_mixed(frame: Any) -> bool:
@@ -54,10 +54,10 @@ def fields_of_frames(name: str, pairs: Mapping[str, tuple[Any, Array]], label: s
     numbers: dict[str, tuple[Array, Array]] = {}
     count = 0
     for split, (frame, labels) in pairs.items():
-        numbers[split] = STRIDE * np.arange(count, count + len(frame))[:, None], labels
+        numbers[split] = (np.arange(count, count + len(frame)) ^ SWAPPED)[:, None], labels
         count += len(frame)
     fields = fields_of_arrays(name, numbers, name=name, **told)
-    rows = {split: fields[split].inputs[:, 0] // STRIDE for split in SPLITS}
+    rows = {split: fields[split].inputs[:, 0] ^ SWAPPED for split in SPLITS}
     series = _series(name, [frame for frame, _ in pairs.values()])
     asked = Asked(keep=tuple(one.name for one in series))
     found = [_described(name, one, rows["train"], asked, np.arange(count)) for one in series]

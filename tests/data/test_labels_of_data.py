@@ -148,6 +148,25 @@ def test_a_column_that_counts_the_rows_is_warned_of(tmp_path: Path, start: int) 
     dataset = load_npz(tmp_path / "d.npz")
     assert "column 'row' counts the rows" in dataset.note
     assert dataset.feature_names == ("x", "row")
+    np.savez(tmp_path / "d.npz", x=counted * (1, -7), y=np.arange(20) % 2, feature_names=np.array(["x", "row"]))
+    assert "column 'row' counts the rows" in load_npz(tmp_path / "d.npz").note
+
+
+@pytest.mark.parametrize("step", [-1, 10])
+def test_a_column_that_counts_in_steps_or_backwards_is_kept_only_at_the_users_wish(tmp_path: Path, step: int) -> None:
+    """As the index of a table that was turned around or thinned out."""
+    rows = [f"{1000 + step * index},{DRAW.random()},{'ab'[index // 10]}" for index in range(20)]
+    (tmp_path / "t.csv").write_text("row,x,kind\n" + "\n".join(rows))
+    assert load_csv(tmp_path / "t.csv").feature_names == ("x",)
+    assert load_csv(tmp_path / "t.csv", keep=["row"]).feature_names == ("row", "x")
+
+
+def test_classes_that_fill_a_range_in_steps_are_pointed_out(tmp_path: Path) -> None:
+    """As masses that are rounded to 25: 2700, 2725, ..."""
+    rows = [f"{DRAW.random()},{2700 + 25 * (index % 70 + (index % 70 > 3))}" for index in range(400)]
+    (tmp_path / "t.csv").write_text("x,mass\n" + "\n".join(rows))
+    note = load_csv(tmp_path / "t.csv").note
+    assert "warning: 70 classes which are all whole numbers from 2700 to 4450 in steps of 25" in note
 
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b", "c"], ["a", "a"]])
