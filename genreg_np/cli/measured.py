@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +71,8 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
     table, targets = read_table(path, names, reading.get("header"), reading.get("separator"), Asked(kinds=words))
     if not names:
         targets = [_label_of(model, table, targets[0])]
+    if targets[0] == model.header.get("label"):
+        table = replace(table, guessed="")
     table, notes = labelled(table, targets)
     notes = [f"label column{'s' if len(targets) > 1 else ''} {quoted(targets)}", *notes]
     inputs, note = inputs_of_table(model, table, targets)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from genreg_np.backends.threads import can_limit_blas
+from genreg_np.cli.measured import OF_TRAINING
 from genreg_np.cli.output import DownloadLines, Progress, ReadingLines, duration, pictures_words
 from genreg_np.cli.reading import reader_arguments, reader_words
 from genreg_np.cli.signals import Stopping
@@ -138,12 +139,13 @@ def stopped_lines(run: Path, generations: int, command: str) -> list[str]:
 
 
 def next_lines(model: Path, origin: dict[str, Any]) -> list[str]:
-    """Return the command to try next: eval on the training's dataset, read with the same options."""
+    """Return the command to try next: eval on the training's dataset, read with the options that eval takes."""
     command = ["genreg-np", "eval", str(model)]
     if is_path(origin["source"]):
         command += ["--dataset", _shown(origin["source"])]
     command += ["--data-dir", _shown(origin["data_dir"])] if origin.get("data_dir") else []
-    arguments = {name: value for name, value in data_arguments(origin).items() if name not in KNOWN}
+    known = (*KNOWN, *OF_TRAINING)
+    arguments = {name: value for name, value in data_arguments(origin).items() if name not in known}
     command += reader_words(arguments)
     return ["", "try next:", f"  {shlex.join(command)}"]
 

@@ -21,7 +21,7 @@ from genreg_np import infer
 from genreg_np.data.first_row import names_in, past_comments
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import label_text, listed, quoted, short_name
-from genreg_np.data.rows import Row, read_rows
+from genreg_np.data.rows import Row, is_number, read_rows
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
 from genreg_np.infer_table import Fields, is_missing, word_of
@@ -193,7 +193,8 @@ def _positions(model: infer.Model, path: PathLike, wanted: Sequence[str], width:
         return [int(name) - 1 for name in wanted]
     takes = f"takes {len(wanted)} ({quoted(wanted)})"
     if has_names(model):
-        raise UsageError(f"{path}: {width} columns without names, but the model {takes}: give the table a header")
+        way = " (or remove the others, such as the label's)" if width > len(wanted) else ""
+        raise UsageError(f"{path}: {width} columns without names, but the model {takes}: give the table a header{way}")
     raise UsageError(
         f"{path}: {width} columns, but the model {takes} and does not know their names: remove the others, as the "
         "label's column"
@@ -298,13 +299,24 @@ def _is_header(model: infer.Model, path: PathLike, wanted: Sequence[str], fields
         for column, field in pairs:
             Fields(column)(field)
     except (UsageError, infer.ModelError):  # no row that the model could take
+        if has_names(model) and any(map(is_number, filter(None, fields))):
+            raise DataError(
+                f"{path}: the first row ({_shown(fields)}) has values, not the names of the model's columns "
+                f"({quoted(wanted)}): give the table a header; or, if it has the model's columns in their order and no "
+                "others, pass --no-header"
+            ) from None
         return True
     if not model.feature_names or any(_is_known(column, field) for column, field in pairs):
         return False
     raise DataError(
-        f"{path}: unclear whether the first row ({', '.join(map(short_name, fields[:6]))}) is a header or a sample: it "
+        f"{path}: unclear whether the first row ({_shown(fields)}) is a header or a sample: it "
         f"has none of the model's names ({quoted(wanted)}), and no word that it knows: pass --header or --no-header"
     )
+
+
+def _shown(fields: Sequence[str]) -> str:
+    """Return the beginning of a row, for messages."""
+    return ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")
 
 
 def _is_known(column: dict[str, Any], field: str) -> bool:

@@ -70,8 +70,8 @@ def quantity_note(class_names: Sequence[str]) -> str:
         return ""
     steps = f" in steps of {unit}" if unit > 1 else ""
     return (
-        f"warning: {len(whole):,} classes which are all whole numbers from {whole[0]:.0f} to {whole[-1]:.0f}{steps}: if "
-        "the label column is a quantity, use task values (--task values) to predict numbers"
+        f"warning: {len(whole):,} classes which are all whole numbers from {whole[0]:.0f} to {whole[-1]:.0f}{steps}: "
+        "if the label column is a quantity, use task values (--task values) to predict numbers"
     )
 
 
@@ -88,7 +88,7 @@ def counting_step(numbers: NDArray[np.float64], places: NDArray[np.integer]) -> 
     numbers : (N,) float64
         A column; NaN where a value is missing.
     places : (N,) int
-        The positions of the rows in their file, which increase.
+        The positions of the rows in their file, all different.
     """
     if len(numbers) < LEAST_COUNTING:
         return 0

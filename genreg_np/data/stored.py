@@ -80,6 +80,7 @@ class Table:
     rows: NDArray[np.int64]  # (N,) rows of the file, from 0
     first: int  # the line of the header, or of the first row if there is none
     named: bool  # whether the columns' names come from a header; otherwise they are numbers
+    guessed: str = ""  # the label's column if it was only taken for being the last
 
     def __len__(self) -> int:
         return len(self.lines)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from genreg_np.data.checked import AUTO, TASKS
 from genreg_np.data.columns import Asked, Found, Odd, describe, described_notes, encode, kinds_note, left_out_note
 from genreg_np.data.dataset import Dataset
-from genreg_np.data.first_row import first_row, label_column, told
+from genreg_np.data.first_row import LABEL_NAMES, first_row, label_column, told
 from genreg_np.data.held_out import completed
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import quoted
@@ -166,7 +166,7 @@ def dataset_of(
         feature_names=feature_names if table.named or not plain else (),
         value_names=value_names,
         columns=() if plain else tuple(described),
-        label=targets[0] if table.named and not value_names else "",
+        label="" if value_names else targets[0],
     )
     return dataset, found
 
@@ -190,7 +190,7 @@ def labelled(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]]:
     Raises
     ------
     DataError
-        If no row has all labels.
+        If no row has all labels, or most have none in a column that was only guessed to be the label.
     """
     lacking = np.zeros(len(table), np.bool_)
     written: set[str] = set()  # what stands for a missing label besides an empty field
@@ -209,7 +209,16 @@ def labelled(table: Table, targets: Sequence[str]) -> tuple[Table, list[str]]:
         f"{', ...' if count > 3 else ''})"
     )
     if written:
-        note += f": {quoted(sorted(written))} means that it is missing; a class needs another name in the file"
+        note += f": {quoted(sorted(written))} means that it is missing"
+        if len(targets) == 1 and table.column(targets[0]).as_numbers() is None:
+            note += ", and a class needs another name in the file"
+    if targets[0] == table.guessed:
+        if 2 * count > len(table):
+            raise DataError(
+                f"{table.path}: column {targets[0]!r} was taken for the label because it is the last, but "
+                f"{100 * count / len(table):.0f} % of its rows are empty: name the label's column with --label"
+            )
+        note += f"; {targets[0]!r} was taken for the label because it is the last: --label names another column"
     return table.of(np.flatnonzero(~lacking)), [note]
 
 
@@ -270,7 +279,11 @@ def read_table(
     if len(set(columns)) < len(columns):
         raise UsageError(f"{path}: a label column is named twice")
     unique = tuple(replace(one, name=name) for one, name in zip(series, _different(path, names), strict=True))
-    table = Table(str(path), unique, np.frombuffer(lines, np.int64), np.arange(len(lines)), first[0], bool(header))
+    guessed = not labels and not (header and names[column].lower() in LABEL_NAMES)
+    table = Table(
+        str(path), unique, np.frombuffer(lines, np.int64), np.arange(len(lines)), first[0], bool(header),
+        unique[column].name if guessed else "",
+    )  # fmt: skip
     return table, [table.names[number] for number in columns]
 
 

@@ -149,7 +149,32 @@ def test_a_bad_word_does_not_make_classes_of_a_quantity(tmp_path: Path, word: st
 def test_a_class_that_is_called_none_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("x,kind\n" + "".join(f"{k % 7},{['a', 'b', 'None'][k % 3]}\n" for k in range(60)))
     note = load_dataset(tmp_path / "d.csv").note
-    assert "20 rows without a label left out (lines 4, 7, 10, ...): 'None' means that it is missing; a class" in note
+    assert (
+        "20 rows without a label left out (lines 4, 7, 10, ...): 'None' means that it is missing, and a class" in note
+    )
+
+
+def test_a_number_that_is_missing_is_no_class_with_another_name(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("x,mass\n" + "".join(f"{k % 7},{['1', '2', 'NA'][k % 3]}\n" for k in range(60)))
+    note = load_dataset(tmp_path / "d.csv", label="mass").note
+    assert "'NA' means that it is missing" in note
+    assert "needs another name" not in note
+
+
+@pytest.mark.parametrize("share", [5, 2])
+def test_a_label_that_was_taken_for_being_last_is_doubted_where_rows_lack_it(tmp_path: Path, share: int) -> None:
+    """One in `share` has a label: a few gaps are told of with the reason, many refused unless the column is named."""
+    path = tmp_path / "d.csv"
+    rows = [f"{k % 7},{'ab'[k // 10 % 2] if (k % share == 0) == (share > 2) or k == 1 else ''}" for k in range(100)]
+    path.write_text("\n".join(["x,remark", *rows]))
+    if share == 5:
+        with pytest.raises(DataError, match=r"'remark' was taken for the label .* 79 % of its rows are empty: name"):
+            load_dataset(path)
+    else:
+        assert "'remark' was taken for the label because it is the last" in load_dataset(path).note
+    assert "was taken for the label" not in load_dataset(path, label="remark").note
+    path.write_text("\n".join(["x,label", *rows]))
+    assert "was taken for the label" not in load_dataset(path).note
 
 
 def test_a_column_without_a_name_is_read_as_its_number_says(tmp_path: Path) -> None:
