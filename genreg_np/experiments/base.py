@@ -18,9 +18,10 @@ from typing import Any, ClassVar
 
 from genreg_np.data import load_dataset
 from genreg_np.data.download import Progress
-from genreg_np.errors import UsageError, did_you_mean
+from genreg_np.errors import UsageError, nearest
 from genreg_np.report.shown import Shown
 
+MOST_SHOWN = 8  # beginnings of cases' names, in an error
 Settings = Mapping[str, Any]
 Values = dict[str, Any]
 
@@ -75,11 +76,12 @@ class Answer:
     source: str  # of TEXTS
     claim: str
     finding: str
+    added: bool = False  # a question of this project, beside those of the text
 
     @property
     def text(self) -> str:
-        """The name of the text."""
-        return TEXTS[self.source]
+        """The name of the text, or that the question is not one of it."""
+        return "our addition" if self.added else TEXTS[self.source]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Results:
     size: Size
     cases: Sequence[Case]
     values: Mapping[str, Mapping[int, Values]] = field(repr=False)  # by case and seed
+    seconds: Mapping[str, Mapping[int, float]] = field(default_factory=dict, repr=False)  # that each measurement took
 
     def of(self, case: str) -> list[Values]:
         """Return a case's values, seed by seed; empty if it was not measured."""
@@ -152,6 +155,12 @@ class Study(ABC):
         """Yield the findings, without anything not measured yet."""
 
 
+def _beginnings(names: Sequence[str]) -> str:
+    """Return the first words of names, each once, and no more than MOST_SHOWN of them."""
+    words = list(dict.fromkeys(name.partition(", ")[0].partition(" ")[0] for name in names))
+    return ", ".join([*words[:MOST_SHOWN], *["..."][: len(words) > MOST_SHOWN]])
+
+
 def chosen_cases(study: Study, size: Size, only: Sequence[str]) -> list[Case]:
     """Return the cases of a study, or those whose names begin with one of `only`.
 
@@ -164,5 +173,6 @@ def chosen_cases(study: Study, size: Size, only: Sequence[str]) -> list[Case]:
     for wanted in only:
         if not any(case.name.startswith(wanted) for case in cases):
             names = [case.name for case in cases]
-            raise UsageError(f"study {study.name} has no case {wanted!r}{did_you_mean(wanted, names)}")
+            near = nearest(wanted, names) or f" (cases begin with {_beginnings(names)})"
+            raise UsageError(f"study {study.name} has no case {wanted!r}{near}")
     return [case for case in cases if not only or any(case.name.startswith(wanted) for wanted in only)]

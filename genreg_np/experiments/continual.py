@@ -145,7 +145,7 @@ scaled by the first task's images, with one layer of outputs trained by node per
             yield Answer(
                 "000", "Continual learning, where all tasks share their outputs",
                 f"after ten tasks of permuted pixels, one after the other: {told}. A learner that learned less has "
-                "less to forget.",
+                "less to forget.", added=True,
             )  # fmt: skip
         if _percent(results, "bank", "both") != "-":
             yield Answer(
@@ -153,7 +153,8 @@ scaled by the first task's images, with one layer of outputs trained by node per
                 "with five tasks and ten outputs, random filters that never change, one layer of outputs trained by "
                 f"node perturbation, {REPLAYED} images of each class kept, and weights pulled to those at the end of "
                 f"the last task reach {_percent(results, 'bank', 'both')} "
-                f"% (all at once {_percent(results, 'bank', 'joint')} %).",
+                f"% (all at once {_percent(results, 'bank', 'joint')} %). What the filters and what the method "
+                "contribute was not separated.", added=True,
             )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ Four methods train 784-64-10. At evaluations that are closer together at the sta
 a population) predicts images that are not used for training. An image's time is the first evaluation from which on it
 stays right; if it is wrong at the last evaluation, it counts as the latest.
 
-    agreement       rank correlation (Spearman) of times between two seeds, or two methods
+    agreement       rank correlation (Spearman) of times between two seeds, or two methods and two seeds
     difficulty      of an image, without any network: how many of its 10 nearest training images have another label
     trade-off       correlation of the changes of two digits' accuracies between evaluations, over the second half, and
                     that of the same changes in random order, digit by digit, as expected by chance
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import mean_text
-from genreg_np.experiments.training import FULL, METHODS, evolution_of, images, method_settings, stepped
+from genreg_np.experiments.summary import differs, mean_text
+from genreg_np.experiments.training import FULL, METHODS, evolution_of, images, method_settings, shown_as, stepped
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.streams import Purpose, Stream
 
@@ -32,6 +32,7 @@ LOOKS, LATE = 60, 40  # evaluations over a run, ever more rarely; over its secon
 SHUFFLES = 50  # of changes, for the correlation by chance
 WATCHED = 2000  # validation images whose times are kept
 NEIGHBOURS = 10
+NEARLY = 0.8  # of the agreement of a method's seeds: what two methods have to reach to agree "nearly as far"
 SEED = 1 << 34  # of shuffles, different from that of any run
 WIDE, NARROW = "GENREG as published", "GENREG as published, 32 units"
 EASY = (0, 1)  # the digits that GENREG's announcement calls easy
@@ -46,8 +47,9 @@ class Curriculum(Study):
 Four methods train 784-64-10. They are evaluated ever more rarely, and over the second half of a run forty times at
 equal distances. An image is learned at the first evaluation from which on it stays right; one that is wrong at the last
 evaluation counts as the latest. Agreement is the rank correlation of these times over 2,000 images of the validation
-split, between two seeds of a method or between two methods; difficulty is how many of an image's ten nearest training
-images are of another class, which depends on no network.
+split, between two seeds of a method, or of two methods; difficulty is how many of an image's ten nearest training
+images are of another class, which depends on no network. *GENREG's mechanism* is GENREG's training as published; of it,
+as of selection, the survivors' mean is evaluated, which is this project's.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -67,13 +69,16 @@ images are of another class, which depends on no network.
         names = [name for name in (*METHODS, NARROW) if results.measured(name)]
         if len(names) < 2:
             return
-        rows = [[name, *(_cell(results, name, other) for other in names), _cell(results, name, "difficulty"),
+        rows = [[shown_as(name), *(_cell(results, name, other) for other in names), _cell(results, name, "difficulty"),
                  mean_text([run["forgotten"] for run in results.of(name)], digits=2)] for name in names]  # fmt: skip
-        head = ["agreement with", *names, "difficulty", "times forgotten, per image"]
-        words = "Rank correlations of the times at which images are learned; for a method with itself, between seeds."
+        head = ["agreement with", *map(shown_as, names), "difficulty", "times forgotten, per image"]
+        words = (
+            "Rank correlations of the times at which images are learned, always of two runs with different seeds: the "
+            "mean of all pairs, and in brackets the least and the most."
+        )
         yield Shown("Agreement", words, (Table(head, rows),))
         yield Shown("Order of the classes", "", (_classes(results, names), _course(results, names)))
-        rows = [[name, *(mean_text(column) for column in _trades(results, name)),
+        rows = [[shown_as(name), *(mean_text(column) for column in _trades(results, name)),
                  mean_text([-lost for lost in _lost(results, name)], 100, 1)] for name in names]  # fmt: skip
         words = (
             "Do digits improve at each other's cost? The correlation of the changes of two digits' accuracies between "
@@ -87,28 +92,33 @@ images are of another class, which depends on no network.
     def answers(self, results: Results) -> Iterator[Answer]:
         """Yield findings about curriculum and trade-offs."""
         names = [name for name in METHODS if results.measured(name)]
-        pairs = [pair for one, other in itertools.combinations(names, 2) for pair in agreement(results, one, other)]
+        pairs = _between(results, names)
         if pairs and results.measured("difficulty"):
             own = [pair for name in names for pair in agreement(results, name, name)]
             hard = [pair for name in names for pair in agreement(results, name, "difficulty")]
             yield Answer(
                 "000", "Does a natural curriculum emerge from evolutionary pressure?",
-                f"the order in which images are learned has a rank correlation of {np.mean(pairs):.2f} between "
-                f"methods ({min(pairs):.2f} to {max(pairs):.2f}), {_ranged(own)} between seeds of one method, and "
-                f"{_ranged(hard)} with the number of an image's ten nearest training images that have another label. "
-                f"Between GENREG and backpropagation it is "
-                f"{mean_text(agreement(results, WIDE, 'backpropagation'))}.",
+                f"methods agree {_how_far(pairs, own)} on which images come late: the rank correlation of the order in "
+                f"which images are learned is {_ranged(pairs)} between methods, {_ranged(own)} between seeds of one "
+                f"method, and {_ranged(hard)} with the number of an image's ten nearest training images that have "
+                "another label. Images that stay wrong count as the latest, and account for part of it: without them "
+                f"it is {_ranged(_between(results, names, True))} between methods, {_ranged(_within(results, names))} "
+                "between seeds. Between GENREG's mechanism and backpropagation it is "
+                f"{_ranged(agreement(results, WIDE, 'backpropagation'))}.",
             )  # fmt: skip
         if results.measured(NARROW):
-            own, _, chance, _ = _trades(results, NARROW)
+            own, lowest, chance, lucky = _trades(results, NARROW)
             narrow, wide = ([-lost for lost in _lost(results, name)] for name in (NARROW, WIDE))
             yield Answer(
                 "000", "Capacity forces trade-offs: 32 units sacrifice easy digits for hard ones",
                 "over the second half of a run, the changes of two digits' accuracies have a mean correlation of "
                 f"{mean_text(own)} with 32 units, {mean_text(_trades(results, WIDE)[0])} with 64, "
                 f"{mean_text(_trades(results, 'backpropagation')[0])} by backpropagation, and {mean_text(chance)} in "
-                f"random order. The accuracy of 0 and 1 changes by {mean_text(narrow, 100, 1)} points with 32 units, "
-                f"by {mean_text(wide, 100, 1)} with 64.",
+                f"random order; of the pair that trades off most {mean_text(lowest)} with 32 units, "
+                f"{mean_text(_trades(results, WIDE)[1])} with 64, "
+                f"{mean_text(_trades(results, 'backpropagation')[1])} by backpropagation, and {mean_text(lucky)} in "
+                f"random order{_no_more(lowest, _trades(results, WIDE)[1])}. The accuracy of 0 and 1 changes by "
+                f"{mean_text(narrow, 100, 1)} points with 32 units, by {mean_text(wide, 100, 1)} with 64.",
             )  # fmt: skip
 
 
@@ -163,19 +173,53 @@ def difficulty(settings: Settings) -> Values:
     return {"times": other.sum(axis=1).tolist()}
 
 
-def agreement(results: Results, one: str, other: str) -> list[float]:
-    """Return the rank correlations of learning times: for one case between seeds, for two cases seed by seed."""
+def agreement(results: Results, one: str, other: str, learned: bool = False) -> list[float]:
+    """Return the rank correlations of learning times of two runs with different seeds, of one case or of two.
+
+    With `learned`, only over images that both runs have learned in the end.
+    """
     from genreg_np.report.sections.evaluations import rank_correlation  # needs scikit-learn; listing studies does not
 
     if one == other:
-        times = [run["times"] for run in results.of(one)]
-        pairs = list(itertools.combinations(times, 2))
+        runs = list(itertools.combinations(results.of(one), 2))
     elif other == "difficulty":
-        pairs = [(run["times"], hard["times"]) for run in results.of(one) for hard in results.of(other)[:1]]
+        runs = [(run, hard) for run in results.of(one) for hard in results.of(other)[:1]]
     else:
-        pairs = [(first["times"], second["times"]) for first, second in results.both(one, other)]
-    found = [rank_correlation(*pair) for pair in pairs]
+        seeds = itertools.product(results.values.get(one, {}).items(), results.values.get(other, {}).items())
+        runs = [(first, second) for (seed, first), (another, second) in seeds if seed != another]
+    found = []
+    for pair in runs:
+        times = np.array([run["times"] for run in pair])
+        if learned:
+            times = times[:, [all(time < len(run["looks"]) for time, run in zip(image, pair, strict=True))
+                              for image in times.T]]  # fmt: skip
+        found.append(rank_correlation(*times.tolist()) if times.size else None)
     return [value for value in found if value is not None]
+
+
+def _between(results: Results, names: Sequence[str], learned: bool = False) -> list[float]:
+    """Return the agreement of all pairs of two methods."""
+    pairs = itertools.combinations(names, 2)
+    return [value for one, other in pairs for value in agreement(results, one, other, learned)]
+
+
+def _within(results: Results, names: Sequence[str]) -> list[float]:
+    """Return the agreement of each method's seeds, over images that both have learned."""
+    return [value for name in names for value in agreement(results, name, name, True)]
+
+
+def _how_far(between: Sequence[float], within: Sequence[float]) -> str:
+    """Return in words how agreement between methods compares with that between seeds of one."""
+    if not within:
+        return "with each other"
+    near = float(np.mean(between)) > NEARLY * float(np.mean(within))
+    return f"{'nearly as far as' if near else 'less than'} a method with itself"
+
+
+def _no_more(narrow: Sequence[float], wide: Sequence[float]) -> str:
+    """Return as the end of a sentence that fewer units are not seen to trade off more, unless they are."""
+    gaps = [one - other for one, other in zip(narrow, wide, strict=False)]
+    return "" if len(gaps) < 2 or differs(gaps) else ", no more with fewer units as far as these seeds tell"
 
 
 def _ranged(values: Sequence[float]) -> str:
@@ -184,7 +228,8 @@ def _ranged(values: Sequence[float]) -> str:
 
 
 def _cell(results: Results, one: str, other: str) -> str:
-    return mean_text(agreement(results, one, other))
+    found = agreement(results, one, other)
+    return mean_text(found) if other == "difficulty" else _ranged(found)
 
 
 def _classes(results: Results, names: Sequence[str]) -> Table:
@@ -200,7 +245,7 @@ def _classes(results: Results, names: Sequence[str]) -> Table:
                 ranks = np.argsort(np.argsort(times, kind="stable")) / max(1, len(times) - 1)
                 own.append(float(ranks[labels == label].mean()))
             cells.append(f"{100 * np.mean(own):.0f}")
-        rows.append([name, *cells])
+        rows.append([shown_as(name), *cells])
     caption = "The mean place of a class's images in the order of learning: 0 is the first of all, 100 the last."
     return Table(["class", *map(str, classes)], rows, caption)
 
@@ -210,7 +255,7 @@ def _course(results: Results, names: Sequence[str]) -> Picture:
     for name in names:
         runs = results.of(name)
         share = [look / runs[0]["looks"][-1] for look in runs[0]["looks"]]
-        named[name] = (share, [[float(np.mean(run["accuracy"][number])) for run in runs]
+        named[shown_as(name)] = (share, [[float(np.mean(run["accuracy"][number])) for run in runs]
                                for number in range(len(share))])  # fmt: skip
     png = plots.lines(named, "share of the run", "accuracy, %", logarithmic=True, scale=100)
     return Picture("course", png, "Accuracy over the share of a run that is done, one line per method.",

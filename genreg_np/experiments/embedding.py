@@ -30,7 +30,7 @@ from genreg_np.data.download import Progress
 from genreg_np.errors import missing_extra
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.summary import mean_text, percent, points
-from genreg_np.experiments.training import FULL, METHODS, backend, config_of, images, method_settings
+from genreg_np.experiments.training import FULL, METHODS, TESTED, backend, config_of, images, method_settings, shown_as
 from genreg_np.report.hidden import hidden_of
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
 from genreg_np.runs.training import train
@@ -56,11 +56,12 @@ class Embedding(Study):
 
     name = "embedding"
     question = "Do evolved networks represent digits differently from networks trained by gradients?"
-    about = """
-784-64-10 with tanh by four methods, 784-32-10 as published, and a small convolutional network by backpropagation. The
-values of the last hidden layer are measured for 1,000 test images, in all their dimensions and in the plane computed by
-UMAP (15 neighbours, least distance .1, seed 42). CKA uses 100 of the images; an effective rank is at most the number of
-units, which is 32 in two of the networks.
+    about = f"""
+784-64-10 with tanh by four methods, 784-32-10 by GENREG's mechanism, and a small convolutional network by
+backpropagation. The values of the last hidden layer are measured for 1,000 test images, in all their dimensions and in
+the plane computed by UMAP (15 neighbours, least distance .1, seed 42). CKA uses 100 of the images; an effective rank is
+at most the number of units, which is 32 in two of the networks.
+{TESTED}
 """
 
     def check(self, cases: Sequence[Case], progress: Progress | None = None) -> None:
@@ -116,7 +117,7 @@ units, which is 32 in two of the networks.
         if not names:
             return
         rows = [
-            [name, *(mean_text(results.numbers(name, key), scale, digits) for key, (_, scale, digits) in
+            [shown_as(name), *(mean_text(results.numbers(name, key), scale, digits) for key, (_, scale, digits) in
              COLUMNS.items()), mean_text(alike(results, name, GRADIENT))]
             for name in names
         ]  # fmt: skip
@@ -138,16 +139,16 @@ units, which is 32 in two of the networks.
             )  # fmt: skip
         if results.measured(published, GRADIENT, MAPS):
             told = "; ".join(
-                f"{name}: rank {mean_text(results.numbers(name, 'rank'), digits=1)}, linear probe "
+                f"{shown_as(name)}: rank {mean_text(results.numbers(name, 'rank'), digits=1)}, linear probe "
                 f"{percent(results.numbers(name, 'probe'))} %"
                 for name in (published, "selection", "node perturbation", GRADIENT, MAPS)
                 if results.measured(name)
             )
             yield Answer(
                 "000", "How do evolutionary embeddings compare to gradient-trained CNNs?",
-                f"{told}. {percent(results.numbers(published, 'saturated'))} % of the published network's hidden "
-                f"values are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % with backpropagation. "
-                "Similarity (CKA) to a dense network by backpropagation: the published network "
+                f"{told}. {percent(results.numbers(published, 'saturated'))} % of the hidden values by GENREG's "
+                f"mechanism are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % with backpropagation. "
+                "Similarity (CKA) to a dense network by backpropagation: GENREG's mechanism "
                 f"{mean_text(alike(results, published, GRADIENT))}, node perturbation "
                 f"{mean_text(alike(results, 'node perturbation', GRADIENT))}, another seed of backpropagation "
                 f"{mean_text(alike(results, GRADIENT, GRADIENT))}.",
@@ -232,7 +233,7 @@ def _planes(results: Results, names: Sequence[str]) -> Picture:
                           alpha=0.6, linewidths=0)  # fmt: skip
             panel.text(*np.median(these, axis=0), str(label), fontsize=10, fontweight="bold", ha="center", va="center")
         panel.set(xticks=[], yticks=[])
-        panel.set_title(name, fontsize=9)
+        panel.set_title(shown_as(name), fontsize=9)
     for panel in panels[len(names) :]:
         panel.axis("off")
     says = f"{len(names)} scatter plots by UMAP, with the digit of each class near its centre."

@@ -157,7 +157,7 @@ compare recipes, not methods alone, and take different times.
             yield Answer(
                 "000", "Generalization across font variations: other typefaces",
                 f"with the {OURS}, in the unseen typefaces {', '.join(unseen)}: {percent(means[0])} % after training "
-                f"on one typeface, {percent(means[1])} % after four.",
+                f"on one typeface, {percent(means[1])} % after four.", added=True,
             )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from genreg_np.experiments.base import Answer, Case, Results
 from genreg_np.experiments.record import Record, file_of
+from genreg_np.experiments.summary import FEWEST
 from genreg_np.report.shown import Picture, Shown, Table, plain_style
 
 
@@ -39,27 +40,45 @@ def page_of(record: Record, cases: Sequence[Case]) -> tuple[str, dict[str, bytes
     return "\n".join(lines).rstrip("\n") + "\n", pictures
 
 
+def trial_of(record: Record, cases: Sequence[Case]) -> str:
+    """Return in a sentence that measurements are a trial, not the study; empty for the full size."""
+    if record.size.name == "full":
+        return ""
+    small = any(case.settings.get("dataset") == "digits" for case in cases)
+    seeds = _seeds(record.results(cases), cases)
+    counted = f"{seeds} {'seed' if seeds == '1' else 'seeds'}"
+    return f"a trial{' on the 8x8 digits' if small else ''} with {counted}: no answer to the question"
+
+
+def _seeds(results: Results, cases: Sequence[Case]) -> str:
+    """Return how many seeds the measured cases have, in words."""
+    seeds = sorted({len(results.of(case.name)) for case in cases if results.of(case.name)})
+    return " to ".join(str(count) for count in sorted({seeds[0], seeds[-1]})) if seeds else "no"
+
+
 def _opening(record: Record, cases: Sequence[Case], results: Results) -> Iterator[str]:
     study, size = record.study, record.size
     yield f"# {study.question}"
     yield ""
+    if trial := trial_of(record, cases):
+        yield f"**This is {trial}.** Of the full study, whose data and lengths are others, this is said:"
+        yield ""
     yield from study.about.strip().split("\n")
     yield ""
     extra = "" if size.name == "full" else f" --{size.name}"
     minutes = record.seconds(cases) / 60
-    seeds = sorted({len(results.of(case.name)) for case in cases if results.of(case.name)})
-    counted = " to ".join(str(count) for count in sorted({seeds[0], seeds[-1]})) if seeds else "no"
+    raw = file_of(study, size, "json")
+    few = any(0 < len(results.of(case.name)) < FEWEST for case in cases)
     yield (
-        f"`genreg-np experiment {study.name}{extra}` measures it: {minutes:.0f} minutes on one thread, {counted} "
-        f"seeds per row. Raw results: [{file_of(study, size, 'json')}]({file_of(study, size, 'json')}). "
+        f"`genreg-np experiment {study.name}{extra}` measures it: {minutes:.0f} minutes on one thread, "
+        f"{_seeds(results, cases)} seeds per row. Raw results: [{raw}]({raw}). "
         "Numbers are means over seeds; ± is half the width of a 95 % confidence interval."
+        + (f" Of fewer than {FEWEST} seeds each one's value is shown, with a / between." if few else "")
     )
     yield ""
     if used := record.used(cases):
         yield "Measured on " + "; ".join(used) + "."
         yield ""
-    if size.name != "full":
-        yield "These are the same questions on the 8x8 digits, at a small scale: a trial, not the study.\n"
     if found := list(study.answers(results)):
         yield "## Findings"
         yield ""

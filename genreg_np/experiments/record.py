@@ -132,11 +132,13 @@ def runs_in(path: Path, study: Study, size: Size) -> tuple[list[dict[str, Any]],
 def results_of(runs: Sequence[Mapping[str, Any]], size: Size, cases: Sequence[Case]) -> Results:
     """Return the values of some cases among runs."""
     values: dict[str, dict[int, Values]] = {}
+    seconds: dict[str, dict[int, float]] = {}
     for case in cases:
         for run in runs:
             if _is_of(run, case):
                 values.setdefault(case.name, {})[run["seed"]] = run["values"]
-    return Results(size, cases, values)
+                seconds.setdefault(case.name, {})[run["seed"]] = run["seconds"]
+    return Results(size, cases, values, seconds)
 
 
 def file_of(study: Study, size: Size, ending: str) -> str:

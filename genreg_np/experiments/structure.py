@@ -30,7 +30,7 @@ from genreg_np.backends.base import Batch, Brood
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import mean_text, percent, points
+from genreg_np.experiments.summary import differs, listed, mean_text, percent, points
 from genreg_np.experiments.training import backend, config_of, images, population_of
 from genreg_np.fitness import Score
 from genreg_np.model import Float32, Network, mapped
@@ -44,7 +44,7 @@ from genreg_np.streams import Purpose
 SEEN = 500  # training images that measure the input of a weight
 LIMITS = (500, 1000, 2500, 5000)  # numbers stored, for MNIST at 14 x 14
 GENERATIONS = {500: 4000, 1000: 4000, 2500: 6000, 5000: 12_000}
-KINDS = ("evolved", "dense", "backpropagation")
+KINDS = {"evolved": "structure evolves", "dense": "dense, selection", "backpropagation": "dense, backpropagation"}
 WIDTH, HALF = 40, 2  # most hidden units; pixels averaged into one, each way
 XOR, XOR_LIMITS = "XOR", (18, 22, 30, 60)
 SOLVED = 0.99  # mean probability of the right answer from which on XOR is learned
@@ -97,14 +97,14 @@ per cent.
              mean_text(results.numbers(f"evolved, {limit}", "units"), digits=1)]
             for limit in limits
         ]  # fmt: skip
-        head = ["numbers at most", "structure evolves", "dense, same selection", "dense, backpropagation",
-                "dense: stored", "evolved: stored", "connections", "units"]  # fmt: skip
+        head = ["numbers at most", *KINDS.values(), "dense: stored",
+                "evolved: stored", "connections", "units"]  # fmt: skip
         parts: list[Table | Picture] = [Table(head, rows)]
         if len(limits) > 1 and results.measured(*(f"{kind}, {limit}" for kind in KINDS for limit in limits)):
-            named = {kind: (limits, [results.numbers(f"{kind}, {limit}", "test") for limit in limits])
-                     for kind in KINDS}  # fmt: skip
-            png = plots.lines(named, "numbers stored", "test accuracy, %", logarithmic=True, scale=100)
-            parts.append(Picture("limits", png, "Test accuracy against numbers stored, evolved and fixed structures.",
+            named = {words: (limits, [results.numbers(f"{kind}, {limit}", "test") for limit in limits])
+                     for kind, words in KINDS.items()}  # fmt: skip
+            png = plots.lines(named, "numbers at most", "test accuracy, %", logarithmic=True, scale=100)
+            parts.append(Picture("limits", png, "Test accuracy against the limit, evolved and fixed structures.",
                                  "Bands are 95 % intervals over seeds."))  # fmt: skip
         yield Shown("Accuracy against size", "", parts)
         rows = []
@@ -138,9 +138,32 @@ per cent.
         best = ", ".join(percent(results.numbers(f"backpropagation, {limit}", "test")) for limit in limits)
         yield Answer(
             "000", "Evolutionary architecture search (evolve network structure itself)",
-            f"a topology that evolves with the weights, without gradients: {'; '.join(told)}. With backpropagation, "
-            f"dense networks reach {best} %.",
+            f"{_verdict(results, limits)}a topology that evolves with the weights, without gradients, reaches "
+            f"{'; '.join(told)}.{_slower(results, limits)} With backpropagation, dense networks reach {best} %.",
         )  # fmt: skip
+
+
+def _verdict(results: Results, limits: Sequence[int]) -> str:
+    """Return at which limits evolved structure is better or worse than dense networks, as the start of a sentence."""
+    gaps = {limit: results.gap(f"evolved, {limit}", f"dense, {limit}") for limit in limits}
+    better = [f"{limit:,}" for limit, own in gaps.items() if differs(own) and np.mean(own) > 0]
+    worse = [f"{limit:,}" for limit, own in gaps.items() if differs(own) and np.mean(own) < 0]
+    alike = [f"{limit:,}" for limit, own in gaps.items() if len(own) > 1 and not differs(own)]
+    found = [("better than dense networks within", better), ("worse within", worse),
+             ("not to be told from them within", alike)]  # fmt: skip
+    told = "; ".join(f"{words} {listed(names)} numbers" for words, names in found if names)
+    return f"{told}: " if told else ""
+
+
+def _slower(results: Results, limits: Sequence[int]) -> str:
+    """Return how much longer it takes to evolve structure too, as a sentence."""
+    ratios = [
+        taken / results.seconds[f"dense, {limit}"][seed]
+        for limit in limits
+        for seed, taken in results.seconds.get(f"evolved, {limit}", {}).items()
+        if seed in results.seconds.get(f"dense, {limit}", {})
+    ]
+    return f" It takes {min(ratios):.1f} to {max(ratios):.1f} times as long." if ratios else ""
 
 
 @dataclasses.dataclass(frozen=True)

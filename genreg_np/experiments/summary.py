@@ -3,7 +3,7 @@
 mean of n seeds      +- t s / sqrt(n),  t the 97.5 % point of Student's distribution with n - 1 degrees of freedom
 two means            the same for their paired differences, if both were measured with the same seeds
 
-One seed has no interval. Shapes: n seeds.
+Fewer than three values are shown themselves: of two, the interval reaches 13 standard errors each way. Shapes: n seeds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+FEWEST = 3  # values whose mean and interval are shown
 Numbers = Sequence[float] | NDArray[np.floating]
 
 
@@ -28,11 +29,10 @@ def interval(values: Numbers) -> float:
 
 
 def mean_text(values: Numbers, scale: float = 1.0, digits: int = 2) -> str:
-    """Return e.g. "81.2 ± 0.5"; a dash for no values, the value alone for one."""
-    if not len(values):
-        return "-"
-    mean, off = scale * float(np.mean(values)), scale * interval(values)
-    return f"{mean:.{digits}f}" if math.isnan(off) else f"{mean:.{digits}f} ± {off:.{digits}f}"
+    """Return e.g. "81.2 ± 0.5"; for fewer than FEWEST values all of them, "80.9 / 81.5"; a dash for none."""
+    if len(values) < FEWEST:
+        return " / ".join(f"{scale * value:.{digits}f}" for value in values) or "-"
+    return f"{scale * float(np.mean(values)):.{digits}f} ± {scale * interval(values):.{digits}f}"
 
 
 def percent(values: Numbers, digits: int = 1) -> str:
@@ -41,12 +41,20 @@ def percent(values: Numbers, digits: int = 1) -> str:
 
 
 def points(gaps: Numbers) -> str:
-    """Return the mean of differences (n,) between shares in points, e.g. "+1.2 ± 0.5"; a dash for none."""
-    if not len(gaps):
-        return "-"
-    off = 100 * interval(gaps)
-    text = f"{100 * float(np.mean(gaps)):+.1f}"
-    return text if math.isnan(off) else f"{text} ± {off:.1f}"
+    """Return the mean of differences (n,) between shares in points, e.g. "+1.2 ± 0.5"; few as by mean_text."""
+    if len(gaps) < FEWEST:
+        return " / ".join(f"{100 * gap:+.1f}" for gap in gaps) or "-"
+    return f"{100 * float(np.mean(gaps)):+.1f} ± {100 * interval(gaps):.1f}"
+
+
+def differs(gaps: Numbers) -> bool:
+    """Return whether the 95 % interval of the mean of differences (n,) excludes 0; False for fewer than two."""
+    return len(gaps) > 1 and abs(float(np.mean(gaps))) > interval(gaps)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return e.g. "a, b and c"."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)
 
 
 def exponent(sizes: Numbers, values: Numbers) -> float:

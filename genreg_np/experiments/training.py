@@ -27,6 +27,10 @@ METHODS = {  # training methods, by their names in tables: a preset, and changes
     "node perturbation": ("nodes", {"shift": 0}),
     "backpropagation": ("gradient", {"shift": 0}),
 }
+TESTED = """
+*GENREG's mechanism* is GENREG's training as published; what is tested of it, as of other populations, is the better of
+its best genome (GENREG's own choice) and its survivors' mean (this project's), by validation accuracy.
+""".strip()
 FULL = {"GENREG as published": 600, "selection": 600, "node perturbation": 4000, "backpropagation": 3000}
 LOOKS = 20  # evaluations on the validation split over a run
 
@@ -55,6 +59,11 @@ def method_settings(method: str, data: str, generations: int, **changes: Any) ->
     preset, own = METHODS[method]
     every = max(1, generations // LOOKS)
     return {"preset": preset, "dataset": data, **own, "generations": generations, "validate_every": every, **changes}
+
+
+def shown_as(case: str) -> str:
+    """Return the name of a case or method as pages have it: what is tested is not always GENREG's own choice."""
+    return case.replace("GENREG as published", "GENREG's mechanism")
 
 
 def trained(settings: Mapping[str, Any], seed: int, budget: float | None = None) -> Values:

@@ -13,14 +13,15 @@ pytest.importorskip("scipy")
 pytest.importorskip("sklearn")
 
 from genreg_np.backends.base import Batch, Perturbation
-from genreg_np.experiments import typeset
+from genreg_np.experiments import capacity, typeset
+from genreg_np.experiments.base import SIZES, Case, Results
 from genreg_np.experiments.continual import measures
-from genreg_np.experiments.curriculum import correlation, times_of
+from genreg_np.experiments.curriculum import agreement, correlation, times_of
 from genreg_np.experiments.embedding import cka, effective_rank, packed
 from genreg_np.experiments.laws import price
 from genreg_np.experiments.learning import LEARNERS, ByNodes, BySelection, Head
 from genreg_np.experiments.structure import Pruning, dense_width, stored, xor
-from genreg_np.experiments.summary import exponent, interval, mean_text, percent, points
+from genreg_np.experiments.summary import differs, exponent, interval, listed, mean_text, percent, points
 from genreg_np.experiments.training import backend
 from genreg_np.experiments.variance import components, intensity, repeatability, truncation
 from genreg_np.fitness import Score
@@ -36,8 +37,41 @@ def test_intervals_are_student_s() -> None:
     assert math.isnan(interval([1.0]))
     assert mean_text([1.0, 2.0, 3.0]) == "2.00 ± 2.48"
     assert (mean_text([]), mean_text([0.5]), percent([0.5])) == ("-", "0.50", "50.0")
-    assert points([0.05, 0.05]) == "+5.0 ± 0.0"
+    assert points([0.05, 0.05, 0.05]) == "+5.0 ± 0.0"
     assert (points([-0.1]), points([])) == ("-10.0", "-")
+
+
+def test_of_two_seeds_both_are_shown() -> None:
+    """Their interval would say nothing, and its numbers a lot."""
+    assert (percent([0.5, 0.625]), points([-0.1, 0.05])) == ("50.0 / 62.5", "-10.0 / +5.0")
+
+
+def test_a_difference_is_one_if_its_interval_excludes_0() -> None:
+    """Of one seed, or of none, nothing is known."""
+    assert differs([0.1, 0.11, 0.12])
+    assert not differs([0.3, -0.1, 0.2])
+    assert not differs([0.5])
+    assert (listed([]), listed(["a"]), listed(["a", "b", "c"])) == ("", "a", "a, b and c")
+
+
+def test_a_level_is_reached_by_the_whole_interval() -> None:
+    """And the widths as good as the best are those that differ from it by no more than chance."""
+    scores = {8: (0.85, 0.95, 0.97), 16: (0.93, 0.94, 0.95), 32: (0.935, 0.94, 0.96), 64: (0.7, 0.7, 0.71)}
+    cases = [Case(capacity.name_of("evaluations", "selection", width), {}) for width in scores]
+    values = {case.name: {seed: {"test": score} for seed, score in enumerate(own)}
+              for case, own in zip(cases, scores.values(), strict=True)}  # fmt: skip
+    results = Results(SIZES["full"], cases, values)
+    assert capacity.viable(results, "evaluations", "selection", 0.9) == 16
+    assert capacity.as_good(results, "selection") == [8, 16, 32]
+
+
+def test_methods_are_compared_between_different_seeds() -> None:
+    """As the seeds of one method are; images that one of two runs never learned can be left out."""
+    runs = {0: {"times": [0, 1, 2, 3, 5], "looks": [1, 2, 3, 4, 5]}, 1: {"times": [3, 2, 1, 0, 5], "looks": [1] * 5}}
+    results = Results(SIZES["full"], [], {"one": runs, "other": runs})
+    assert agreement(results, "one", "other", learned=True) == pytest.approx([-1, -1])
+    assert agreement(results, "one", "one", learned=True) == pytest.approx([-1])
+    assert agreement(results, "one", "other")[0] > -1
 
 
 def test_a_power_law_is_found() -> None:

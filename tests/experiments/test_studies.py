@@ -13,7 +13,7 @@ import pytest
 from genreg_np.errors import UsageError
 from genreg_np.experiments import REGISTRY, study
 from genreg_np.experiments.base import SIZES, Results, chosen_cases
-from genreg_np.experiments.page import page_of, write_page
+from genreg_np.experiments.page import page_of, trial_of, write_page
 from genreg_np.experiments.record import Record, StudyFolder, file_of
 from genreg_np.experiments.running import run_study, to_measure
 from genreg_np.report.shown import Table
@@ -106,6 +106,26 @@ def test_the_published_page_says_what_its_results_say(name: str, tmp_path: Path)
         text, pictures = page_of(Record.read(chosen, size, folder), chosen.cases(size))
     assert (PUBLISHED / file_of(chosen, size, "md")).read_text("utf-8") == text
     assert all((PUBLISHED / picture).is_file() for picture in pictures)
+
+
+def test_a_trial_says_that_it_is_none_of_the_study(tmp_path: Path) -> None:
+    """Before anything else; the full page has no such line."""
+    chosen = study("capacity")
+    with StudyFolder.create(tmp_path) as folder:
+        trial, full = (Record.read(chosen, SIZES[size], folder) for size in ("quick", "full"))
+        cases = chosen.cases(SIZES["quick"])
+        assert trial_of(trial, cases) == "a trial on the 8x8 digits with no seeds: no answer to the question"
+        assert page_of(trial, cases)[0].split("\n\n")[1].startswith("**This is a trial on the 8x8 digits")
+        assert trial_of(full, chosen.cases(SIZES["full"])) == ""
+
+
+def test_a_case_that_is_unknown_is_answered_shortly() -> None:
+    """By the nearest one, or by how cases begin; not by all of their names."""
+    with pytest.raises(UsageError, match="did you mean 'nobody'"):
+        chosen_cases(study("mutation"), SIZES["full"], ["nobdy"])
+    with pytest.raises(UsageError) as error:
+        chosen_cases(study("capacity"), SIZES["full"], ["nothing"])
+    assert str(error.value) == "study capacity has no case 'nothing' (cases begin with evaluations, seconds)"
 
 
 def test_cases_are_chosen_by_the_beginning_of_their_names() -> None:
