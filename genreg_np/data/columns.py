@@ -24,11 +24,14 @@ from numpy.typing import NDArray
 
 from genreg_np.data.labels import quoted, short_name
 from genreg_np.data.quantities import LEAST_COUNTING, counting_step
+from genreg_np.data.remarks import BEYOND, is_beyond, of_words
 from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS
 from genreg_np.data.stored import Series
 from genreg_np.errors import DataError, UsageError, did_you_mean
 from genreg_np.infer_table import ORDERS, PARTS, Fields, date_of, flag_of, is_missing, number_of, word_of
 
+TEXT = "text"  # a kind that searches read, and networks do not
+UNIQUE = "words of which hardly any recurs"
 KINDS = NUMBERS, WORDS, FLAGS, DATES = "numbers", "words", "flags", "dates"
 MOST_WORDS = 64  # of a column
 LEAST_OF_WORD, SHARE_OF_WORD = 2, 0.002  # rows, and share of the rows, that a word needs
@@ -65,7 +68,8 @@ class Asked:
         for text in kind:
             name, _, what = text.rpartition("=")
             if what not in able or not name:
-                raise UsageError(f"kind {text!r} must look like COLUMN=KIND, the kind one of {', '.join(able)}")
+                only = f" ({TEXT} is for genreg-np search table)" if what == TEXT and name else ""
+                raise UsageError(f"kind {text!r} must look like COLUMN=KIND, the kind one of {', '.join(able)}{only}")
             if kinds.get(name, what) != what:
                 raise UsageError(f"kind: column {name!r} cannot be {kinds[name]} and {what}: name it once")
             kinds[name] = what
@@ -85,7 +89,7 @@ class Asked:
         if both := {*self.keep, *self.drop, *(self.kinds or ())} & set(others):
             raise UsageError(
                 f"{path}: column {min(filter(None, both))!r} is a label or a weight; keep, drop and kind are for "
-                "features"
+                "features (--task classes or values says what a label is)"
             )
         if both := set(self.keep) & set(self.drop):
             raise UsageError(f"{path}: column {min(both)!r} cannot be both kept and dropped")
@@ -112,10 +116,11 @@ def describe(path: object, series: Series, train: NDArray[np.int64], asked: Aske
     name = series.name
     if name in asked.drop:
         return Found(series, None, "dropped")
-    kind = (asked.kinds or {}).get(name) or _kind(path, series)
+    guessed = name not in (asked.kinds or {})
+    kind = _kind(path, series) if guessed else (asked.kinds or {})[name]
     why = _tells_nothing(series, kind, rows)
-    if why == EMPTY or (why and name not in asked.keep and name not in (asked.kinds or {})):
-        return Found(series, None, why)
+    if why == EMPTY or (why and name not in asked.keep and guessed):
+        return Found(series, None, why, of_words(name, _known(series)) if kind == WORDS else "")
     described: Description = {"name": name, "kind": kind}
     if kind == WORDS:
         described["words"] = words_of(series.of(train))
@@ -128,12 +133,14 @@ def describe(path: object, series: Series, train: NDArray[np.int64], asked: Aske
             )
         described |= {"order": order, "parts": date_parts(_known(series), order)}
     _check(path, series, described)
-    return Found(series, described, note=_note(series, described, not (asked.kinds or {}).get(name)))
+    return Found(series, described, note=_note(series, described, guessed))
 
 
 def _note(series: Series, described: Description, guessed: bool) -> str:
     """Return a remark on a column that may have been misread; usually an empty one."""
     name = short_name(series.name)
+    if described["kind"] == WORDS and guessed:
+        return of_words(series.name, _known(series))
     if described["kind"] == DATES and described["order"] != "ymd":
         fitting = [order for order in ORDERS if all(date_of(text, order) for text in _known(series))]
         if len(fitting) > 1:
@@ -150,8 +157,9 @@ def _note(series: Series, described: Description, guessed: bool) -> str:
 
 def blurred_note(name: str, values: NDArray[Any]) -> str:
     """Return a remark on numbers, NaN where one is missing, that float32 cannot tell apart well; usually ""."""
-    step = np.spacing(np.float32(max(abs(np.nanmin(values)), abs(np.nanmax(values)))))
-    if step <= BLURRED * np.nanstd(values):
+    low, high = np.nanmin(values), np.nanmax(values)
+    step = np.spacing(np.float32(max(abs(low), abs(high))))
+    if low == high or not step > BLURRED * np.nanstd(values):
         return ""
     return (
         f"{name!r}: float32 resolves its numbers only in steps of {step:g}: subtract {np.nanmedian(values):.0f} first"
@@ -186,6 +194,9 @@ def _kind(path: object, series: Series) -> str:
             else "write a decimal point (or name another separator with --separator)"
         )
         raise _odd(path, series, commas[0], way)
+    beyond = [text for text in texts if is_beyond(text)]
+    if len(texts) > 1 and beyond and numbers + len(beyond) >= NUMBER_SHARE * len(texts):
+        raise _odd(path, series, beyond[0], f", or say --kind {short_name(series.name)!r}=words", BEYOND)
     infinite = [text for text in texts if text.lower().lstrip("+-") in ("inf", "infinity")]
     if numbers and numbers + len(infinite) == len(texts):
         odd = infinite[0]
@@ -193,15 +204,15 @@ def _kind(path: object, series: Series) -> str:
         raise _odd(
             path, series, odd,
             f"fix it, leave it empty if the value is missing, or say --kind {short_name(series.name)!r}=words"
-            if not odd.lower().lstrip("+-").startswith(("inf", "1e"))
+            if odd not in infinite
             else "fix it, or remove the line or column",
         )  # fmt: skip
     return DATES if date_order(texts) is not None else WORDS
 
 
-def _odd(path: object, series: Series, text: str, way_out: str) -> DataError:
+def _odd(path: object, series: Series, text: str, way_out: str, what: str = "is not a finite number; ") -> DataError:
     row = int(np.flatnonzero(series.codes == series.texts.index(text))[0])
-    return Odd(f"column {short_name(series.name)!r}: {short_name(text, 40)!r} is not a finite number; {way_out}", row)
+    return Odd(f"column {short_name(series.name)!r}: {short_name(text, 40)!r} {what}{way_out}", row)
 
 
 class Odd(DataError):
@@ -235,7 +246,7 @@ def _tells_nothing(series: Series, kind: str, places: NDArray[np.int64]) -> str:
         return EMPTY
     known = int(series.counts()[[not is_missing(text) for text in series.texts]].sum())
     if kind == WORDS and len(texts) >= LEAST_IDENTIFIERS and len(texts) > IDENTIFIER_SHARE * known:
-        return "words of which hardly any recurs"
+        return UNIQUE
     return ""
 
 
@@ -293,6 +304,25 @@ def encode(found: Sequence[Found], rows: int) -> NDArray[np.float32]:
         each = np.array([read(text) for text in one.series.texts], np.float32).reshape(-1, read.width)
         parts.append(each[one.series.codes])
     return np.concatenate(parts, axis=1) if parts else np.empty((rows, 0), np.float32)
+
+
+def check_known(path: object, found: Sequence[Found], asked: Asked) -> None:
+    """Refuse a column of words that the user wants to keep, although no word is known by which to learn from it.
+
+    Raises
+    ------
+    UsageError
+        With another way.
+    """
+    for one in found:
+        named = one.series.name in asked.keep or one.series.name in (asked.kinds or {})
+        unknown = one.described is not None and one.described["kind"] == WORDS and not one.described["words"]
+        if named and unknown and len(_known(one.series)) >= LEAST_IDENTIFIERS:
+            name = short_name(one.series.name)
+            raise UsageError(
+                f"{path}: column {name!r}: no word recurs, so nothing can be learned from it: leave it out, or, if it "
+                f"is free text, use genreg-np search table with --kind {name!r}=text"
+            )
 
 
 def described_notes(found: Sequence[Found]) -> list[str]:

@@ -191,6 +191,11 @@ class Dataset:
         chosen: Split = getattr(self, name)
         return chosen
 
+    def has_own(self, name: str) -> bool:
+        """Return whether a split is no other one once more, as the test split is where nothing is left to test on."""
+        others = SPLITS[: SPLITS.index(name)]
+        return all(self.split(name) is not self.split(other) for other in others)
+
     @property
     def everything(self) -> Split:
         """All samples, each once: the concatenated splits (letters without variations have one split for all)."""

@@ -10,6 +10,7 @@ Shapes: G genomes, N samples, K classes or numbers.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -59,8 +60,9 @@ def judge_of(
         named = np.arange(classes) if own is None else own
         return functools.partial(_scored, fitness, labels, of_classes, named, strict)
     if callable(fitness):
+        _check_takes(fitness)
         return functools.partial(_called, fitness, labels, of_classes)
-    if not isinstance(fitness, str):
+    if not isinstance(fitness, str) or not fitness:
         raise UsageError(
             f"fitness = {fitness!r} must be the name of a scikit-learn scorer, such as 'f1_macro', or a function "
             "(y, scores) -> number"
@@ -71,6 +73,24 @@ def judge_of(
     if scoring.name == "neg_log_loss":
         return functools.partial(log_likelihood, labels)
     return functools.partial(_scored, scoring.scorer, labels, of_classes, np.arange(classes), strict)
+
+
+def _check_takes(fitness: Callable[..., Any]) -> None:
+    """Refuse functions that are known not to take (y, scores)."""
+    name = getattr(fitness, "__name__", "fitness")
+    if str(getattr(fitness, "__module__", "")).startswith("sklearn.metrics"):
+        raise UsageError(
+            f"fitness = {name}: scikit-learn's metrics take predictions, and a fitness takes scores: give "
+            f"make_scorer({name}), or the name of a scorer, such as 'f1_macro'"
+        )
+    try:
+        signature = inspect.signature(fitness)
+    except (TypeError, ValueError):  # of compiled functions
+        return
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        raise UsageError(f"fitness = {name}: must be a function (y, scores) -> number, and does not take two") from None
 
 
 def confusion(answers: NDArray[Any], labels: NDArray[np.int64], classes: int) -> Floats:
@@ -172,9 +192,12 @@ def _called(
     fitness: Callable[[NDArray[Any], Floats], float], labels: NDArray[Any], of_classes: bool, answers: NDArray[Any]
 ) -> Floats:
     """Return the numbers of a user's function for each genome's probabilities, or numbers."""
-    numbers = np.empty(len(answers))
+    numbers, labels = np.empty(len(answers)), labels.view()
+    labels.flags.writeable = False
     for genome, own in enumerate(answers.astype(np.float64)):
-        found = fitness(labels, softmax(own, axis=-1) if of_classes else own)
+        scores = softmax(own, axis=-1) if of_classes else own
+        scores.flags.writeable = False
+        found = fitness(labels, scores)
         try:
             numbers[genome] = as_number(found)
         except TypeError as error:

@@ -34,14 +34,14 @@ class GenregClassifier(OfClasses, NetworkEstimator):
         evolution-strategy, genreg, cma-es, mixed, random-search and, for comparison, gradient; for images also
         detector-bank and genreg-2.
     fitness : str or callable, optional
-        The metric to maximise: the name of any scikit-learn scorer, such as "f1_macro"; a scorer of make_scorer, which
-        gets the classes themselves, as in GridSearchCV; or a function fitness(y, scores) -> float, higher is better, of
-        the indices (N,) of the true classes in `classes_` and the probabilities (N, K), for example a cost matrix, or a
-        score that allows abstention. The network first learns as without it, and is then evolved on this alone. A
-        scorer or function is called twenty thousand times; names of scorers based on the confusion matrix, and
-        neg_log_loss, are computed for whole populations. The names f1, precision, recall and jaccard mean the second of
-        two classes, `classes_[1]`; make_scorer(f1_score, pos_label=...) any other. `score` remains the accuracy: pass
-        `scoring` to GridSearchCV to choose by another metric.
+        The metric to maximise: the name of a scikit-learn scorer for classes, such as "f1_macro"; a scorer of
+        make_scorer, which gets the classes themselves, as in GridSearchCV; or a function fitness(y, scores) -> float,
+        higher is better, of the indices (N,) of the true classes in `classes_` and the probabilities (N, K), for
+        example a cost matrix, or a score that allows abstention. The network first learns as without it, and is then
+        evolved on this alone. A scorer or function is called twenty thousand times; names of scorers based on the
+        confusion matrix, and neg_log_loss, are computed for whole populations. The names f1, precision, recall and
+        jaccard mean the second of two classes, `classes_[1]`; make_scorer(f1_score, pos_label=...) any other. `score`
+        remains the accuracy: pass `scoring` to GridSearchCV to choose by another metric.
     hidden_layer_sizes : sequence of int, or int, optional
         Units of each hidden layer; by default the preset's, which is 32 for rows and 64 for images.
     max_iter : int, optional
@@ -78,7 +78,8 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     Attributes
     ----------
     model_ : Model
-        The network, which can be saved, exported and run without scikit-learn. It takes raw rows.
+        The network, which can be saved, exported and run without scikit-learn. It takes raw rows; its `predict` returns
+        indices in `classes_`.
     classes_ : (K,) ndarray
     n_iter_ : int
         Number of generations.

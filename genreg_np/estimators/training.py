@@ -6,6 +6,7 @@ Shapes: N samples, I columns, K classes or numbers.
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,8 @@ from genreg_np.errors import DataError, UsageError
 from genreg_np.estimators.by_metric import MUTANTS, evolved
 from genreg_np.estimators.checked import Checked, Classes, check_known, jobs_of, seconds_of
 from genreg_np.estimators.judging import Fitness, judge_of
-from genreg_np.estimators.parameters import OF_TRAINING, in_parameters
+from genreg_np.estimators.parameters import OF_TRAINING, check_flags, checked_settings, in_parameters
+from genreg_np.estimators.pixels import as_in_fit, as_pixels
 from genreg_np.model import Model
 from genreg_np.runs.config import TrainConfig, default_preset, read_preset
 from genreg_np.runs.generations import Record
@@ -113,7 +115,9 @@ class NetworkEstimator(Checked):
         Parameters
         ----------
         X : (N, I) array of numbers, or DataFrame of numbers, words and dates; or images (N, H, W) or (N, C, H, W)
-            Missing values are NaN, None or empty. Images of whole numbers are raw pixels.
+            Missing values are NaN, None or empty, and in columns of text also words for it, such as NA or "None", as in
+            a file. Images of whole numbers beyond 0 .. 1 are raw pixels, of whatever type; at prediction, pixels beyond
+            those of fit count as the nearest.
         y : (N,) array
             Classes, or numbers; also several numbers for each sample, (N, K).
 
@@ -127,6 +131,7 @@ class NetworkEstimator(Checked):
             For unusable settings or data; the message says why.
         """
         started = time.perf_counter()
+        check_flags(self, "early_stopping", "warm_start", "verbose")
         budget = None
         if self.time_budget is not None:
             budget = seconds_of(self.time_budget, "time_budget", "None for as long as max_iter takes")
@@ -146,7 +151,7 @@ class NetworkEstimator(Checked):
         else:
             with in_parameters(OF_TRAINING):
                 result = train(
-                    config, read.data, self.run_folder, backend=self.backend, threads=jobs_of(self.n_jobs),
+                    config, read.data, self.run_folder, backend=self.backend, threads=self._threads,
                     budget_seconds=budget if budget is None or by_metric is None else LEARNING_SHARE * budget,
                     initial=self.model_ if goes_on else None, watcher=Watcher(on_record=self._telling(records)),
                 )  # fmt: skip
@@ -157,10 +162,16 @@ class NetworkEstimator(Checked):
             left = None if budget is None else budget - (time.perf_counter() - started)
             data = read.data
             whole = dataclasses.replace(data, train=data.train.with_(data.validation)) if read.holds else data
-            how = self.backend, jobs_of(self.n_jobs), left
+            how = self.backend, self._threads, left
             model = evolved(model, whole, self.fitness, by_metric, *how, self._telling(earned), read.classes)
         self._keep(model, read, records, earned)
         return self
+
+    @property
+    def _threads(self) -> int | None:
+        """The number of threads for `n_jobs`; None on a GPU."""
+        jobs = jobs_of(self.n_jobs)
+        return None if self.backend == "cupy" else jobs
 
     def _check_alike(self, before: Mapping[str, Any], read: Read) -> None:
         """Refuse to continue with classes or columns other than the model's; the estimator is left unchanged."""
@@ -224,13 +235,15 @@ class NetworkEstimator(Checked):
         )  # fmt: skip
         classes, values = self._encoded(self._targets(targets))
         learned, held = self._apart(values, seed, holds)
+        inputs = as_pixels(inputs)
         found = inputs_of_array(NAME, inputs)
         columns = values if classes is not None else values.reshape(len(values), -1)
         every = Split(found, columns, self._weights(classes, values))
-        chosen_by = every.of(held)
+        own = every.of(learned)
+        chosen_by = own if held is learned else every.of(held)
         names = () if classes is None else tuple(map(str, classes))
         data = Dataset(
-            NAME, every.of(learned), chosen_by, chosen_by, names, input_range_of(NAME, inputs),
+            NAME, own, chosen_by, chosen_by, names, input_range_of(NAME, inputs),
             value_names=() if names else value_names(LABEL, columns),
         )  # fmt: skip
         return Read(data, classes, held is not learned)
@@ -243,6 +256,8 @@ class NetworkEstimator(Checked):
         every = np.arange(len(labels))
         if len(every) < LEAST:
             raise DataError(f"X: {len(every)} sample is too few to learn from: at least {LEAST} are needed")
+        if self._of_classes and (labels == labels[0]).all():
+            raise DataError("y: has 1 class; at least two are needed")
         if not holds:
             return every, every
         by = labels if self._of_classes else np.zeros(len(labels), np.int64)
@@ -265,7 +280,7 @@ class NetworkEstimator(Checked):
                 f"preset {preset} is for strategy {whose}, not {self.strategy}: give one of them, or choose single "
                 "settings with settings={...}"
             )
-        given: dict[str, Any] = dict(self.settings or {})
+        given = checked_settings(self.settings)
         if self.strategy is not None:
             given["strategy"] = self.strategy
         if self.hidden_layer_sizes is not None:
@@ -305,7 +320,8 @@ class NetworkEstimator(Checked):
         self.model_: Model = model
         self._described = read.data.columns
         self.n_iter_ = len(records) + len(earned)
-        self.fitness_curve_ = [record["fitness_mean"] for record in earned]
+        means = (record["fitness_mean"] for record in earned)
+        self.fitness_curve_ = [math.inf if mean is None else mean for mean in means]  # None: all are perfect
         self.loss_curve_ = [record["loss"] if "loss" in record else -record["mean_trust"] for record in records]
         scores = (record.get("validation_accuracy", record.get("validation_score")) for record in records)
         self.validation_scores_ = [score for score in scores if score is not None and read.holds]
@@ -337,7 +353,7 @@ class NetworkEstimator(Checked):
             raise DataError(
                 f"X has images of {found.shape[1:]}, but {type(self).__name__} was fitted to {self.model_.input_shape}"
             )
-        return inputs_of_array(NAME, found)
+        return inputs_of_array(NAME, as_in_fit(found, self.model_.input_range))
 
 
 def _aloud(line: str) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.backends.threads import single_threaded_blas
-from genreg_np.fitness import as_numbers
+from genreg_np.fitness import as_numbers, summary
 from genreg_np.model import Float32
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class JudgedRun:
                     ties.append(as_numbers(self._tie(answers), len(answers)))
         numbers = np.concatenate(earned)
         evolution.seconds += evolution.clock() - started
-        return evolution.tell(apart(numbers, np.concatenate(ties)) if ties else numbers)
+        record = evolution.tell(apart(numbers, np.concatenate(ties)) if ties else numbers)
+        return record | summary(numbers)  # without what sets equal ones apart
 
 
 def apart(numbers: NDArray[np.float64], ties: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ def dataset_of(
     held: NDArray[np.integer],
     weights: NDArray[np.float64] | None = None,
 ) -> Dataset:
-    """Return rows as a dataset with a validation split, which is also its test split.
+    """Return rows as a dataset with a validation split, and no test split: it is the validation split once more.
 
     Parameters
     ----------
@@ -87,11 +87,12 @@ def dataset_of(
         found.append(values)
     rows = np.stack(found, axis=1).astype(np.float32)
     every = Split(rows, labels if class_names else np.asarray(labels, np.float64).reshape(len(rows), -1), weights)
-    chosen_by = every.of(held)
+    own = every.of(learned)
+    chosen_by = own if held is learned else every.of(held)
     names = tuple(part for column in described for part in inputs_of(dict(column)))
     of_numbers = () if class_names else value_names(label, every.labels)
     return Dataset(
-        name, every.of(learned), chosen_by, chosen_by, tuple(class_names), None, feature_names=names,
+        name, own, chosen_by, chosen_by, tuple(class_names), None, feature_names=names,
         columns=tuple(described), value_names=of_numbers, label=label if class_names else "",
     )  # fmt: skip
 

@@ -1,0 +1,118 @@
+"""What networks take as estimators: pixels of any type, fitness functions, settings; and what they say of themselves."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="estimators are scikit-learn's")
+
+from sklearn.datasets import load_wine
+from sklearn.metrics import f1_score
+
+from genreg_np import GenregClassifier
+from genreg_np.errors import DataError, UsageError
+from tests.helpers import one_line
+
+QUICK: dict[str, Any] = {"max_iter": 300, "random_state": 0}
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_no_accuracy_is_of_what_was_learned_from(tmp_path: Path, holds: bool) -> None:
+    """Nothing is tested in `fit`; and where nothing is held out, nothing is validated."""
+    inputs, labels = load_wine(return_X_y=True)
+    found = GenregClassifier(**QUICK | {"early_stopping": holds, "run_folder": tmp_path / "run"}).fit(inputs, labels)
+    assert set(found.model_.training["accuracies"]) == ({"validation"} if holds else set())
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["test"] == {}
+
+
+def pictures(dtype: Any, high: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Return images whose upper half is bright in the second class, and their classes."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, high // 2, (60, 6, 6)), np.arange(60) % 2
+    images[labels == 1, :3] += high // 2
+    return images.astype(dtype), labels
+
+
+@pytest.mark.parametrize("stored", [np.uint8, np.int64, np.uint16, np.float64])
+@pytest.mark.parametrize("asked", [np.uint8, np.int32, np.float32])
+def test_pixels_are_pixels_in_whatever_type(stored: Any, asked: Any) -> None:
+    """The same images of any type have the same answers; brighter ones than in fit count as the brightest."""
+    images, labels = pictures(stored)
+    found = GenregClassifier(**QUICK).fit(images, labels)
+    assert found.score(images.astype(asked), labels) > 0.9
+    np.testing.assert_array_equal(found.predict(images.astype(asked)), found.predict(images))
+    brighter = images.astype(np.int64)
+    brighter[0, 0, 0] = 255
+    assert len(found.predict(brighter)) == len(labels)
+
+
+def test_fractions_and_pixels_are_not_mistaken_for_each_other() -> None:
+    images, labels = pictures(np.uint8)
+    found = GenregClassifier(**QUICK).fit(images / 255, labels)
+    assert found.score(images / 255, labels) > 0.9
+    with pytest.raises(DataError, match="divide them as there") as no:
+        found.predict(images)
+    one_line(no.value)
+    found = GenregClassifier(**QUICK).fit(images, labels)
+    assert found.score(images / 255, labels) > 0.9
+
+
+def test_the_curve_of_a_metric_is_its_mean() -> None:
+    """Not of what sets equal ones apart; and what nothing can be better than is said to be infinite."""
+    inputs, labels = load_wine(return_X_y=True)
+    how = QUICK | {"fitness_iter": 3, "max_iter": 20}
+    assert GenregClassifier(**how, fitness=lambda y, scores: 1.0).fit(inputs, labels).fitness_curve_ == [1.0] * 3
+    assert max(GenregClassifier(**how, fitness="accuracy").fit(inputs, labels).fitness_curve_) <= 1
+    assert GenregClassifier(**how, fitness=lambda y, scores: np.inf).fit(inputs, labels).fitness_curve_ == [np.inf] * 3
+
+
+def test_a_fitness_cannot_change_what_it_is_given() -> None:
+    inputs, labels = load_wine(return_X_y=True)
+
+    def sorting(y: Any, scores: Any) -> float:
+        y.sort()
+        return 0.0
+
+    with pytest.raises(ValueError, match="read-only"):
+        GenregClassifier(**QUICK, fitness=sorting).fit(inputs, labels)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fitness": f1_score}, "make_scorer(f1_score)"),
+        ({"fitness": lambda estimator, inputs, labels: 0.0}, "(y, scores) -> number"),
+        ({"fitness": ""}, "must be the name of a scikit-learn scorer"),
+        ({"settings": [1]}, "must be a mapping"),
+        ({"settings": {"seed": 1}}, "random_state"),
+        ({"early_stopping": "yes"}, "must be True or False"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], said: str) -> None:
+    inputs, labels = load_wine(return_X_y=True)
+    with pytest.raises(UsageError) as no:
+        GenregClassifier(**QUICK | changes).fit(inputs, labels)
+    assert said in one_line(no.value)
+
+
+def test_one_class_is_told_of_y() -> None:
+    inputs, _ = load_wine(return_X_y=True)
+    with pytest.raises(DataError) as no:
+        GenregClassifier(**QUICK).fit(inputs, np.zeros(len(inputs)))
+    assert one_line(no.value).startswith("y: ")
+
+
+def test_a_constant_column_is_nothing_to_warn_of() -> None:
+    """Nor numbers that are far from zero and far apart."""
+    inputs, labels = load_wine(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        GenregClassifier(max_iter=5, random_state=0).fit(np.c_[inputs, np.ones(len(inputs))], labels)
+    with pytest.warns(RuntimeWarning, match="only in steps of 64: subtract"):
+        GenregClassifier(max_iter=5, random_state=0).fit(np.c_[inputs, inputs[:, 0] + 1e9], labels)
