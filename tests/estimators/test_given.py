@@ -1,4 +1,4 @@
-"""What networks take as estimators: pixels of any type, fitness functions, settings; and what they say of themselves."""
+"""What networks take as estimators: pixels of any type, fitness functions, settings; and what they say themselves."""
 
 from __future__ import annotations
 
