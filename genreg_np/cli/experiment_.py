@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from genreg_np.cli.output import DownloadLines, Progress, duration, print_json
 from genreg_np.cli.runs import seconds_of
 from genreg_np.cli.signals import INTERRUPTED, Stopping
 from genreg_np.cli.terminal import say
-from genreg_np.errors import UsageError, missing_extra
+from genreg_np.errors import GenregError, UsageError, missing_extra
 
 if TYPE_CHECKING:
     from genreg_np.experiments.running import Told
@@ -55,22 +56,43 @@ def command(
     stopping: Stopping, name: str | None, quick: bool, toy: bool, seeds: int | None, budget: str | None,
     only: tuple[str, ...], workers: int | None, anew: bool, data_dir: str | None, out: str, quiet: bool, as_json: bool,
 ) -> int:  # fmt: skip
-    """Run the measurements and write the page."""
-    from genreg_np.experiments import REGISTRY, study
-    from genreg_np.experiments.base import SIZES, chosen_cases
-    from genreg_np.experiments.page import write_page
-    from genreg_np.experiments.record import Record, StudyFolder, file_of
-    from genreg_np.experiments.running import run_study, to_measure
-
+    """List the studies, or run one."""
     if name is None:
+        from genreg_np.experiments import REGISTRY, study
+
+        _refuse_options()
         return _list({known: study(known).question for known in REGISTRY}, as_json)
     if quick and toy:
         raise UsageError("--quick and --toy are two sizes: choose one of them")
-    chosen, size = study(name), SIZES["toy" if toy else "quick" if quick else "full"]
-    cases, seconds = chosen_cases(chosen, size, only), seconds_of(budget)
-    _needs()
-    progress = Progress(quiet, as_json)
+    progress, size = Progress(quiet, as_json), "toy" if toy else "quick" if quick else "full"
     stopping.last_words = ["stopped; nothing was measured"]
+    try:
+        return _studied(stopping, progress, name, size, seeds, seconds_of(budget), only, workers, anew, data_dir, out,
+                        as_json)  # fmt: skip
+    except KeyboardInterrupt:
+        pass
+    except (ImportError, GenregError):
+        if not stopping.asked:  # else it is what became of a KeyboardInterrupt in a package that was being imported
+            raise
+    for line in stopping.last_words:
+        progress.say(line)
+    return INTERRUPTED
+
+
+def _studied(
+    stopping: Stopping, progress: Progress, name: str, size_name: str, seeds: int | None, seconds: float | None,
+    only: tuple[str, ...], workers: int | None, anew: bool, data_dir: str | None, out: str, as_json: bool,
+) -> int:  # fmt: skip
+    """Run the measurements and write the page."""
+    from genreg_np.experiments import study
+    from genreg_np.experiments.base import SIZES, chosen_cases
+    from genreg_np.experiments.page import trial_of, write_page
+    from genreg_np.experiments.record import Record, StudyFolder, file_of
+    from genreg_np.experiments.running import run_study, to_measure
+
+    chosen, size = study(name), SIZES[size_name]
+    cases = chosen_cases(chosen, size, only)
+    _needs()
     with _data_in(data_dir), StudyFolder.create(Path(out)) as folder:
         record = Record.read(chosen, size, folder)
         due = to_measure(record, cases, seeds, anew)
@@ -87,32 +109,40 @@ def command(
             how = f"failed: {one.failed}" if one.failed else duration(one.seconds)
             progress.say(f"{one.done}/{one.total}  {what}: {how}")
 
-        try:
-            _warm_up(due, progress)
-            ended = run_study(record, due, budget=seconds or math.inf, workers=workers, told=told)
-        except KeyboardInterrupt:
-            for line in stopping.last_words:
-                progress.say(line)
-            return INTERRUPTED
+        _warm_up(due, progress)
+        ended = run_study(record, due, budget=seconds or math.inf, workers=workers, told=told)
         everything = chosen_cases(chosen, size, ())
         page = Path(out) / write_page(record, everything)
         answers = list(chosen.answers(record.results(everything)))
+        trial = trial_of(record, everything)
     stopping.all_is_saved()
     for case, why in ended.failed.items():
         say(f"warning: {case} failed: {why}", err=True)
     if as_json:
         told_of = [{"document": one.source, "claim": one.claim, "finding": one.finding} for one in answers]
         print_json(
-            {"study": name, "page": str(page), "results": str(Path(out) / file_of(chosen, size, "json")),
+            {"study": name, "size": size.name, "page": str(page),
+             "results": str(Path(out) / file_of(chosen, size, "json")),
              "measured": ended.measured, "left": ended.left, "failed": ended.failed, "answers": told_of}
         )  # fmt: skip
     else:
+        if trial:
+            say("", f"this is {trial}")
         for one in answers:
-            say("", f"claimed ({one.text}): {one.claim}", f"found: {one.finding}")
+            say("", f"{'asked' if one.added else 'claimed'} ({one.text}): {one.claim}", f"found: {one.finding}")
         say("", f"page {page}")
         if ended.left:
             say(f"{_counted(ended.left)} left: resume with the same command")
     return 1 if ended.failed else 0
+
+
+def _refuse_options() -> None:
+    """Raise an error for an option that says something of a study, when none is named."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+        if given and parameter.name != "as_json":
+            raise UsageError(f"{parameter.opts[0]} needs the name of a study")
 
 
 def _needs() -> None:
@@ -122,7 +152,9 @@ def _needs() -> None:
     for package in ("scipy", "sklearn"):
         try:
             importlib.import_module(package)
-        except ImportError:
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] != package:
+                raise
             raise missing_extra(f"{package.replace('sklearn', 'scikit-learn')}", "train", "run a study") from None
     new_figure()
 

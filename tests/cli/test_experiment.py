@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from genreg_np.cli import cli, main
+from genreg_np.cli.experiment_ import _needs
 from genreg_np.cli.signals import Stopping
-from genreg_np.errors import DataError
+from genreg_np.errors import DataError, MissingExtraError
 from genreg_np.experiments import REGISTRY, study
 
 pytest.importorskip("sklearn")
@@ -148,6 +149,51 @@ def test_ctrl_c_keeps_what_was_measured(
     assert "resume with the same command" in capsys.readouterr().out
     told = json.loads(run(*TOY, "--seeds", "2", "--out", str(tmp_path), "--json").output.splitlines()[-1])
     assert told["measured"] == 1
+
+
+@pytest.mark.parametrize("where", ["genreg_np.cli.experiment_._needs", "genreg_np.experiments.page.write_page"])
+@pytest.mark.parametrize("became", [KeyboardInterrupt, ImportError])
+def test_ctrl_c_ends_in_a_line_at_every_moment(
+    where: str, became: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While packages are imported, which may make an ImportError of it, and while the page is written."""
+    stopping = Stopping()
+
+    def stopped(*_: object) -> None:
+        stopping.asked = True
+        raise became
+
+    monkeypatch.setattr(where, stopped)
+    arguments = ["experiment", *TOY, "--seeds", "1", "--out", str(tmp_path)]
+    result = CliRunner().invoke(cli, arguments, obj=stopping, standalone_mode=False)
+    assert result.return_value == 130
+    assert result.output.splitlines()[-1].startswith("stopped")
+
+
+@pytest.mark.parametrize(("absent", "error"), [("scipy", MissingExtraError), ("other", ModuleNotFoundError)])
+def test_only_a_package_that_is_absent_is_missing(
+    absent: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one that cannot be imported for another reason."""
+
+    def broken(name: str) -> None:
+        raise ModuleNotFoundError(name=absent)
+
+    monkeypatch.setattr("genreg_np.cli.experiment_.importlib.import_module", broken)
+    with pytest.raises(error):
+        _needs()
+
+
+@pytest.mark.parametrize("option", [("--quick",), ("--seeds", "2"), ("--only", "dense"), ("--out", "here")])
+def test_options_of_a_study_need_its_name(option: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """Instead of being ignored, and the studies listed."""
+    assert failing(capsys, *option) == (2, f"error: {option[0]} needs the name of a study\n")
+
+
+def test_a_trial_is_called_one_before_its_answers(tmp_path: Path) -> None:
+    """As its numbers look like those of the study."""
+    result = run(*TOY, "--seeds", "1", "--out", str(tmp_path))
+    assert "\nthis is a trial on the 8x8 digits with 1 seed: no answer to the question\n" in result.output
 
 
 def test_without_matplotlib_it_says_what_to_install(
