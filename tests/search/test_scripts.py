@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,21 @@ TABLES: dict[str, tuple[list[str], dict[str, Any]]] = {
     "months in order": (
         ["month,x,label", *(f"{2000 + n // 12}-{1 + n % 12:02},{x_of(n)},{label_of(n)}" for n in reversed(ROWS))],
         {"label": "label", "time": "month"},
+    ),
+    "dates written in two ways": (
+        ["day,label", *(f"{1 + n % 9}{(' Mar ', ' August ')[n % 2]}2024 9:0{n % 7},{'ab'[n % 2]}" for n in ROWS)],
+        LABEL,
+    ),
+    "dates with a month that pandas has no format for": (
+        ["day,label", *(f"{1 + n % 9} {('Sept', 'Oct')[n % 2]} 2024,{'ab'[n % 2]}" for n in ROWS)], LABEL,
+    ),
+    "flags written in many ways": (
+        ["said,x,label", *(f"{('Yes', '+1', '1e0', 'no', '0.', '00')[n % 6]},{n % 7},{'ab'[n % 6 > 2]}" for n in ROWS)],
+        LABEL,
+    ),
+    "dates by which rows are ordered": (
+        ["at,x,label", *(f"{1 + n % 28}/{1 + n // 28}/2024 0{n % 9}:00:00.5,{x_of(n)},{label_of(n)}" for n in ROWS)],
+        {"label": "label", "time": "at"},
     ),
     "stamps that float32 cannot tell apart": (
         ["at,x,label", *(f"{20240101000000 + n * 7 % 60},{x_of(n)},{label_of(n)}" for n in ROWS)],
@@ -145,3 +162,110 @@ def test_a_table_without_header_may_lack_the_label_wherever_it_stood(tmp_path: P
     ran(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
     predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()[1:]]
     assert predicted == ["b", "a"]
+
+
+ODD = [
+    "size,said,day,label",
+    *(f"{x_of(n)}.5,{('yes', 'no')[n % 2]},{13 + n % 9}/0{1 + n % 8}/2024,{label_of(n)}" for n in ROWS),
+]
+CORRECT = ": correct it, or leave it empty if it is missing"
+MISTAKES: dict[str, tuple[list[str], str]] = {
+    "another separator": (
+        ["size;said;day", "1;yes;13/01/2024"],
+        ": no column 'size' in ['size;said;day'], separated by comma: rename one, or save with that separator",
+    ),
+    "a column too few": (
+        ["size,day", "1,13/01/2024"],
+        ": no column 'said' in ['size', 'day'], separated by comma: rename one, or save with that separator",
+    ),
+    "nothing": ([], ": No columns to parse from file: name a CSV file in UTF-8, separated by comma"),
+    "a header alone": (["size,said,day"], ": no rows: add some below the names of the columns"),
+    "too many fields": (
+        ["size,said,day", "1,yes,13/01/2024,7"],
+        ", data row 1: more fields than names of columns: remove some, or name all",
+    ),
+    "too many fields in a later row": (
+        ["size,said,day", "1,yes,13/01/2024", "1,yes,13/01/2024,7"],
+        ": Error tokenizing data. C error: Expected 3 fields in line 3, saw 4: name a CSV file in UTF-8, separated by "
+        "comma",
+    ),
+    "a word among numbers": (
+        ["size,said,day", "1,yes,13/01/2024", "big,yes,13/01/2024"],
+        f", data row 2, column 'size': 'big' is not a finite number{CORRECT}",
+    ),
+    "infinity": (
+        ["size,said,day", "-inf,yes,13/01/2024"],
+        f", data row 1, column 'size': '-inf' is not a finite number{CORRECT}",
+    ),
+    "neither yes nor no": (
+        ["size,said,day", "1,maybe,13/01/2024"], f", data row 1, column 'said': 'maybe' is not yes or no{CORRECT}",
+    ),
+    "a number that is neither": (
+        ["size,said,day", "1,2,13/01/2024"], f", data row 1, column 'said': '2' is not yes or no{CORRECT}",
+    ),
+    "no date": (
+        ["size,said,day", "1,yes,32/01/2024"],
+        f", data row 1, column 'day': '32/01/2024' is not a date like 31/12/2024{CORRECT}",
+    ),
+    "a date written in another way": (
+        ["size,said,day", "1,yes,", "1,yes,2024-01-02"],
+        f", data row 2, column 'day': '2024-01-02' is not a date like 31/12/2024{CORRECT}",
+    ),
+    "a date in another order": (
+        ["size,said,day", "1,yes,01/13/2024"],
+        f", data row 1, column 'day': '01/13/2024' is not a date like 31/12/2024{CORRECT}",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the script for a table with a column of numbers, one of flags, and one of dates."""
+    folder = tmp_path_factory.mktemp("script")
+    search(table(folder, ODD), folder / "run", **FEW)
+    return folder / "run" / "pipeline.py"
+
+
+def ends(monkeypatch: pytest.MonkeyPatch, script: Path, *arguments: object) -> str:
+    """Run a script that ends with a message, and so with exit status 1; return the message."""
+    monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+    with pytest.raises(SystemExit) as raised:
+        runpy.run_path(str(script), run_name="__main__")
+    assert isinstance(raised.value.code, str)
+    assert "\n" not in raised.value.code
+    return raised.value.code
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_a_table_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Path, name: str
+) -> None:
+    content, said = MISTAKES[name]
+    new = tmp_path / "new.csv"
+    new.write_text("".join(f"{line}\n" for line in content), "utf-8")
+    assert ends(monkeypatch, script, new, tmp_path / "p.csv") == f"{new}{said}"
+    assert not (tmp_path / "p.csv").exists()
+
+
+def test_a_mistake_on_the_command_line_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Path) -> None:
+    assert "No such file" in ends(monkeypatch, script, tmp_path / "none.csv")
+    new = table(tmp_path, ODD[:5], "new.csv")
+    assert ends(monkeypatch, script, new, tmp_path / "none" / "p.csv").endswith(": name another file")
+    assert ends(monkeypatch, script, "a", "b", "c") == "usage: python pipeline.py [NEW.csv [PREDICTIONS.csv]]"
+
+
+def test_a_label_that_the_search_did_not_see_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row is counted in the file, though a row without a label comes before it."""
+    path = table(tmp_path, ["x,label", "3,", *(f"{x_of(n)},{label_of(n)}" for n in ROWS)])
+    search(path, tmp_path / "run", **FEW)
+    table(tmp_path, ["x,label", "3,", "4,c", *(f"{x_of(n)},{label_of(n)}" for n in ROWS)])
+    said = ends(monkeypatch, tmp_path / "run" / "pipeline.py")
+    assert f", data row 2, column 'label': 'c' is not one of CLASSES{CORRECT}" in said
+
+
+def test_a_table_without_header_has_as_many_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{x_of(n)},{n % 5},{label_of(n)}" for n in ROWS]
+    search(table(tmp_path, rows), tmp_path / "run", {"label": "3", "header": False}, **FEW)
+    new = table(tmp_path, ["1;2"], "new.csv")
+    said = ends(monkeypatch, tmp_path / "run" / "pipeline.py", new)
+    assert said == f"{new}, data row 1: 1 fields, separated by comma: write ['1', '2', '3']; '3' may be left out"

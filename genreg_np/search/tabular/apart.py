@@ -5,6 +5,7 @@ Shapes: N rows.
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from genreg_np.data.columns import DATES, NUMBERS, WORDS, Asked, Odd, describe, order_in_words
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError
-from genreg_np.infer_table import Fields
+from genreg_np.infer_table import DATE, Fields, is_missing
 
 OFFSETS, CENTURIES = "offsets", "centuries"  # dates with a time zone's offset, and years without a century
 OFFSET = re.compile(r":\d\d(?:\.\d+)? ?(?:Z|[+-]\d\d:?\d\d)$")
@@ -28,6 +29,58 @@ def ways_of(series: Series) -> frozenset[str]:
     """Return how some dates of a column are written that other readers read differently."""
     ways = {OFFSETS: OFFSET.search, CENTURIES: TWO_DIGITS.match}
     return frozenset(way for way, finds in ways.items() if any(map(finds, series.texts)))
+
+
+def formats_of(series: Series, order: str) -> tuple[str, ...]:
+    """Return the formats, as of strftime, in which the dates of a column are written, usual ones first.
+
+    Time zones are left out, and all years have four digits (`ways_of`). Empty if a date fits no format.
+
+    Parameters
+    ----------
+    series : Series
+    order : str
+        Of year, month and day.
+    """
+    counts: dict[str, int] = {}
+    for text, count in zip(series.texts, series.counts().tolist(), strict=True):
+        if not is_missing(text):
+            own = _format_of(text.strip(), order)
+            counts[own] = counts.get(own, 0) + count
+    return () if "" in counts else tuple(sorted(counts, key=lambda own: (-counts[own], own)))
+
+
+def _format_of(text: str, order: str) -> str:
+    """Return the format of a date, or "" if there is none."""
+    text = OFFSET.sub(lambda found: re.split(r" ?(?:Z|[+-])", found[0])[0], text)
+    found = DATE.fullmatch(text)
+    if not found:
+        return ""
+    parts = list(found.groups()[:3])
+    signs = list(order)
+    named = [place for place, part in enumerate(parts) if not part.isdigit()]
+    if named:
+        signs.remove("m")
+        signs.insert(named[0], "m")
+    codes = [_code_of(part, sign) for part, sign in zip(parts, signs, strict=True)]
+    if not all(codes):
+        return ""
+    pieces, end = [], 0
+    for number, code in enumerate([*codes, "%H", "%M", "%S"], 1):
+        if found[number] is not None:
+            pieces += [text[end : found.start(number)], code]
+            end = found.end(number)
+    rest = re.sub(r"^\.\d{1,9}$", ".%f", text[end:])
+    return "" if rest not in ("", ".", ".%f") else re.sub(" +", " ", "".join(pieces)) + rest
+
+
+def _code_of(part: str, sign: str) -> str:
+    """Return the directive of a year, month or day, or "" if there is none."""
+    if part.isdigit():
+        fits = len(part) in (2, 4) if sign == "y" else len(part) <= 2
+        return {"y": "%Y", "m": "%m", "d": "%d"}[sign] if fits else ""
+    name = part.capitalize()
+    return "%b" if len(part) == 3 else "%B" if name in calendar.month_name else ""
 
 
 def groups_of(series: Series) -> NDArray[np.int64]:
@@ -50,12 +103,14 @@ class Apart:
     described : mapping
         For dates: their description.
     ways : frozenset of str
+    formats : tuple of str
         As for Column.
     """
 
     kind: str
     described: Mapping[str, Any] = field(default_factory=dict)
     ways: frozenset[str] = frozenset()
+    formats: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, table: Table, name: str, in_time: bool) -> Apart:
@@ -70,7 +125,7 @@ class Apart:
         except Odd:  # some are numbers
             found = None
         if found is not None and found["kind"] == DATES:
-            return cls(DATES, found, ways_of(series))
+            return cls(DATES, found, ways_of(series), formats_of(series, found["order"]))
         return cls(WORDS)
 
 

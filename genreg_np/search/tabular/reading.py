@@ -15,7 +15,7 @@ from genreg_np.errors import DataError, UsageError
 from genreg_np.files import digest_of
 from genreg_np.search.tabular.apart import Apart
 from genreg_np.search.tabular.rows import TEXT, Rows, rows_of
-from genreg_np.search.tabular.script import Header, Source
+from genreg_np.search.tabular.script_reading import Header, Source
 
 
 @dataclass(frozen=True)

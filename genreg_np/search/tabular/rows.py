@@ -26,7 +26,7 @@ from genreg_np.data.table import labelled
 from genreg_np.data.table_labels import targets_of, told_of
 from genreg_np.errors import DataError, UsageError, did_you_mean
 from genreg_np.infer_table import Fields, inputs_of, is_missing, word_of
-from genreg_np.search.tabular.apart import groups_of, in_order, ways_of
+from genreg_np.search.tabular.apart import formats_of, groups_of, in_order, ways_of
 from genreg_np.search.tabular.building import Layout
 from genreg_np.search.tabular.space import Traits
 
@@ -54,6 +54,8 @@ class Column:
         Whether it had no value in any row, so that its kind is unknown.
     ways : frozenset of str
         For dates: how some are written that other readers read differently (apart.py).
+    formats : tuple of str
+        For dates: the formats in which they are written, as of strftime; empty if one has none.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Column:
     part: str = ""
     is_empty: bool = False
     ways: frozenset[str] = frozenset()
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,9 +301,14 @@ def inputs_of_series(series: Series, described: Mapping[str, Any]) -> tuple[list
     read = Fields(dict(described))
     each = np.array([read(text) for text in series.texts], np.float64).reshape(-1, read.width)
     parts = described.get("parts", [""])
-    ways = ways_of(series) if described["kind"] == DATES else frozenset()
+    is_date = described["kind"] == DATES
+    ways = ways_of(series) if is_date else frozenset()
+    formats = formats_of(series, described["order"]) if is_date else ()
     names = inputs_of(dict(described))
-    own = [Column(name, NUMBERS, described, part, ways=ways) for name, part in zip(names, parts, strict=True)]
+    own = [
+        Column(name, NUMBERS, described, part, ways=ways, formats=formats)
+        for name, part in zip(names, parts, strict=True)
+    ]
     return own, each[series.codes]
 
 
