@@ -85,7 +85,7 @@ across widths, not across methods. A budget of {SECONDS:g} seconds on one thread
             yield Answer(
                 "000",
                 "A 32-neuron model cannot separate ten classes, a 64-neuron model can",
-                f"with the published mechanism 32 units reach {percent(narrow)} %, 64 units {percent(wide)} %, a "
+                f"with GENREG's mechanism 32 units reach {percent(narrow)} %, 64 units {percent(wide)} %, a "
                 f"difference of {points(gap)} points; with backpropagation 32 units reach "
                 f"{percent(results.numbers(name_of('evaluations', 'backpropagation', 32), 'test'))} %.",
             )
