@@ -40,7 +40,7 @@ if "ModelError" not in globals():  # outside a package, infer.py has already put
     )
 
 VALUE, MISSING_FLAG, EQUALS = 0, 1, 2  # what the layer computes from a number
-MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-", "<na>", "nat"))  # in small letters
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", "<na>", "nat"))  # in small letters
 FLAGS = {"yes": 1.0, "true": 1.0, "y": 1.0, "t": 1.0, "no": 0.0, "false": 0.0, "n": 0.0, "f": 0.0}
 PARTS = ("year", "month", "day", "weekday", "hour")  # of a date
 ORDERS = ("ymd", "dmy", "mdy")

@@ -121,7 +121,9 @@ def command(
         return _predict_tables(model, tables, top, rejection, out, (header, separator), as_json)
     if out is not None or header is not None or separator is not None:
         raise UsageError("--out, --header and --separator are for tables (.csv, .tsv): leave them out")
-    files = [file for path in paths for file in attempt(files_in, Path(path))] if paths else [None]
+    files: list[Path | None] = [None]
+    if paths:
+        files = [file for path in paths for file in ([None] if path == "-" else attempt(files_in, Path(path)))]
     results = [result for file in files for result in attempt(_predict_file, file, model, top, how, rejection)]
     if results:
         how.check_range_used()
@@ -179,7 +181,7 @@ def _predict_tables(
         if written is not None:
             written.finish()
             if not as_json:
-                say(f"{written.rows:,} rows predicted: {out}")
+                say(f"{written.rows:,} row{'' if written.rows == 1 else 's'} predicted: {out}")
     finally:
         if written is not None:
             written.discard()

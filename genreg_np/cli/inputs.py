@@ -158,8 +158,14 @@ def _inverted(one: NDArray[np.generic], model: infer.Model) -> NDArray[np.generi
 
 def _read_picture(name: str, content: bytes, model: infer.Model, how: Taking) -> NDArray[np.generic]:
     """Return a picture as an input of the model, in the model's range."""
+    from genreg_np.data.for_model import is_for_tables
     from genreg_np.data.images import decode_picture
 
+    if is_for_tables(model):
+        raise DataError(
+            f"{name}: is no array (.npy), and the model takes rows of a table: tables are read from files that end in "
+            ".csv or .tsv, compressed or not; name such a file"
+        )
     if len(model.input_shape) < 2 or model.input_shape[:-2] not in ((), (1,), (3,)) or not model.input_range:
         raise DataError(
             f"{name}: is a picture, but the model takes arrays {model.input_shape}: "

@@ -40,8 +40,9 @@ class Measured:
     @property
     def words(self) -> str:
         """The measured data in words: "digits, test split, 271 inputs"."""
+        count = f"{len(self.labels)} input{'' if len(self.labels) == 1 else 's'}"
         what = "all rows" if self.split == ALL and self.inputs.ndim == 2 else "all splits"
-        return f"{self.name}, {what if self.split == ALL else f'{self.split} split'}, {len(self.labels)} inputs"
+        return f"{self.name}, {what if self.split == ALL else f'{self.split} split'}, {count}"
 
 
 def of_table(model: Model, path: str, split: str | None, options: Mapping[str, Any]) -> Measured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,9 @@ def about_table(path: str, reading: Mapping[str, Any]) -> list[str]:
     width = max(len(short_name(one.series.name)) for one in found)
     rows = [f"{short_name(one.series.name):<{width}}  {_about(one)}" for one in found]
     sizes = ", ".join(f"{len(dataset.split(name)):,} {name}" for name in SPLITS)
-    head = f"{dataset.name}: {len(table):,} rows, {len(found)} columns beside {', '.join(map(repr, targets))} ({sizes})"
+    rows_told = f"{len(table):,} row{'' if len(table) == 1 else 's'}"
+    columns = f"{len(found)} column{'' if len(found) == 1 else 's'}"
+    head = f"{dataset.name}: {rows_told}, {columns} beside {', '.join(map(repr, targets))} ({sizes})"
     return [head, *(f"  {row}" for row in rows), *_labels(dataset, targets)]
 
 
@@ -61,18 +64,28 @@ def _about(found: Found) -> str:
         return f"{column['kind']:<8} {', '.join(known[:MOST_WORDS])}{lacking}"
     if np.isnan(numbers).all():
         return f"{column['kind']:<8} none{lacking}"
-    low, middle, high = (f"{value:g}" for value in (np.nanmin(numbers), np.nanmedian(numbers), np.nanmax(numbers)))
+    low, middle, high = _told_apart(np.nanmin(numbers), np.nanmedian(numbers), np.nanmax(numbers))
     return f"{column['kind']:<8} {low} to {high}, median {middle}{lacking}"
+
+
+def _told_apart(*values: float) -> list[str]:
+    """Return numbers with as many digits as show how they differ, 6 at least: 1700000000 and not 1.7e+09."""
+    spread, size = max(values) - min(values), max(map(abs, values))
+    digits = math.ceil(math.log10(size / spread)) + 3 if spread > 0 else 6
+    if digits > 6:
+        digits = min(max(digits, math.ceil(math.log10(size))), 17)  # those before the point, so that no power of ten is
+    return [f"{value:.{max(digits, 6)}g}" for value in values]
 
 
 def _labels(dataset: Dataset, targets: Sequence[str]) -> list[str]:
     """Return lines about the labels."""
     parts = np.concatenate([dataset.split(name).labels for name in SPLITS])
     if dataset.of_numbers:
-        return [
-            f"{short_name(name)}: numbers to predict, {column.min():g} to {column.max():g}, mean {column.mean():g}"
-            for name, column in zip(dataset.value_names, parts.T, strict=True)
-        ] + _notes(dataset)
+        lines = []
+        for name, column in zip(dataset.value_names, parts.T, strict=True):
+            low, mean, high = _told_apart(column.min(), column.mean(), column.max())
+            lines.append(f"{short_name(name)}: numbers to predict, {low} to {high}, mean {mean}")
+        return lines + _notes(dataset)
     counts = np.bincount(parts, minlength=len(dataset.class_names))
     order = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
     shown = ", ".join(f"{short_name(dataset.class_names[k])} {counts[k]:,}" for k in order)

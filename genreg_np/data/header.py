@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from genreg_np.data.rows import is_number
 
-MISSING = {"", "na", "n/a", "nan", "null", "none", "?", "-"}
+MISSING = {"", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-"}
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 LEAST_ROWS = 5  # below the first: fewer do not show a range
 USUAL_LABELS = 10  # times as many labels as occur once: a further label that occurs once is then unusual

@@ -23,7 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.checked import AUTO, TASKS
-from genreg_np.data.columns import Asked, Found, Odd, describe, described_notes, encode, kinds_note, left_out_note
+from genreg_np.data.columns import (
+    UNIQUE,
+    Asked,
+    Found,
+    Odd,
+    check_known,
+    describe,
+    described_notes,
+    encode,
+    kinds_note,
+    left_out_note,
+)
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.first_row import LABEL_NAMES, first_row, label_column, told
 from genreg_np.data.held_out import completed
@@ -149,11 +160,14 @@ def dataset_of(
     fields = completed(whole, None, None, names, name=stem(path), note="")
     train = fields["train"].inputs[:, 0]
     found = [_described(table, column, train, asked) for column in table.columns if column.name not in targets]
+    check_known(path, found, asked)
     inputs, described = encode(found, len(table)), [one.described for one in found if one.described is not None]
     if not described:
         if len(table) == 1:
             raise DataError(f"{path}: a single row, from which nothing can be learned; add samples")
-        raise DataError(f"{path}: no column is left to learn from ({left_out_note(found) or 'all are dropped'})")
+        free = any(one.why == UNIQUE for one in found)
+        way = "; genreg-np search table reads free text, with --kind COLUMN=text" if free else ""
+        raise DataError(f"{path}: no column is left to learn from ({left_out_note(found) or 'all are dropped'}){way}")
     for name in ("train", "validation", "test"):
         part = fields[name]
         fields[name] = Split(inputs[part.inputs[:, 0]], part.labels, part.weights)

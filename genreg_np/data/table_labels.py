@@ -15,6 +15,7 @@ from genreg_np.data.checked import AUTO, CLASSES, VALUES
 from genreg_np.data.columns import NUMBER_SHARE
 from genreg_np.data.labels import class_order, encode_labels, label_text, listed, merge_numbers, merged_note, short_name
 from genreg_np.data.quantities import quantity, told_as_numbers
+from genreg_np.data.remarks import BEYOND, is_beyond
 from genreg_np.data.rows import is_number
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
@@ -77,9 +78,9 @@ def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
         if numbers is None:
             text = next(text for text in column.texts if not is_missing(text) and number_of(text) is None)
             row = int(np.flatnonzero(column.codes == column.texts.index(text))[0])
+            what = BEYOND if is_beyond(text) else "is not a number to predict; name another column with --label"
             raise DataError(
-                f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(text, 40)!r} is not a "
-                "number to predict; name another column with --label"
+                f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(text, 40)!r} {what}"
             )
         found.append(numbers)
     return np.stack(found, axis=1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,7 @@ class Input:
     low: int = 0  # the smallest whole number in bounds
     high: int = 0  # the largest whole number in bounds
     of_rows: bool = False  # whether a number may be NAN, for a missing value in a row of a table
+    dates: str = ""  # how a row has dates, in words; "" if it has none
 
     @classmethod
     def of(cls, model: Model) -> Input:
@@ -47,7 +50,8 @@ class Input:
         """
         shape, count = model.input_shape, math.prod(model.input_shape)
         if model.input_range is None:
-            return cls("float", "features", count, shape, None, of_rows=bool(model.header.get("columns")))
+            columns = model.header.get("columns") or ()
+            return cls("float", "features", count, shape, None, of_rows=bool(columns), dates=_dates(columns))
         least, most = model.input_range
         low, high = math.ceil(least), math.floor(most)
         fitting = [ctype for ctype, (first, last) in LIMITS.items() if first <= low and high <= last]
@@ -143,3 +147,12 @@ class Input:
 def literal(value: int) -> str:
     """Return a whole number as a literal; the smallest has none in C."""
     return "INT64_MIN" if value == -(2**63) else str(value)
+
+
+def _dates(columns: Sequence[dict[str, Any]]) -> str:
+    """Return how a row of a table has its dates, as part of a sentence; "" if it has none."""
+    kinds = {tuple(column["parts"]) for column in columns if column["kind"] == "dates"}
+    if len(kinds) != 1:
+        return "a date is a field for each of its parts" if kinds else ""
+    (parts,) = kinds
+    return f"a date is {len(parts)} field{'' if len(parts) == 1 else 's'}: {', '.join(parts)}"

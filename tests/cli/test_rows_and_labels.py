@@ -179,8 +179,8 @@ def test_a_label_that_is_no_number_has_its_line(genreg) -> None:
     """Also one that float32 cannot hold, and in eval."""
     write("d.csv", "a,y", *(f"{k * 7 % 31},{k * 1.5 + 0.25}" for k in range(60)))
     assert genreg("train", "--dataset", "d.csv", *QUICK, "--out", "r").code == 0
-    for text in ("inf", "1e39"):
+    for text, what in (("inf", "is not a number to predict"), ("1e39", "is beyond float32")):
         write("n.csv", "a,y", "1,2.5", f"2,{text}")
-        said = f"n.csv, line 3, column 'y': '{text}' is not a number to predict"
+        said = f"n.csv, line 3, column 'y': '{text}' {what}"
         assert said in one_line(genreg("eval", "r/model.npz", "--dataset", "n.csv"), 1)
         assert said in one_line(genreg("train", "--dataset", "n.csv", "--task", "values", "--out", "s"), 1)

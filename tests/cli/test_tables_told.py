@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 from pathlib import Path
 
@@ -65,3 +66,50 @@ def test_infer_tells_a_table_without_a_header_from_one_with_other_names(genreg) 
     assert "such as the label's" in told
     Path("other.csv").write_text(penguins("a,b,c,d,e\n", 9))
     assert "lacks 'island', 'bill', 'code', 'share'" in one_line(genreg("infer", "run/model.npz", "other.csv"), 2)
+
+
+def test_a_table_on_stdin_is_pointed_to_a_file(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named - or not at all."""
+    Path("d.csv").write_text(penguins())
+    assert genreg("train", "--dataset", "d.csv", "--label", "species", *QUICK, "--out", "run").code == 0
+    for paths in ((), ("-",)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(penguins().encode())))
+        told = one_line(genreg("infer", "run/model.npz", *paths), 1)
+        assert "tables are read from files that end in .csv" in told
+
+
+def test_one_row_is_one_row(genreg) -> None:
+    Path("d.csv").write_text("x,y,label\n" + "".join(f"{k % 7},{k * k % 11},{'ab'[k % 2]}\n" for k in range(60)))
+    Path("narrow.csv").write_text("x,label\n" + "".join(f"{k % 7},{'ab'[k % 2]}\n" for k in range(60)))
+    assert "60 rows, 1 column beside 'label'" in genreg("data", "show", "narrow.csv").out
+    assert genreg("train", "--dataset", "d.csv", *QUICK, "--out", "run").code == 0
+    Path("one.csv").write_text("x,y,label\n1,2,a\n")
+    assert "1 row predicted: p.csv" in genreg("infer", "run/model.npz", "one.csv", "--out", "p.csv").out
+    assert "all rows, 1 input:" in genreg("eval", "run/model.npz", "--dataset", "one.csv").out
+
+
+def test_show_tells_large_numbers_apart(genreg) -> None:
+    rows = "".join(f"{1_700_000_000 + k * k},{'ab'[k % 2]}\n" for k in range(20))
+    Path("d.csv").write_text("t,label\n" + rows)
+    assert "1700000000 to 1700000361" in genreg("data", "show", "d.csv").out
+    Path("e.csv").write_text("x,t\n" + "".join(f"{k % 7},{10_000_000 + k * k}\n" for k in range(40)))
+    assert "numbers to predict, 10000000 to 10001521" in genreg("data", "show", "e.csv", "--task", "values").out
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--keep", "note"), 2, "column 'note': no word recurs, so nothing can be learned from it: leave it out, or"),
+        (("--kind", "note=words"), 2, "use genreg-np search table with --kind 'note'=text"),
+        (("--kind", "note=text"), 2, "(text is for genreg-np search table)"),
+        (("--drop", "x"), 1, "(--keep keeps one)); genreg-np search table reads free text, with --kind COLUMN=text"),
+        (("--kind", "label=words"), 2, "--task classes or values says what a label is"),
+    ],
+)
+def test_free_text_is_pointed_to_the_search_that_reads_it(
+    genreg, options: tuple[str, ...], code: int, words: str
+) -> None:
+    rows = "".join(f"a good thing number {k},{k % 7},{'ab'[k % 2]}\n" for k in range(80))
+    Path("d.csv").write_text("note,x,label\n" + rows)
+    assert words in one_line(genreg("train", "--dataset", "d.csv", *options, "--out", "run"), code)
+    assert not Path("run").exists()

@@ -42,6 +42,13 @@ def column(name: str, values: list[object]) -> Series:
         ("seen", ["5/7/2024", "6/3/2024"] * 100, "", "are read as day-month-year"),
         ("seen", ["5/7/2024", "26/3/2024"] * 100, "", ""),
         ("seen", ["2024-05-07", "2024-03-06"] * 100, "", ""),
+        ("seen", ["2023-01-11", "13.01.2023"] * 100, "", "dates of two formats (2023-01-11, 13.01.2023)"),
+        ("seen", ["2023-01", "2023-02"] * 100, "", "months such as 2023-01 are read as words"),
+        ("paid", ["$3.50", "$4", "5"] * 100, "", "numbers such as '$3.50' are read as words"),
+        ("share", ["5%", "7%"] * 100, "", "remove the sign"),
+        ("paid", [f"{k} €" for k in range(N)], "words of which hardly any recurs", "numbers such as '0 €'"),
+        ("kind", ["a", "b"] * 100, "", ""),
+        ("x", [1, "#N/A"] * 100, "", ""),
     ],
 )
 def test_columns_are_told(name: str, values: list[object], why: str, note: str) -> None:
@@ -56,6 +63,20 @@ def test_an_infinite_number_makes_no_words_of_a_column() -> None:
     """However few numbers there are."""
     with pytest.raises(Odd, match="'inf' is not a finite number"):
         describe("d.csv", column("x", [1, 2, 3, "inf"]), np.arange(4), Asked(), np.arange(4))
+
+
+@pytest.mark.parametrize("values", [["1e30", "1e39", "2"], ["1e39", "1e45"]])
+def test_numbers_beyond_float32_are_told_of(values: list[str]) -> None:
+    """Instead of becoming words; as labels, too."""
+    values = [*values[:1], *values]
+    with pytest.raises(Odd, match=r"is beyond float32, which ends at 3\.4e38; rescale the column"):
+        describe("d.csv", column("x", [*values, "1", "2", "3", "4"]), np.arange(8), Asked(), np.arange(8))
+
+
+def test_a_label_beyond_float32_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("x,y\n" + "".join(f"{k % 7},{k * k + 0.5}e{k}\n" for k in range(60)))
+    with pytest.raises(DataError, match=r"column 'y': .* is beyond float32"):
+        load_dataset(tmp_path / "d.csv")
 
 
 def test_flags_that_were_kept_as_numbers_are_looked_at() -> None:

@@ -37,7 +37,7 @@ EXPECTED = MODEL.outputs(NUMBERS)
 
 TEXTS = (
     *("3", "3.0", "3.", "3.00", "+3", "-2.0", "-2", "30", "3.5", "abc", "ab", "abcd", "ABC", "abc.0", ".0", "."),
-    *("", "NA", "na", "n/a", "?", "-", "NULL", "None", "nan", "NaN", "<NA>", "NaT", "nah"),
+    *("", "NA", "na", "n/a", "?", "-", "NULL", "None", "nan", "NaN", "<NA>", "NaT", "nah", "#N/A"),
     *("yes", "YES", "Yes", "no", "f", "T", "1", "0", "7", "1e2", "12.5"),
 )
 KINDS = [
@@ -154,6 +154,7 @@ int main(void) {
     )
     assert wrong.returncode == 1
     assert "needs a row of 5 fields" in wrong.stderr
+    assert "without quotes (a date is 2 fields: month, weekday)" in wrong.stderr
 
 
 def test_onnx_has_an_input_for_each_column() -> None:
