@@ -221,11 +221,19 @@ def choose(
         )  # fmt: skip
         watcher.on_phase("searching")
         search.run()
+        if cut_off := search.cut_off:
+            none_at_all = "" if search.best is not None else "; a usual model is fitted all the same, however long it takes"
+            search.tell(
+                f"could not be tried within {search.longest:.3g} s a trial: {', '.join(cut_off)} "
+                f"(a longer budget or max-seconds gives more){none_at_all}"
+            )
         watcher.on_phase("judging again")
         end = End(search, running, splits.again, splits.last, splits.rounds)
         left = math.inf if deadline == math.inf else deadline - clock()
         verdict = end.judge(left)
-        return Chosen(search, task, verdict, end.measured(verdict.genome))
+        is_hopeless = search.best is None and not verdict.new_folds and verdict.genome["model"] in cut_off
+        measured = {} if is_hopeless else end.measured(verdict.genome)  # which has hardly more time than a trial
+        return Chosen(search, task, verdict, measured)
 
 
 def check(rows: Rows, scoring: Scoring, folds: int, holds_out: bool = True) -> None:

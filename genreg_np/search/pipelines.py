@@ -160,6 +160,15 @@ class PipelineSearch(Search[Genome]):
         """Return the limits of a job."""
         return Limits(self.longest, self.most_bytes)
 
+    @property
+    def cut_off(self) -> list[str]:
+        """The models of which every trial took too long."""
+        statuses: dict[str, set[str]] = defaultdict(set)
+        for trial in self.course.trials:
+            if not trial.rung:
+                statuses[trial.genome["model"]].add(trial.status)
+        return [model for model, known in statuses.items() if known == {TIMEOUT}]
+
     def remember(self, trial: Trial, job: Job, individual: Genome) -> None:
         """Learn from a trial of the record how long a fold takes with its model."""
         if trial.is_ok and trial.pace:

@@ -219,7 +219,8 @@ def test_of_networks_a_model_is_handed_over(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setitem(space.PLAIN, "generations", 300)  # of what is usual
     path = table(tmp_path)
     genome = "generations = 400\nunits = 8"
-    how = {"models": "network", "generations": 1, "population": 1, "genome": genome, "selection": "random"}
+    settings = {"generations": 1, "population": 1, "genome": genome, "selection": "random"}
+    how: dict[str, Any] = {"models": "network", **settings}
     found = search(path, tmp_path / "run", **how)
     assert found.file == "model.npz"
     model = load(found.path)
@@ -277,9 +278,19 @@ def test_a_budget_too_short_for_anything_gives_what_is_usual(tmp_path: Path) -> 
 
 
 def test_who_is_killed_for_want_of_time_may_be_what_is_usual(tmp_path: Path) -> None:
-    """In processes, each trial of such a search is ended before it is done."""
-    found = search(table(tmp_path), tmp_path / "run", generations=0, budget=0.01, engine="processes")
-    assert {trial.status for trial in trials_in(tmp_path / "run/trials.jsonl")} <= {"timeout", "ok"}
+    """In processes, each trial of such a search is ended before it is done; and that is said."""
+    said: list[str] = []
+    watcher = Watcher(on_remark=said.append)
+    found = search(
+        table(tmp_path), tmp_path / "run", generations=0, budget=0.01, engine="processes", watcher=watcher
+    )  # fmt: skip
+    trials = trials_in(tmp_path / "run/trials.jsonl")
+    assert {trial.status for trial in trials} <= {"timeout", "ok"}
+    tried = {trial.genome["model"] for trial in trials if trial.is_ok}
+    late = {trial.genome["model"] for trial in trials} - tried
+    remark = "".join(line for line in said if line.startswith("could not be tried within 0.001 s a trial: "))
+    assert all(model in remark for model in late)
+    assert ("a usual model is fitted all the same" in remark) == (not tried)
     assert (found.ended, found.new_folds) == ("budget", 0)
     assert found.words.startswith("usual ")
     assert found.judged.held > 0.5
