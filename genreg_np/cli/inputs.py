@@ -163,8 +163,8 @@ def _read_picture(name: str, content: bytes, model: infer.Model, how: Taking) ->
 
     if is_for_tables(model):
         raise DataError(
-            f"{name}: is no array (.npy), and the model takes rows of a table: tables are read from files that end in "
-            ".csv or .tsv, compressed or not; name such a file"
+            f"{'stdin' if name == '-' else name}: is no array (.npy), and the model takes rows of a table: tables are "
+            "read from files that end in .csv or .tsv, compressed or not; name such a file"
         )
     if len(model.input_shape) < 2 or model.input_shape[:-2] not in ((), (1,), (3,)) or not model.input_range:
         raise DataError(

@@ -75,6 +75,7 @@ def test_a_table_on_stdin_is_pointed_to_a_file(genreg, monkeypatch: pytest.Monke
     for paths in ((), ("-",)):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(penguins().encode())))
         told = one_line(genreg("infer", "run/model.npz", *paths), 1)
+        assert "stdin: is no array (.npy)" in told
         assert "tables are read from files that end in .csv" in told
 
 
