@@ -222,10 +222,10 @@ def choose(
         watcher.on_phase("searching")
         search.run()
         if cut_off := search.cut_off:
-            none_at_all = "" if search.best is not None else "; a usual model is fitted all the same, however long it takes"
+            at_all = "" if search.best is not None else "; a usual model is fitted all the same, however long it takes"
             search.tell(
                 f"could not be tried within {search.longest:.3g} s a trial: {', '.join(cut_off)} "
-                f"(a longer budget or max-seconds gives more){none_at_all}"
+                f"(a longer budget or max-seconds gives more){at_all}"
             )
         watcher.on_phase("judging again")
         end = End(search, running, splits.again, splits.last, splits.rounds)
