@@ -59,6 +59,8 @@ class Dataset:
         missing values. Inputs may then be NaN.
     label : str
         The name of the column that holds a table's classes.
+    absent : tuple of str
+        Splits for which there were no samples: they repeat another one, and no score of theirs is reported.
 
     Raises
     ------
@@ -81,6 +83,7 @@ class Dataset:
     value_names: tuple[str, ...] = ()
     columns: tuple[Mapping[str, Any], ...] = ()
     label: str = field(default="", compare=False)
+    absent: tuple[str, ...] = ()
 
     @classmethod
     def from_arrays(
@@ -190,11 +193,6 @@ class Dataset:
             raise DataError(f"{self.name} has no split {name!r}: choose one of {', '.join(SPLITS)}")
         chosen: Split = getattr(self, name)
         return chosen
-
-    def has_own(self, name: str) -> bool:
-        """Return whether a split is no other one once more, as the test split is where nothing is left to test on."""
-        others = SPLITS[: SPLITS.index(name)]
-        return all(self.split(name) is not self.split(other) for other in others)
 
     @property
     def everything(self) -> Split:

@@ -36,7 +36,7 @@ from genreg_np.runs.config import TrainConfig, default_preset, read_preset
 from genreg_np.runs.generations import Record
 from genreg_np.runs.result import Watcher
 from genreg_np.runs.training import train
-from genreg_np.search.tabular.network import dataset_of, rows_for, value_names
+from genreg_np.search.tabular.network import absent, dataset_of, rows_for, value_names
 from genreg_np.search.tabular.rows import TEXT, Rows
 from genreg_np.settings import whole_number, whole_numbers
 from genreg_np.strategies import strategy_class
@@ -239,12 +239,11 @@ class NetworkEstimator(Checked):
         found = inputs_of_array(NAME, inputs)
         columns = values if classes is not None else values.reshape(len(values), -1)
         every = Split(found, columns, self._weights(classes, values))
-        own = every.of(learned)
-        chosen_by = own if held is learned else every.of(held)
+        chosen_by = every.of(held)
         names = () if classes is None else tuple(map(str, classes))
         data = Dataset(
-            NAME, own, chosen_by, chosen_by, names, input_range_of(NAME, inputs),
-            value_names=() if names else value_names(LABEL, columns),
+            NAME, every.of(learned), chosen_by, chosen_by, names, input_range_of(NAME, inputs),
+            value_names=() if names else value_names(LABEL, columns), absent=absent(learned, held),
         )  # fmt: skip
         return Read(data, classes, held is not learned)
 

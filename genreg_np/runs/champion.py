@@ -78,7 +78,7 @@ def training_of(
         **({"sha256": dataset.origin["sha256"]} if dataset.origin and "sha256" in dataset.origin else {}),
         "changes": list(changes),
         "r2" if dataset.of_numbers else "accuracies": {
-            split: found for split, found in scores.items() if found and split not in spent and dataset.has_own(split)
+            split: found for split, found in scores.items() if found and split not in (*spent, *dataset.absent)
         },
     }
     if notes:

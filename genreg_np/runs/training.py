@@ -362,7 +362,7 @@ class _Run:
                 ended = "stopped"
             else:
                 by, judged = refit.run, {genome: refit.champion}
-        tests = ended != "stopped" and evolution.dataset is not None and evolution.dataset.has_own("test")
+        tests = ended != "stopped" and evolution.dataset is not None and "test" not in evolution.dataset.absent
         test = {name: by.evaluation(of.genes, "test") for name, of in judged.items()} if tests else {}
         tested = {name: evaluation.score for name, evaluation in test.items()}
         model = evolution.result_of(genome, candidates | judged, tested, by)

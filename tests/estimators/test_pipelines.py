@@ -34,7 +34,7 @@ BOTH = (PipelineSearchClassifier, PipelineSearchRegressor)
 @pytest.mark.parametrize("kind", BOTH)
 def test_the_checks_of_scikit_learn_pass(kind: Any) -> None:
     """All of them, with no expected failures."""
-    check_estimator(kind(**QUICK | {"population": 1}))
+    check_estimator(kind(**QUICK))
 
 
 def test_a_pipeline_is_found_and_says_how_good_it_is() -> None:

@@ -87,14 +87,19 @@ def dataset_of(
         found.append(values)
     rows = np.stack(found, axis=1).astype(np.float32)
     every = Split(rows, labels if class_names else np.asarray(labels, np.float64).reshape(len(rows), -1), weights)
-    own = every.of(learned)
-    chosen_by = own if held is learned else every.of(held)
+    chosen_by = every.of(held)
     names = tuple(part for column in described for part in inputs_of(dict(column)))
     of_numbers = () if class_names else value_names(label, every.labels)
     return Dataset(
-        name, own, chosen_by, chosen_by, tuple(class_names), None, feature_names=names,
+        name, every.of(learned), chosen_by, chosen_by, tuple(class_names), None, feature_names=names,
         columns=tuple(described), value_names=of_numbers, label=label if class_names else "",
+        absent=absent(learned, held),
     )  # fmt: skip
+
+
+def absent(learned: NDArray[np.integer], held: NDArray[np.integer]) -> tuple[str, ...]:
+    """Return the splits of a dataset that there are no rows for: a test split, and a validation split of its own."""
+    return ("validation", "test") if held is learned else ("test",)
 
 
 def value_names(label: str, labels: NDArray[Any]) -> tuple[str, ...]:
