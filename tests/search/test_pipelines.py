@@ -174,6 +174,13 @@ def test_rows_have_all_kinds_of_columns_and_nothing_is_learned(tmp_path: Path) -
     ]
 
 
+def test_where_no_column_is_left_the_ways_out_are_named(tmp_path: Path) -> None:
+    """All of this one count the rows."""
+    lines = ["id,label", *(f"{number},{number % 2}" for number in range(40))]
+    with pytest.raises(DataError, match=r"no column is left .*; --keep includes one, and --kind COLUMN=text"):
+        rows_in(tmp_path, lines)
+
+
 def test_a_rare_word_is_as_good_as_any_to_the_reader(tmp_path: Path) -> None:
     """Which words are rare is learned in folds, not here."""
     lines = ["word,x,label", *(f"{'odd' if n == 7 else 'ab'[n % 2]},{n * 7 % 13},{'yn'[n % 2]}" for n in range(30))]

@@ -264,7 +264,8 @@ def rows_of(
             left_out.setdefault(found.why, []).append(series.name)
     said = ", ".join(f"{quoted(some)} ({reason})" for reason, some in left_out.items())
     if not columns:
-        raise DataError(f"{table.path}: no column is left to learn from ({said or 'all are dropped'})")
+        way = "; --keep includes one, and --kind COLUMN=text reads free text" if said else ""
+        raise DataError(f"{table.path}: no column is left to learn from ({said or 'all are dropped'}){way}")
     notes += [*why, *described_notes(said_of), f"left out: {said} (--keep includes one)" if said else ""]
     if texts:
         notes.append(f"text: {quoted([columns[place].name for place in texts])}")
