@@ -23,7 +23,7 @@ test: $(VENV)/installed-dev
 # The tests that touch the command line and what it reads, with the oldest packages that pyproject.toml allows (which have
 # no wheels for newer Pythons), and with the newest on every Python but that of `make test`: a minute each.
 TOUCHING := tests/cli/test_terminal.py tests/cli/test_commands.py tests/cli/test_train.py tests/cli/test_eval_and_infer.py \
-  tests/data tests/test_infer.py -m "not soak and not data"
+  tests/data tests/test_infer.py
 OLD_PYTHON ?= $(shell command -v python3.11 || command -v python3.12)
 
 test-oldest: .venv-oldest/installed

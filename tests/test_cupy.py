@@ -345,7 +345,7 @@ def test_the_stand_in_refuses_what_a_gpu_would_not_do(cupy: Any) -> None:
 # The command line
 
 
-def genreg(*arguments: object, hidden: str = "") -> subprocess.CompletedProcess[str]:
+def genreg(*arguments: object, hidden: str = "nothing") -> subprocess.CompletedProcess[str]:
     """Run the command where `import cupy` finds the stand-in, and a hidden module is not found."""
     standin()
     start = f"import sys; sys.modules[{hidden!r}] = None; from genreg_np.cli import main; main(sys.argv[1:])"

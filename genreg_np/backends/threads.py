@@ -124,7 +124,7 @@ def single_threaded_blas() -> Iterator[None]:
         yield
         return
     with _lock:
-        if _blocks == 0:  # one by one: threadpoolctl's own context takes three times as long
+        if _blocks == 0:  # one by one, which is faster than threadpoolctl's own context
             for library in controller.lib_controllers:
                 threads = library.get_num_threads() if library.user_api == "blas" else None
                 if threads is not None and threads > 1:

@@ -70,11 +70,7 @@ def of_networks(command: F) -> F:
         click.option("--max-layers", type=int, help="Most convolutions and dense layers."),
         click.option("--max-parameters", type=int, help=f"Most weights and biases.  [default: {MOST_PARAMETERS}]"),
         click.option("--max-macs", type=int, help=f"Most multiply-adds for an image.  [default: {MOST_MACS}]"),
-        click.option(
-            "--final-epochs",
-            type=int,
-            help=FINAL_EPOCHS,
-        ),
+        click.option("--final-epochs", type=int, help=FINAL_EPOCHS),
         click.option("--final-seeds", type=int, help=FINAL_SEEDS),
         click.option("--backend", help="auto (a CPU, never a GPU), numpy, numba or cupy.  [default: auto]"),
         click.option("--dashboard", is_flag=True, help="Also write trials for optuna-dashboard."),

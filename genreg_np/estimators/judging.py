@@ -77,8 +77,9 @@ def judge_of(
 
 def _check_takes(fitness: Callable[..., Any]) -> None:
     """Refuse functions that are known not to take (y, scores)."""
-    name = getattr(fitness, "__name__", "fitness")
-    if str(getattr(fitness, "__module__", "")).startswith("sklearn.metrics"):
+    of = fitness.func if isinstance(fitness, functools.partial) else fitness
+    name = getattr(of, "__name__", "fitness")
+    if str(getattr(of, "__module__", "")).startswith("sklearn.metrics"):
         raise UsageError(
             f"fitness = {name}: scikit-learn's metrics take predictions, and a fitness takes scores: give "
             f"make_scorer({name}), or the name of a scorer, such as 'f1_macro'"

@@ -44,7 +44,8 @@ def as_in_fit(images: NDArray[Any], input_range: tuple[float, float] | None) -> 
         return found
     if input_range is not None:
         low, high = input_range
-        return found if found.dtype == np.uint8 and high >= 255 else np.clip(found, int(low), int(high))
+        bytes_fit = found.dtype == np.uint8 and low <= 0 and high >= 255
+        return found if bytes_fit else np.clip(found.astype(np.int64), int(low), int(high))
     if found.size and found.max() > 1:
         raise DataError("X: has whole numbers, but fit was given fractions: divide them as there")
     return found.astype(np.float32)

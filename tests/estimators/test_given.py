@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from pathlib import Path
@@ -52,6 +53,17 @@ def test_pixels_are_pixels_in_whatever_type(stored: Any, asked: Any) -> None:
     assert len(found.predict(brighter)) == len(labels)
 
 
+@pytest.mark.parametrize(("stored", "least"), [(np.int16, -20), (np.int16, 10), (np.uint16, 300)])
+def test_pixels_outside_the_range_of_fit_are_its_nearest(stored: Any, least: int) -> None:
+    """Wherever that range lies, and in whatever type they come."""
+    images, labels = pictures(np.int64)
+    images = (images + least).astype(stored)
+    found = GenregClassifier(**QUICK).fit(images, labels)
+    black = np.zeros((1, *images.shape[1:]), np.uint8)
+    nearest = np.full_like(images[:1], max(least, 0) if least < 0 else images.min())
+    np.testing.assert_array_equal(found.predict_proba(black), found.predict_proba(nearest))
+
+
 def test_fractions_and_pixels_are_not_mistaken_for_each_other() -> None:
     images, labels = pictures(np.uint8)
     found = GenregClassifier(**QUICK).fit(images / 255, labels)
@@ -87,6 +99,7 @@ def test_a_fitness_cannot_change_what_it_is_given() -> None:
     ("changes", "said"),
     [
         ({"fitness": f1_score}, "make_scorer(f1_score)"),
+        ({"fitness": functools.partial(f1_score, average="macro")}, "make_scorer(f1_score)"),
         ({"fitness": lambda estimator, inputs, labels: 0.0}, "(y, scores) -> number"),
         ({"fitness": ""}, "must be the name of a scikit-learn scorer"),
         ({"settings": [1]}, "must be a mapping"),

@@ -38,7 +38,7 @@ QUICK: dict[str, Any] = {"max_iter": 300, "random_state": 0}
 @pytest.mark.parametrize("kind", [GenregClassifier, GenregRegressor])
 def test_the_checks_of_scikit_learn_pass(kind: Any) -> None:
     """All of them, with no expected failures."""
-    check_estimator(kind(**QUICK | {"max_iter": 60}))
+    check_estimator(kind(**QUICK | {"max_iter": 100}))
 
 
 def test_classes_are_told_by_their_names_and_the_model_is_saved(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_the_optimiser_changes_nothing(name: str, options: tuple[str, ...], tmp_
 
 CHECKED = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wshadow", "-Wcast-qual", "-Wundef")
 CHECKED += ("-Wdouble-promotion", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wvla", "-Wwrite-strings")
-SOONER = ("-O0", *CHECKED[1:])  # compiled in half the time
+SOONER = ("-O0", *CHECKED[1:])  # for many small models
 
 
 @pytest.mark.parametrize(

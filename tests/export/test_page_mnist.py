@@ -14,18 +14,18 @@ from tests.export.test_html import first_layers
 from tests.export.test_page import picture, seen, take
 
 pytestmark = pytest.mark.data
-COUNT = 60
+FEW, COUNT = 60, 200  # of every test, and of the soak tests
 
 
 MODELS = {"nodes": mnist.dense, "int8": mnist.integers, "fast": mnist.bank, "convolution": mnist.convolution}
 
 
 @pytest.mark.parametrize(
-    "name", ["nodes", *(pytest.param(name, marks=pytest.mark.soak) for name in ("int8", "fast", "convolution"))]
+    ("name", "count"), [("nodes", FEW), *(pytest.param(name, COUNT, marks=pytest.mark.soak) for name in MODELS)]
 )
-def test_test_images_are_answered_as_in_python(visit: Visit, tmp_path: Path, name: str) -> None:
+def test_test_images_are_answered_as_in_python(visit: Visit, tmp_path: Path, name: str, count: int) -> None:
     """Each chosen as a picture: the class that the page shows is the class that the model predicts."""
-    model, images = MODELS[name](), mnist.dataset().test.inputs[:COUNT]
+    model, images = MODELS[name](), mnist.dataset().test.inputs[:count]
     browser = visit(model)
     shown = []
     for number, image in enumerate(images):
@@ -34,7 +34,7 @@ def test_test_images_are_answered_as_in_python(visit: Visit, tmp_path: Path, nam
     np.testing.assert_array_equal(seen(browser), images[-1])
     classes = model.predict(images)
     assert shown == [model.class_names[number] for number in classes]
-    assert (classes == mnist.dataset().test.labels[:COUNT]).mean() > 0.9
+    assert (classes == mnist.dataset().test.labels[:count]).mean() > 0.9
 
 
 def test_detectors_see_the_same_levels(visit: Visit) -> None:
@@ -63,12 +63,13 @@ def test_drawn_digits_are_recognised(visit: Visit, name: str) -> None:
         browser.wait_for(f"document.getElementById('announcement').textContent.startsWith('{number}, ')")
 
 
-def test_mnist_digits_come_back_from_large_pictures_as_they_were(visit: Visit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [20, pytest.param(40, marks=pytest.mark.soak)])
+def test_mnist_digits_come_back_from_large_pictures_as_they_were(visit: Visit, tmp_path: Path, count: int) -> None:
     """Ten times as large, off the centre, in a wider picture: nearly every pixel, and nearly all to the last level."""
     browser = visit(mnist.dense())
     rng = np.random.default_rng(5)
     errors = []
-    for number, image in enumerate(mnist.dataset().test.inputs[:20]):
+    for number, image in enumerate(mnist.dataset().test.inputs[:count]):
         large = np.zeros((448, 448), np.uint8)
         y, x = rng.integers(0, 448 - 280, 2)
         large[y : y + 280, x : x + 280] = image.repeat(10, axis=0).repeat(10, axis=1)

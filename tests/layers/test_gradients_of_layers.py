@@ -112,7 +112,7 @@ def input_size(layer: Layer) -> int:
 
 
 @pytest.mark.parametrize("family", list(FAMILIES))
-@settings(patient, max_examples=30)
+@settings(patient, max_examples=50)
 @given(st.data(), st.integers(1, 3), st.integers(2, 3), st.booleans(), st.booleans(), st.integers(0, 99))
 def test_gradients(
     family: str, data: st.DataObject, networks: int, images: int, shared: bool, training: bool, seed: int
@@ -122,7 +122,7 @@ def test_gradients(
     check_layer(layer, networks, (input_size(layer),), images, shared, seed, training)
 
 
-@settings(patient, max_examples=40)
+@patient
 @given(st.data(), st.integers(1, 3), st.booleans(), st.integers(0, 99))
 def test_gradients_of_a_spectral_norm(data: st.DataObject, networks: int, training: bool, seed: int) -> None:
     """With u held, which is where power iteration ends, so that it holds itself in training."""
@@ -135,7 +135,7 @@ def test_gradients_of_a_spectral_norm(data: st.DataObject, networks: int, traini
     check_layer(layer, networks, (input_size(inner),), 2, False, seed, training, statistics)
 
 
-@settings(patient, max_examples=8)
+@settings(patient, max_examples=15)
 @given(st.booleans(), st.booleans(), st.integers(1, 2), st.integers(0, 99))
 def test_gradients_of_a_stack_of_many_kinds(shared: bool, training: bool, networks: int, seed: int) -> None:
     """Arrays of layers with and without statistics find their way."""

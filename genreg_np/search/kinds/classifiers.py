@@ -118,7 +118,7 @@ HANDMADE: tuple[dict[str, Any], ...] = (  # changes to the default: networks tha
     _NORMALISED | {f"filters_{number}": 16 * number for number in range(1, BLOCKS)},
     _WIDE,
     _DEEP,
-    _DEEP | {"rotation": 0},  # what always stands upright gains nothing from being rotated
+    _DEEP | {"rotation": 0},  # for what always stands upright
 )
 
 
