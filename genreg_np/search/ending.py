@@ -27,7 +27,7 @@ from genreg_np.search.trials import Trial
 DUMMY = "no model"  # always predicts the most frequent class, or the mean
 SHARE_OF_LONGEST = 0.5  # the most time for measuring column importance, relative to the longest trial allowed
 SHARE_OF_LEFT = 0.75  # the share of the remaining time that judging one pipeline again may take
-CLEARLY = 2.0  # standard errors of the difference by which a winner must beat the usual pipeline
+CLEARLY = 2.0  # standard errors of the difference by which a winner must beat the usual pipelines
 LEAST_OF_LAST = 10.0  # seconds always allowed for a fit to all rows, however short the budget
 PATIENCE = 2.0  # how many times the longest trial allowed judging again may take, for the same number of folds
 
@@ -96,7 +96,7 @@ class End:
     rounds: Sequence[int]
 
     def judge(self, left: float) -> Verdict:
-        """Return the best on new folds, or the usual pipeline if none is clearly better, within `left` seconds.
+        """Return the best on new folds, or the best that is usual if none is clearly better, within `left` seconds.
 
         Raises
         ------
@@ -124,9 +124,9 @@ class End:
             return (-1.0, -math.inf, simple) if trial is None else (trial.rung, trial.score, simple)
 
         genome = max(able, key=rank)
-        plain = [own for own in usual.values() if key_of(space, own) in again]
-        if plain:
-            usual_one = max(plain, key=rank)
+        to_beat = [own for own in search.to_beat if key_of(space, own) in again]
+        if to_beat:
+            usual_one = max(to_beat, key=rank)
             if not is_clearly_better(again[key_of(space, genome)], again[key_of(space, usual_one)], folds):
                 genome = usual_one
         hopeless = {space.key(trial.genome) for trial in search.course.trials if not (trial.is_ok or trial.rung)}

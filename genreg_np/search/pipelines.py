@@ -206,13 +206,20 @@ class PipelineSearch(Search[Genome]):
         names = [name for name in USUAL if name in models] or models[:1]
         return {f"usual {name}": plain(name, self.space) for name in names}
 
+    @property
+    def to_beat(self) -> list[Genome]:
+        """What nothing was searched for: the usual pipelines, and these together."""
+        usual = list(self.usual.values())
+        return [*usual, together(usual)] if len(usual) > 1 else usual
+
     def judged_again(self) -> list[Genome]:
-        """Return the genomes of the finalists, the ensemble of the best unlike models, and the usual pipelines."""
-        failed = {
-            self.space.key(trial.genome) for trial in self.course.trials if not trial.is_ok and trial.status != TIMEOUT
-        }
+        """Return the genomes of the finalists, the ensemble of the best unlike models, and what they have to beat."""
+        statuses = {self.space.key(trial.genome): trial.status for trial in self.course.trials if not trial.is_ok}
         genomes = [*(trial.genome for trial in self.finalists()), *self.together()]
-        genomes += [genome for genome in self.usual.values() if self.space.key(genome) not in failed]
+        for genome in self.to_beat:
+            failed = {statuses[key] for member in members_of(genome) if (key := self.space.key(member)) in statuses}
+            if not failed or (genome["model"] != TOGETHER and failed == {TIMEOUT}):
+                genomes.append(genome)
         return list({key_of(self.space, genome): genome for genome in genomes}.values())
 
     def together(self) -> list[Genome]:
