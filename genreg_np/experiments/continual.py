@@ -23,6 +23,7 @@ Sources: van de Ven, Tuytelaars & Tolias 2022, "Three types of incremental learn
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -30,17 +31,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.dataset import Dataset, Split
+from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.learning import LEARNERS, ByNodes, Learner
 from genreg_np.experiments.summary import percent
 from genreg_np.experiments.training import backend, config_of, images
 from genreg_np.model import Float32, Network, mapped
-from genreg_np.report.shown import Shown, Table
+from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.strategies.detector_bank import DetectorBank
 from genreg_np.strategies.problem import HiddenLayers
 from genreg_np.streams import Purpose, Stream
 
 SCENARIOS = ("task", "domain", "class")
+PICTURED = "split class"
 HIDDEN, REPLAYED = 100, 20
 TASKS, PERMUTED = 5, 10
 STEPS = {"SGD": 400, "node perturbation": 300, "selection": 150, "bank": 300}  # per task
@@ -114,7 +117,8 @@ scaled by the first task's images, with one layer of outputs trained by node per
                         rows.append([method, words, *shown])
             if rows:
                 head = ["learner", "against forgetting", *MEASURES]
-                yield Shown(scenario.capitalize(), "", (Table(head, rows),))
+                pictures = _picture(results) if scenario == PICTURED else ()
+                yield Shown(scenario.capitalize(), "", (*pictures, Table(head, rows)))
 
     def answers(self, results: Results) -> Iterator[Answer]:
         """Yield how much each learner forgets, and what helps."""
@@ -156,6 +160,21 @@ scaled by the first task's images, with one layer of outputs trained by node per
                 f"% (all at once {_percent(results, 'bank', 'joint')} %). What the filters and what the method "
                 "contribute was not separated.", added=True,
             )  # fmt: skip
+
+
+def _picture(results: Results) -> Iterator[Picture]:
+    """Yield a picture of the accuracy on the tasks so far, after each of them."""
+    named: dict[str, plots.Line] = {}
+    for method, way in itertools.product((*LEARNERS, "bank"), ("none", "both")):
+        runs = [np.array(run["left"]) for run in results.of(f"{PICTURED}, {method}, {way}")]
+        if runs:
+            known = range(1, len(runs[0]) + 1)
+            named[f"{method}, {way}"] = (known, [[run[count - 1, :count].mean() for run in runs] for count in known])
+    if named:
+        png = plots.lines(named, "tasks learned", "accuracy on them, %", scale=100)
+        says = "Accuracy on the tasks learned so far, after each task, without and with replay and an anchor."
+        told = f"Split-MNIST with ten outputs; both: {CAPTIONS['both']}. Bands are 95 % intervals over seeds."
+        yield Picture("course", png, says, told)
 
 
 def _percent(results: Results, method: str, way: str) -> str:

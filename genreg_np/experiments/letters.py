@@ -16,11 +16,11 @@ import numpy as np
 from genreg_np.data.dataset import Dataset, Split
 from genreg_np.data.download import Progress
 from genreg_np.data.letters import LETTERS, draw_letter
-from genreg_np.experiments import typeset
+from genreg_np.experiments import plots, typeset
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.summary import percent
 from genreg_np.experiments.training import backend, config_of
-from genreg_np.report.shown import Shown, Table
+from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.runs.training import train
 
 METHODS: Mapping[str, Mapping[str, Any]] = {
@@ -116,7 +116,8 @@ compare recipes, not methods alone, and take different times.
                         ]
                     )
         head = ["trained by", "seen as", *TRAINED_ON]
-        yield Shown("Unseen views", "Test accuracy, %, by the views used for training.", (Table(head, rows),))
+        words = "Test accuracy, %, by the views used for training."
+        yield Shown("Unseen views", words, (*_picture(results), Table(head, rows)))
         taught = {"one typeface": [typeset.OWN], "four typefaces": list(TAUGHT)}
         rows = [
             [face, *(percent(results.numbers(f"typefaces, {words}", face)) + (" (trained)" if face in faces else "")
@@ -159,6 +160,21 @@ compare recipes, not methods alone, and take different times.
                 f"with the {OURS}, in the unseen typefaces {', '.join(unseen)}: {percent(means[0])} % after training "
                 f"on one typeface, {percent(means[1])} % after four.", added=True,
             )  # fmt: skip
+
+
+def _picture(results: Results) -> Iterator[Picture]:
+    """Yield a picture of the accuracy on unseen views against the views used for training."""
+    views, named = {case.name: case.settings["views"] for case in results.cases}, dict[str, plots.Line]()
+    for method in METHODS:
+        names = [f"{method}, {words}, ink" for words in TRAINED_ON]
+        if results.measured(*names):
+            counts = [views[name] for name in names]
+            named[CALLED.get(method, method)] = (counts, [results.numbers(name, "test") for name in names])
+    if named:
+        across = "views of each letter used for training"
+        png = plots.lines(named, across, "accuracy on unseen views, %", logarithmic=True, scale=100)
+        says = "Accuracy on unseen views against the number of views used for training, one line per recipe."
+        yield Picture("views", png, says, "As ink; bands are 95 % intervals over seeds.")
 
 
 def dataset_of(faces: Sequence[str], count: int, seen_as: str, tested: int) -> Dataset:

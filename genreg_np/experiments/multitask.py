@@ -17,13 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.learning import LEARNERS, Learner
 from genreg_np.experiments.summary import mean_text, percent, points
 from genreg_np.experiments.training import backend, images
 from genreg_np.experiments.typeset import small_letters
 from genreg_np.model import Float32, Network, mapped
-from genreg_np.report.shown import Shown, Table
+from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.streams import Purpose, Stream
 
 TASKS = ("digits", "letters")
@@ -107,7 +108,7 @@ Letters are drawn at 28x28, in many sizes, rotations and places. Test accuracy i
             "Per cent of a shared run until the task's validation accuracy first reaches half of its final value; "
             "measured forty times, so 2.5 is the minimum."
         )
-        yield Shown("Which is learned first", words, (Table(["", *TASKS], rows),))
+        yield Shown("Which is learned first", words, (*_picture(results), Table(["", *TASKS], rows)))
 
     def answers(self, results: Results) -> Iterator[Answer]:
         """Yield the cost of sharing."""
@@ -164,6 +165,22 @@ def _interference(results: Results, method: str, task: str, other: str = "single
 def _numbers(results: Results, method: str, kind: str, task: str) -> list[float]:
     name = f"{method}, {kind}" + ("" if kind == "shared" else f", {task}")
     return results.numbers(name, task)
+
+
+def _picture(results: Results) -> Iterator[Picture]:
+    """Yield a picture of both tasks' validation accuracy in the course of shared runs."""
+    named: dict[str, plots.Line] = {}
+    for method in LEARNERS:
+        runs = results.of(f"{method}, shared")
+        for place, task in enumerate(runs[0]["tasks"] if runs else (), 1):
+            looks = list(zip(*(run["curve"] for run in runs), strict=True))
+            last = looks[-1][0][0]
+            places = [100 * look[0][0] / last for look in looks]
+            named[f"{method}, {task}"] = (places, [[one[place] for one in look] for look in looks])
+    if named:
+        png = plots.lines(named, "% of the run", "validation accuracy, %", scale=100)
+        says = "Validation accuracy on digits and letters over shared runs, one line per method and task."
+        yield Picture("course", png, says, "One network with two heads; bands are 95 % intervals over seeds.")
 
 
 def _half_way(results: Results, method: str, task: str) -> list[float]:

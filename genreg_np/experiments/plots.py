@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from genreg_np.experiments.summary import interval
 from genreg_np.report.shown import COLOURS, DASHES, MARKS, new_figure, png_of
 
-MOST_NAMED = 9  # places on a logarithmic axis
+MOST_NAMED = 9  # places on an axis that are all labelled
 Line = tuple[Sequence[float], Sequence[Sequence[float]]]  # places, and the values of all seeds at each
 
 
@@ -55,7 +55,9 @@ def lines(
                    label=name)  # fmt: skip
     places = sorted({place for where, _ in named.values() for place in where})
     if logarithmic:
-        _logarithmic(panel, places)
+        _logarithmic(panel)
+    if len(places) <= MOST_NAMED:
+        panel.set_xticks(places)
     panel.set(xlabel=across, ylabel=up)
     panel.grid(alpha=0.25)
     if labelled := len(named) + len(expected or {}):
@@ -63,12 +65,10 @@ def lines(
     return png_of(figure)
 
 
-def _logarithmic(panel: Any, places: Sequence[float]) -> None:
-    """Make the first axis of a panel logarithmic; a few places are all labelled, many by powers of ten."""
+def _logarithmic(panel: Any) -> None:
+    """Make the first axis of a panel logarithmic, with labels at powers of ten."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     panel.set_xscale("log")
-    if len(places) <= MOST_NAMED:
-        panel.set_xticks(places)
     panel.xaxis.set_minor_formatter(NullFormatter())
     panel.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))

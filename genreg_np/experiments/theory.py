@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from genreg_np.experiments import laws
+from genreg_np.experiments import laws, plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
 from genreg_np.experiments.summary import exponent, listed, mean_text, points
 from genreg_np.experiments.training import method_settings, trained
 from genreg_np.experiments.variance import intensity, truncation
-from genreg_np.report.shown import Shown, Table
+from genreg_np.report.shown import Picture, Shown, Table
 
 GENERATIONS, BREEDERS = 600, 300
 WIDTHS = (8, 16, 32, 64, 128)
@@ -84,7 +84,7 @@ algorithm converges.
             words = (
                 "Normalised progress per generation, phi*; mu_w c would be the best step in infinitely many dimensions."
             )
-            yield Shown("Progress on a quadratic", words, (table,))
+            yield Shown("Progress on a quadratic", words, (_progress(runs), table))
         if runs := results.of("estimates"):
             table = _pairs(runs, "estimates", ("of", "pairs"), ("what is mutated", "pairs"), 1)
             words = f"cos^2 of estimate and gradient, {runs[0]['genes']:,} genes, {runs[0]['images']:,} images."
@@ -187,6 +187,23 @@ def _pairs(runs: Sequence[Values], name: str, keys: Sequence[str], titles: Seque
         rows.append([*(f"{parts[0][key]}" for key in keys), f"{scale * expected:.3g}",
                      mean_text([part["happened"] for part in parts], scale, 4 if expected < 0.1 else 2)])  # fmt: skip
     return Table([*titles, "predicted", "measured"], rows)
+
+
+def _progress(runs: Sequence[Values]) -> Picture:
+    """Return a picture of progress against the step, predicted and measured, one line per noise."""
+    named, expected = dict[str, plots.Line](), dict[str, tuple[list[float], list[float]]]()
+    steps = [run["steps"] for run in runs]
+    for noise in dict.fromkeys(step["noise"] for step in steps[0]):
+        own = [[step for step in some if step["noise"] == noise] for some in steps]
+        places = [step["step"] for step in own[0]]
+        columns = list(zip(*own, strict=True))
+        named[f"noise {noise:g}, measured"] = (places, [[step["happened"] for step in column] for column in columns])
+        expected[f"noise {noise:g}, predicted"] = (
+            places, [float(np.mean([step["expected"] for step in column])) for column in columns]
+        )  # fmt: skip
+    png = plots.lines(named, "step, as a share of mu_w c", "progress per generation, phi*", expected=expected)
+    says = "Progress on a quadratic against the step, as predicted and as measured, without and with noise."
+    return Picture("progress", png, says, "Bands are 95 % intervals over seeds; black lines are predictions.")
 
 
 def _evaluations(results: Results, method: str, width: int) -> str:
