@@ -149,6 +149,7 @@ class Space:
     """All genes of a kind of individual; genes named in conditions come before those that depend on them."""
 
     genes: tuple[Gene, ...]
+    mutating: int = 0  # genes that a mutation changes; 0: a share of them, as a rule one or two
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -160,14 +161,16 @@ class Space:
     @property
     def digest(self) -> str:
         """A hash that identifies the space."""
-        return hashlib.sha256(repr(self.genes).encode("utf-8")).hexdigest()[:16]
+        told = repr(self.genes) + (f" mutating {self.mutating}" if self.mutating else "")
+        return hashlib.sha256(told.encode("utf-8")).hexdigest()[:16]
 
     def only(self, blocks: Sequence[str]) -> Space:
         """Return the space of the given blocks alone; conditions on genes of other blocks are dropped."""
         own = [gene for gene in self.genes if gene.block in blocks]
         names = {gene.name for gene in own}
         kept = [tuple(pair for pair in gene.when if pair[0] in names) for gene in own]
-        return Space(tuple(dataclasses.replace(gene, when=when) for gene, when in zip(own, kept, strict=True)))
+        genes = tuple(dataclasses.replace(gene, when=when) for gene, when in zip(own, kept, strict=True))
+        return Space(genes, self.mutating)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -199,14 +202,19 @@ class Space:
         return False
 
     def mutated(self, genome: Genome, draws: Draws) -> Genome:
-        """Return a genome in which some of the expressed genes, as a rule one or two, have other values."""
+        """Return a genome in which `mutating` of the expressed genes, or as a rule one or two, have other values."""
         found = dict(genome)
         expressed = [gene for gene in self.genes if self.is_expressed(gene, genome)]
-        rate = min(RATE, MOST / len(expressed))
-        chosen = [gene for gene in expressed if draws.unit() < rate] or [draws.one_of(expressed)]
-        for gene in chosen:
+        for gene in self._mutating(expressed, draws):
             found[gene.name] = gene.mutated(genome[gene.name], draws)
         return found
+
+    def _mutating(self, expressed: Sequence[Gene], draws: Draws) -> Sequence[Gene]:
+        """Return the genes that mutate."""
+        if self.mutating:
+            return draws.some_of(expressed, self.mutating)
+        rate = min(RATE, MOST / len(expressed))
+        return [gene for gene in expressed if draws.unit() < rate] or [draws.one_of(expressed)]
 
     def crossed(self, one: Genome, other: Genome, draws: Draws) -> Genome:
         """Return a genome that takes each block from one of two parents."""

@@ -120,11 +120,30 @@ def test_little_is_expected_of_who_has_learned_little() -> None:
 
 
 def test_steadiness_is_part_of_fitness() -> None:
+    """A pair that swings back pays for it, one that goes on learning does not, however fast."""
     good, worse = told(healthy()), told(healthy() * np.float32(0.8))
     steady = health.fitness([good, good, good], 10)["fitness"]
-    unsteady = health.fitness([worse, good, good], 10)["fitness"]
-    assert unsteady == pytest.approx(steady + health.cost(worse) - health.cost(good))
-    assert health.fitness([worse, good, good, good], 10)["fitness"] == steady  # the last three count
+    assert health.fitness([worse, good, good], 10)["fitness"] == steady
+    swung = health.cost(worse) - health.cost(good)
+    assert swung > 0
+    for course in ([good, good, worse], [good, worse, good]):
+        assert health.fitness(course, 10)["fitness"] == pytest.approx(steady + swung)
+    assert health.fitness([good, worse, good, good, good], 10)["fitness"] == steady  # the last three count
+
+
+def test_learning_is_not_punished_as_unsteadiness() -> None:
+    assert health.worsening([4.8, 4.1, 3.4]) == 0
+    assert health.worsening([3.4, 4.1, 4.8]) == pytest.approx(1.4)
+    assert health.worsening([4.0, 3.0, 3.5]) == pytest.approx(0.5)
+    assert health.worsening([4.0]) == 0
+
+
+def test_images_that_the_judge_is_unsure_of_cost() -> None:
+    """As much as real images that no generated one is near."""
+    one = told(healthy())
+    unsure = health.cost(one | {"confident": one["confident"] - 0.2})
+    assert unsure == pytest.approx(health.cost(one) + 0.1)
+    assert unsure == pytest.approx(health.cost(one | {"coverage": one["coverage"] - 0.2}))
 
 
 @pytest.mark.parametrize(

@@ -287,6 +287,21 @@ def test_a_training_that_fails_leaves_the_other_one(tmp_path: Path, monkeypatch:
     assert Generator.of(load(tmp_path / "none/generator.npz"), "it").drawn(2, 0).shape == (2, 1, 8, 8)
 
 
+def test_the_training_is_saved_whose_end_is_best(place: str) -> None:
+    """Whatever it was before, and unless it breaks a rule."""
+    end = {"fcd": 2.0, "tvd": 0.0, "coverage": 0.9, "confident": 0.9, "violations": 0.0, "variety": 8.0}
+    finals = [
+        {"search": {**end, "fitness": 0.1, "fcd": 9.0}},  # was good
+        {"search": {**end, "fitness": 5.0}},
+        {"search": {**end, "fitness": 0.0, "fcd": 1.0, "violations": 1.0, "variety": 9.0}},
+    ]
+    kind, *_ = prepared(place)
+    assert kind.best_of(finals) == 1
+    for goal in ({"metric": "variety"}, {"weights": "fitness=-1,variety=0.1"}):
+        other = Gans(dataclasses.replace(kind.config, **goal), (8, 8), kind.class_names)
+        assert other.best_of(finals[1:]) == 0
+
+
 def test_a_final_training_that_breaks_a_rule_is_called_infeasible(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

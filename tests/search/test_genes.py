@@ -11,6 +11,7 @@ from genreg_np.search.config import SearchConfig
 from genreg_np.search.draws import Draws
 from genreg_np.search.genes import Choice, Number, Space
 from genreg_np.search.kinds.classifiers import DEFAULT, SPACE, Classifiers, options_of, words_of
+from genreg_np.search.kinds.gans import SPACES
 
 SMALL = Space(
     (
@@ -74,6 +75,18 @@ def test_one_or_two_genes_mutate_of_many() -> None:
     count = [len(SPACE.changes(SPACE.mutated(genome, Draws(3, child)), genome)) for child in range(400)]
     assert 1.5 < sum(count) / 400 < 2.5  # a changed gene may express others
     assert sum(changed <= 2 for changed in count) > 280
+
+
+def test_a_space_may_ask_for_exactly_one_mutated_gene() -> None:
+    """It is another space, also without some blocks; one that asks for nothing draws the same as ever."""
+    one = Space(SPACE.genes, 1)
+    genome = genomes(SPACE, 1)[0]
+    for space in (one, one.only(one.blocks)):
+        for child in range(100):
+            found = space.mutated(genome, Draws(3, child))
+            assert sum(found[name] != genome[name] for name in genome) == 1
+    assert one.digest != SPACE.digest == Space(SPACE.genes, 0).digest
+    assert SPACES["pipeline"].mutating == SPACES["losses"].mutating == 1
 
 
 def test_an_ordered_gene_mostly_steps_to_a_neighbour() -> None:

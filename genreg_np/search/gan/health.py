@@ -1,8 +1,9 @@
 """The fitness of a pair: how realistic its images are, how healthy training is, and how stable both remain.
 
-    cost      log fcd + tvd / 2 + (1 - coverage) / 2        at a checkpoint
-    fitness   the median of the last three checkpoints' costs plus their range, plus 100 for each broken rule below:
-              infeasible pairs rank after all others, ordered by the number of rules they break
+    cost      log fcd + tvd / 2 + (1 - coverage) / 2 + (1 - confident) / 2        at a checkpoint
+    fitness   the median of the last three checkpoints' costs, plus by how much one is above an earlier one at most (0
+              if each is better than the one before), plus 100 for each broken rule below: infeasible pairs rank after
+              all others, ordered by the number of rules they break
 
 The losses of the two networks are neither recorded nor rewarded: they say nothing about the images.
 
@@ -40,7 +41,17 @@ Measures = Mapping[str, float]
 def cost(measures: Measures) -> float:
     """Return the cost of generated images at a checkpoint."""
     likeness = math.log(max(measures["fcd"], LEAST_DISTANCE))
-    return likeness + measures["tvd"] / 2 + (1 - measures["coverage"]) / 2
+    return likeness + (measures["tvd"] + (1 - measures["coverage"]) + (1 - measures["confident"])) / 2
+
+
+def worsening(costs: Sequence[float]) -> float:
+    """Return by how much a cost is above an earlier one at most; 0 for a pair that never gets worse."""
+    return max(after - min(costs[: place + 1]) for place, after in enumerate(costs))
+
+
+def at_the_end(measures: Measures) -> float:
+    """Return the fitness of a state alone, from its measures and the number of rules that it breaks."""
+    return min(MOST_COST, cost(measures)) + PENALTY * measures["violations"]
 
 
 def broken(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH) -> list[str]:
@@ -67,7 +78,7 @@ def fitness(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH
     costs = [cost(measures) for measures in checkpoints[-LAST:]]
     violations = len(broken(checkpoints, classes, samples))
     excused = len(broken(checkpoints, classes)) - violations
-    found = min(MOST_COST, float(np.median(costs)) + max(costs) - min(costs)) + PENALTY * violations
+    found = min(MOST_COST, float(np.median(costs)) + worsening(costs)) + PENALTY * violations
     return {"fitness": found, **checkpoints[-1], "violations": float(violations), "excused": float(excused)}
 
 

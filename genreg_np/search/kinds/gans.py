@@ -33,7 +33,7 @@ from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Model, Network, load
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import DIARY, JUDGE, SearchFolder
-from genreg_np.search.gan.health import METRICS
+from genreg_np.search.gan.health import METRICS, at_the_end
 from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, is_judge, judge_for, spread
 from genreg_np.search.gan.losses import LOSSES
 from genreg_np.search.gan.rules import Rules
@@ -103,14 +103,16 @@ LEARNING = (
     Choice("shift", DATA, (), (0, 1, 2), True),
     Choice("flip", DATA, (), (False, True)),
 )
-PIPELINE = Space((*NETWORKS, WHICH, *OF_LOSS, *LEARNING))
+MUTATING = 1  # genes: most healthy pairs stop being healthy when several change
+PIPELINE = Space((*NETWORKS, WHICH, *OF_LOSS, *LEARNING), MUTATING)
 TOGETHER = ("pack", "deviation")  # genes of a discriminator that sees several images at a time
 BY_CHILDREN = Space(  # for --mode losses: three generators share a discriminator with one loss
     (
         *(gene for gene in NETWORKS if gene.name not in TOGETHER),
         *(dataclasses.replace(gene, when=()) for gene in OF_LOSS),
         *LEARNING,
-    )
+    ),
+    MUTATING,
 )
 SPACES = {"pipeline": PIPELINE, "losses": BY_CHILDREN}
 DEFAULT: dict[str, Any] = {gene.name: gene.at(0.5) for gene in PIPELINE.genes} | {
@@ -312,9 +314,17 @@ class Gans(Kind):
         return ("search", "test") if test_images >= LEAST_REAL else ("search",)
 
     def best_of(self, finals: Sequence[Mapping[str, Mapping[str, float]]]) -> int:
-        """Return which of the winner's trainings is saved: the best on the search split."""
+        """Return which of the winner's trainings is saved: that which breaks the fewest rules, then the best.
+
+        What is saved is the state at the end, so that is what counts, on the search split, not its course.
+        """
         goal = Goal.of(self.config.metric, self.config.weights, self.class_names, self.metrics)
-        return max(range(len(finals)), key=lambda place: goal.score(finals[place]["search"], 0, 0))
+
+        def merit(place: int) -> tuple[float, float]:
+            measures = finals[place]["search"]
+            return -measures["violations"], goal.score({**measures, "fitness": at_the_end(measures)}, 0, 0)
+
+        return max(range(len(finals)), key=merit)
 
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
         """Return a generator, a model that turns noise into an image."""
