@@ -229,3 +229,11 @@ def test_noise_is_of_its_kind(noise: Noise, low: float, high: float, deviation: 
     assert float(found.std()) == pytest.approx(deviation, rel=0.02)
     assert abs(float(found.mean())) < 0.02
     assert found.dtype == np.float32
+
+
+def test_a_quarter_of_the_passes_are_mirrored() -> None:
+    """Were it half, an image and its mirror image would be seen equally often, and neither could be told to be real."""
+    context = context_of(flip=True)
+    state = pair.start(context, STREAM, Stream(6))
+    flips = [pair._Step(dataclasses.replace(state, step=number), context, STREAM)._moves()[1] for number in range(800)]
+    assert 0.2 < np.mean(flips) < 0.3

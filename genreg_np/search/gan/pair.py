@@ -283,7 +283,7 @@ class _Step:
             return (0, 0), False
         words = self._stream.words(Purpose.PAIR, self._passes, MOVES, 3)
         down, right = (int(move) - shift for move in scale_words(words[:2], np.int64(2 * shift + 1)))
-        return (down, right), self._rules.flip and bool(words[2] & 1)
+        return (down, right), self._rules.flip and bool(words[2] & 3 == 0)  # a quarter of the passes
 
 
 def _moved(maps: Array, moves: tuple[int, int], flip: bool) -> Array:

@@ -47,7 +47,8 @@ class Rules:
     shift : int
         The most pixels by which its inputs are shifted.
     flip : bool
-        Whether half of the batches it sees are mirrored.
+        Whether a quarter of the batches it sees are mirrored: were it half, mirrored images would be as likely as the
+        others, and the generator could draw either (Karras et al. 2020, section 3).
     classes : int
         The number K of classes that can be requested; 0 for none.
     falling : bool
