@@ -282,6 +282,7 @@ class NetworkSearch(Search[Individual]):
         judged = sorted(
             (dataclasses.replace(trial, select=found[trial.number]) for trial in leaders if found[trial.number]),
             key=lambda trial: (
+                trial.select.get("violations", 0.0),  # of pairs, whatever they are selected by
                 -self._goal.score(trial.select, trial.parameters, trial.macs),
                 trial.select[self.kind.tie],
                 trial.number,

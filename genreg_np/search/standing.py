@@ -16,11 +16,13 @@ def standing_of(config: SearchConfig) -> Standing:
     """
     if config.kind == "table":
         return lambda trial: (trial.rung, *trial.rank)
-    if config.kind == "gan" and config.metric == "fitness" and not config.weights:
-        return _of_pair
+    if config.kind == "gan":
+        penalty = PENALTY if config.metric == "fitness" and not config.weights else 0.0  # as of rules that are broken
+        return lambda trial: _of_pair(trial, penalty)
     return lambda trial: trial.rank
 
 
-def _of_pair(trial: Trial) -> tuple[float, ...]:
-    score, *others = trial.rank
-    return (score - PENALTY * trial.metrics.get("excused", 0.0), *others)
+def _of_pair(trial: Trial, penalty: float) -> tuple[float, ...]:
+    kept, score, *others = trial.rank
+    excused = trial.metrics.get("excused", 0.0)
+    return (kept - excused, score - penalty * excused, *others)

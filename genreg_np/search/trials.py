@@ -90,9 +90,13 @@ class Trial:
         return self.status == OK
 
     @property
-    def rank(self) -> tuple[float, float, int]:
-        """The key that orders trials of one rung, higher is better; among equals the first ranks higher."""
-        return self.score, self.tie, -self.number
+    def rank(self) -> tuple[float, float, float, int]:
+        """The key that orders trials of one rung, higher is better; among equals the first ranks higher.
+
+        Pairs that break rules come after all others, whatever they are selected by.
+        """
+        broken = self.metrics.get("violations", 0.0) if self.is_ok else math.inf
+        return -broken, self.score, self.tie, -self.number
 
     def line(self) -> str:
         """Return the trial as a line of JSON; non-finite numbers become null."""

@@ -205,3 +205,17 @@ def test_two_populations_are_judged_with_each_other_s_best() -> None:
             inherited += 1
         assert all((parent % 3 == 2) == (child % 3 == 2) for parent in trial.parents)
     assert inherited > 30
+
+
+def test_steady_breeds_from_pairs_that_break_no_rule_if_there_are_any() -> None:
+    """By tournaments of three at least: of a small population, two would often be none of the better ones."""
+    genome = SPACE.drawn(Draws(0, 0))
+    ills = [Trial(n, n, 0, genome, genome, score=9.0, metrics={"violations": 1.0}) for n in range(9)]
+    sound = Trial(9, 9, 0, genome, genome, score=1.0, metrics={"violations": 0.0})
+    steady = create("steady", 10)
+    for child in range(20):
+        assert steady.breed(20, [*ills, sound], SPACE, Draws(1, child)).parents == (9,)
+        assert steady.breed(20, ills, SPACE, Draws(1, child)).parents != (9,)
+    plain = [Trial(n, n, 0, genome, genome, score=float(n)) for n in range(4)]
+    parents = {create("steady", 4).breed(20, plain, SPACE, Draws(2, child)).parents for child in range(200)}
+    assert parents == {(2,), (3,)}  # the best of three of four

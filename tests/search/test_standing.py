@@ -25,7 +25,7 @@ from tests.search.helpers import bars, search
 
 WELL = {  # measures of a pair that breaks no rule
     "fcd": 2.0, "coverage": 0.9, "tvd": 0.0, "modes": 10.0, "critic": 0.6, "duplicates": 0.0, "copying": 1.0,
-    "copies": 0.0,
+    "copies": 0.0, "confident": 0.9,
 }  # fmt: skip
 
 
@@ -53,6 +53,18 @@ def test_a_pair_does_not_stand_above_others_because_little_was_asked_of_it() -> 
         assert few["excused"] == much["violations"] == 1
         pairs = [trial(place, 0, -told["fitness"], **told) for place, told in enumerate((few, much, good))]
         assert [one.child for one in leaders_of(pairs, standing_of(config))] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("goal", [{"metric": "variety"}, {"metric": "fitness", "weights": "variety=1"}])
+def test_pairs_that_break_a_rule_stand_below_all_others_whatever_is_selected_by(goal: dict[str, str]) -> None:
+    config = SearchConfig.from_dict({"kind": "gan"} | goal)
+    varied = trial(0, 0, 9.9, violations=1.0, excused=0.0)
+    young = trial(1, 0, 9.8, violations=0.0, excused=1.0)
+    sound = trial(2, 0, 5.0, violations=0.0, excused=0.0)
+    failed = Trial(3, 3, 0, {}, {}, status="removed")
+    assert [one.child for one in leaders_of([varied, young, sound], standing_of(config))] == [2, 0, 1]
+    order = sorted([varied, young, sound, failed], key=lambda one: one.rank, reverse=True)
+    assert [one.child for one in order] == [1, 2, 0, 3]  # at one rung, by its own rules
 
 
 def test_pipelines_of_more_folds_stand_above_those_of_one() -> None:
