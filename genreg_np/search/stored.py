@@ -94,8 +94,8 @@ class StoredSearch:
         """Return how the images of a saved generator developed; None if its state is missing."""
         name = Path(str(self.notes.get("state", ""))).name
         try:
-            return Growth.of((self.path / "states" / name).read_bytes())
-        except (OSError, ValueError):
+            return Growth.read(self.path / "states" / name)
+        except ValueError:
             return None
 
     @property

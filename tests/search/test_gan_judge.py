@@ -178,7 +178,7 @@ def test_a_judge_needs_images_and_must_tell_classes_apart() -> None:
     images, labels = digits()[2]["train"]
     with pytest.raises(UsageError) as caught:
         judge_for(images[:100], labels[:100], (8, 8), tuple("0123456789"), create("numpy"), "few")
-    assert "100 images are too few" in one_line(caught.value)
+    assert "100 training images are too few" in one_line(caught.value)
     check_able(0.56, 10)
     with pytest.raises(UsageError, match="cannot tell them apart"):
         check_able(0.54, 10)

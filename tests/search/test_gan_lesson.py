@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,57 +16,24 @@ from genreg_np.errors import RunError, UsageError
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Model, load
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import SearchFolder, trials_in
+from genreg_np.search.folder import trials_in
 from genreg_np.search.images import Found, search_images
-from genreg_np.search.kinds import kind_of
-from genreg_np.search.kinds.base import Preparing, changed
 from genreg_np.search.kinds.gans import Gans
 from genreg_np.search.lessons import gan as lessons_gan
-from genreg_np.search.lessons.base import Learned, Lesson, Part, backend_for, learn
+from genreg_np.search.lessons.base import Learned, Lesson, Part, learn
 from genreg_np.search.lessons.gan import CHECKPOINTS, SHEET, GanLesson, Growth, kept_in
 from genreg_np.search.searching import Watcher
-from genreg_np.search.sharing import Parts
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import REMOVED
 from tests.helpers import one_line
 from tests.search.helpers import bars
-
-SMALL = {  # networks that learn digits in a second or two
-    "g_filters": 16, "g_convolutions": 0, "d_filters": 8, "d_hidden": 0, "d_kernel": 3, "d_dropout": 0.0,
-}  # fmt: skip
-GIVEN = "\n".join(f"{name} = {value}" for name, value in SMALL.items())
-
-
-@functools.cache
-def prepared(where: str, **changes: Any) -> tuple[Gans, dict[str, Part], dict[str, Any]]:
-    """Return a kind for the digits with its judge, the parts, and what search.json tells of it."""
-    data = load_dataset("digits")
-    config = SearchConfig(kind="gan", metric="fitness", max_parameters=600_000, **changes)
-    kind = kind_of(config, data.input_shape, data.class_names)
-    assert isinstance(kind, Gans)
-    parts = Parts.of(data).share(Path(where), data.input_range)
-    told = Preparing("digits", lambda: backend_for("numpy", kind.works), lambda phase: None, lambda remark: None)
-    name = "-".join(["search", *map(str, changes.values())])
-    with SearchFolder.create(Path(where) / name) as folder:
-        folder.write_config(config, {"data": "digits"})
-        return kind, parts, kind.prepared(parts, folder, told)
+from tests.search.pairs import GIVEN, lesson, prepared
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A folder for all tests of this file."""
     return str(tmp_path_factory.mktemp("digits"))
-
-
-def lesson(place: str, folder: Path, *rungs: int, genome: dict[str, Any] | None = None, **changes: Any) -> GanLesson:
-    """Return a lesson of a small pair."""
-    kind, parts, _ = prepared(place, **changes)
-    own = changed(kind.plain, SMALL | (genome or {}), kind.space)
-    files = tuple(str(folder / f"{rung}.npz") for rung in range(len(rungs)))
-    return kind.lesson(
-        own, kind.individual_of(own), 0, seed=3, rungs=rungs, train=parts["train"], judged={"search": parts["search"]},
-        states=files, backend="numpy",
-    )  # fmt: skip
 
 
 def test_preparing_says_how_able_the_judge_is_and_where_the_floor_is(place: str) -> None:
@@ -101,7 +67,7 @@ def test_a_rung_above_goes_on_where_the_one_below_ended(place: str, tmp_path: Pa
 def test_measures_sheets_and_both_networks_are_kept(place: str, tmp_path: Path) -> None:
     one = lesson(place, tmp_path, 960, 1920)
     one.learn()
-    growth = Growth.of((tmp_path / "1.npz").read_bytes())
+    growth = Growth.read(tmp_path / "1.npz")
     assert growth.sheets.shape == (2 * CHECKPOINTS, SHEET, 64)
     assert len(growth.checkpoints) == 2 * CHECKPOINTS
     kept = kept_in(tmp_path / "1.npz", one, 60)
@@ -114,8 +80,6 @@ def test_measures_sheets_and_both_networks_are_kept(place: str, tmp_path: Path) 
         assert kept_in(tmp_path / "less.npz", one, 60) is None
     other = dataclasses.replace(one, generator=one.discriminator)
     assert kept_in(tmp_path / "1.npz", other, 60) is None
-    with pytest.raises(ValueError, match="not a state of a pair"):
-        Growth.of(b"nothing")
 
 
 def rules(one: GanLesson, **changes: Any) -> GanLesson:
@@ -351,7 +315,7 @@ def test_classes_are_requested_as_often_as_real_images_have_them(
         return found
 
     monkeypatch.setattr(lessons_gan, "drawn", noted)
-    dataclasses.replace(one, held=held, judged={"search": held}).learn()
+    dataclasses.replace(one, held=held, judged={"search": held}, compared=len(rare)).learn()
     assert all((classes == 3).sum() == 2 for classes in asked if len(classes) == len(rare))
     assert sum(len(classes) == len(rare) for classes in asked) == CHECKPOINTS
 

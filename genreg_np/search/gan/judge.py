@@ -39,6 +39,7 @@ FEATURES = 64
 LARGE = 40  # pixels of a side from which it is halved once more
 SAMPLES, MOST_EPOCHS, LEAST_EPOCHS = 200_000, 60, 2  # samples to learn from, within these numbers of epochs
 LEAST_IMAGES, LEAST_REAL = 200, 50  # to learn from, and to compare generated images with
+LEAST_DATA = 480  # of which a tenth is the smallest part: held_out.py and sharing.py
 MOST_IMAGES = 5000  # judged at a time
 QUICK = 1000  # images whose nearest neighbours are searched
 IDENTICAL = 3e-3  # distance of identical images, at most, relative to the length of features: rounding
@@ -176,7 +177,8 @@ def judge_for(
     """
     if len(images) < LEAST_IMAGES:
         raise UsageError(
-            f"{len(images):,} images are too few to train a judge of generated images: {LEAST_IMAGES} at least"
+            f"{len(images):,} training images are too few for a judge of generated images: {LEAST_IMAGES} at least, "
+            "besides those that are held out"
         )
     words = words_of(shape, len(class_names))
     network = Network(shape, parse(words, shape))

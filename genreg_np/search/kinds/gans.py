@@ -34,13 +34,13 @@ from genreg_np.model import Float32, Model, Network, load
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import DIARY, JUDGE, SearchFolder
 from genreg_np.search.gan.health import METRICS, at_the_end
-from genreg_np.search.gan.judge import LEAST_REAL, MOST_IMAGES, check_able, digest, is_judge, judge_for, spread
+from genreg_np.search.gan.judge import LEAST_DATA, LEAST_REAL, MOST_IMAGES, check_able, digest, is_judge, judge_for
 from genreg_np.search.gan.losses import LOSSES
 from genreg_np.search.gan.rules import Rules
 from genreg_np.search.genes import Choice, Gene, Genome, Number, Space
 from genreg_np.search.kinds.base import DATA, OPTIMISER, Individual, Kind, Preparing, changed
 from genreg_np.search.lessons.base import Part
-from genreg_np.search.lessons.gan import WORKS, GanLesson, judge_of, reals_of
+from genreg_np.search.lessons.gan import WORKS, GanLesson, reals_of, seen_of
 from genreg_np.search.metrics import Goal
 
 GENERATOR, DISCRIMINATOR, LOSS = "generator", "discriminator", "loss"  # blocks of genes, besides those of base.py
@@ -153,6 +153,7 @@ class Gans(Kind):
         super().__init__(config, shape, class_names)
         self.judge, self.judged_by = "", ""  # the judge's file and its digest, once prepared
         self.held = Part("", "")  # the real images that checkpoints are judged against
+        self.compared = MOST_IMAGES  # real and generated images that are compared at a time, at most
         self.diary = ""  # the file that records checkpoints as they come
 
     @staticmethod
@@ -251,8 +252,8 @@ class Gans(Kind):
         generator, (discriminator,) = individual.network, individual.beside
         return GanLesson(
             generator=generator, discriminator=discriminator, rules=self.rules_of(genome), judge=self.judge,
-            judged_by=self.judged_by, held=self.held, diary=self.diary, input_shape=self.shape,
-            class_names=self.class_names, **told,
+            judged_by=self.judged_by, held=self.held, compared=self.compared, diary=self.diary,
+            input_shape=self.shape, class_names=self.class_names, **told,
         )  # fmt: skip
 
     def answering(self, genome: Genome) -> str:
@@ -270,12 +271,19 @@ class Gans(Kind):
         told.on_phase("judging")
         backend, path = told.backend(), folder.path / JUDGE
         images, labels = parts["train"].read()
-        for name in ("search", "select"):
-            part, _ = parts[name].read()
-            if len(part) < LEAST_REAL:
+        sizes = {name: len(parts[name].read()[1]) for name in ("search", "select", "test")}
+        for name, called in (("search", "validation split"), ("select", "part of the training split for selection")):
+            if sizes[name] < LEAST_REAL:
                 raise UsageError(
-                    f"{len(part)} images are too few to compare generated ones with: {LEAST_REAL} at least"
+                    f"{sizes[name]} images are too few to compare generated ones with: the {called} needs "
+                    f"{LEAST_REAL} at least, so give more images: about {LEAST_DATA} where they are split here"
                 )
+        if not (tests := self.judged_at_the_end(sizes["test"])[1:]):
+            told.on_remark(
+                f"{sizes['test']} test images are too few to compare generated ones with ({LEAST_REAL} at least): "
+                "there are no test measures, and all measures are those that selection looked at"
+            )
+        self.compared = min(MOST_IMAGES, sizes["search"], sizes["select"])
         _, origin = folder.read_config()
         try:
             model = load(path)
@@ -292,16 +300,15 @@ class Gans(Kind):
             )
         folder.write_config(self.config, origin | {"judge": self.judged_by})
         self.diary = str(folder.path / DIARY)
-        reals = reals_of(self.judge, self.judged_by, self.held, parts["train"], backend)
+        judge = self.judge, self.judged_by
+        reals = reals_of(*judge, self.held, parts["train"], self.compared, backend)
         predicted, known = reals.held.logits.argmax(axis=1), reals.held.labels
         assert known is not None
         right = float(np.mean([(predicted[known == label] == label).mean() for label in np.unique(known)]))
         check_able(right, len(self.class_names))
-        select, _ = parts["select"].read()
-        floor = reals.measured(
-            judge_of(self.judge, self.judged_by).seen(
-                np.ascontiguousarray(select[spread(len(select), MOST_IMAGES)]), backend
-            )
+        count = min([self.compared, *(sizes[name] for name in tests)])  # as many as the generator is measured by
+        floor = reals_of(*judge, self.held, parts["train"], count, backend).measured(
+            seen_of(*judge, parts["select"], count, backend)
         )
         told.on_remark(
             f"judge {self.judged_by}: {100 * right:.1f} % of {len(reals.held.images):,} images right; real images "

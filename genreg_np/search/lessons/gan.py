@@ -15,11 +15,9 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import io
 import json
 import math
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +29,12 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import Backend, Work
 from genreg_np.engines.base import OK
 from genreg_np.errors import FitnessError
-from genreg_np.files import pack_arrays, write_atomic
+from genreg_np.files import open_to_append, pack_arrays, write_atomic
+from genreg_np.infer import read_arrays
 from genreg_np.layers.description import words
 from genreg_np.model import Float32, Network, load
 from genreg_np.search.gan import health, pair
-from genreg_np.search.gan.judge import MOST_IMAGES, MOST_TRAINED, Judge, Reals, Seen, spread
+from genreg_np.search.gan.judge import MOST_TRAINED, Judge, Reals, Seen, spread
 from genreg_np.search.gan.pair import Context, Side, State
 from genreg_np.search.gan.rules import Rules, drawn, shown
 from genreg_np.search.lessons.base import Learned, Lesson, Part, Unsaved, backend_for, part_there, saving
@@ -78,7 +77,7 @@ class Growth:
     checkpoints: tuple[dict[str, float], ...]
 
     @classmethod
-    def of(cls, content: bytes) -> Growth:
+    def read(cls, path: Path) -> Growth:
         """Return the growth stored in a state file.
 
         Raises
@@ -87,14 +86,13 @@ class Growth:
             If the file is not a state of a pair.
         """
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                sheets, told = np.asarray(file["sheets"]), json.loads(bytes(np.asarray(file["told"])))
-        except (OSError, KeyError, EOFError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path, compressed=False)
+            sheets, checkpoints = arrays["sheets"], _told_in(arrays)
+        except (KeyError, ValueError) as error:
             raise ValueError("is not a state of a pair") from error
-        is_told = isinstance(told, list) and all(isinstance(one, dict) and "fcd" in one for one in told)
-        if sheets.dtype != np.uint8 or sheets.ndim != 3 or not is_told or len(sheets) != len(told):
+        if sheets.dtype != np.uint8 or sheets.ndim != 3 or not sheets.size or len(sheets) != len(checkpoints):
             raise ValueError("is not a state of a pair")
-        return cls(sheets, tuple(told))
+        return cls(sheets, checkpoints)
 
 
 @dataclass(frozen=True)
@@ -109,6 +107,8 @@ class GanLesson(Lesson):
         The judge's file, and its digest.
     held : Part
         The real images that checkpoints are judged against.
+    compared : int
+        The most real images, and as many generated ones, that are compared at a time.
     diary : str
         A file to which each checkpoint adds a line; "" for none.
     """
@@ -119,6 +119,7 @@ class GanLesson(Lesson):
     judge: str
     judged_by: str
     held: Part
+    compared: int
     diary: str = ""
 
     def prepare(self) -> None:
@@ -245,13 +246,13 @@ class _Learning:
             **measures,
         }
         if lesson.diary:
-            with contextlib.suppress(OSError), open(lesson.diary, "a", encoding="utf-8") as file:
+            with contextlib.suppress(OSError), open_to_append(lesson.diary) as file:
                 file.write(json.dumps(line) + "\n")
 
     def judged(self, state: State, part: Part) -> dict[str, float]:
         """Return the measures of a pair's images compared with the real ones of a part."""
         lesson, backend = self._lesson, self._backend
-        reals = reals_of(lesson.judge, lesson.judged_by, part, lesson.train, backend)
+        reals = reals_of(lesson.judge, lesson.judged_by, part, lesson.train, lesson.compared, backend)
         assert reals.held.labels is not None
         images, classes = self._generated(state, len(reals.held.images), 0, asked=reals.held.labels)
         seen = judge_of(lesson.judge, lesson.judged_by).seen(images, backend)
@@ -299,7 +300,9 @@ class _Learning:
     def _best_of(self, state: State) -> State:
         """Return a state in which the generator with the best images has replaced all."""
         lesson = self._lesson
-        reals = reals_of(lesson.judge, lesson.judged_by, lesson.held, lesson.train, self._backend)
+        reals = reals_of(
+            lesson.judge, lesson.judged_by, lesson.held, lesson.train, lesson.compared, self._backend
+        )  # fmt: skip
         costs = []
         few = spread(len(reals.held.images), QUICK)
         assert reals.held.labels is not None
@@ -319,14 +322,19 @@ def judge_of(path: str, digest: str) -> Judge:
 
 
 @functools.lru_cache(maxsize=4)
-def reals_of(judge: str, digest: str, held: Part, train: Part, backend: Backend) -> Reals:
-    """Return real images as seen by a judge; once for all lessons of a worker."""
-    seen = [
-        judge_of(judge, digest).seen(np.ascontiguousarray(images[some]), backend, labels[some])
-        for (images, labels), most in ((held.read(), MOST_IMAGES), (train.read(), MOST_TRAINED))
-        for some in [spread(len(labels), most)]
-    ]
-    return Reals.of(*seen)
+def reals_of(judge: str, digest: str, held: Part, train: Part, most: int, backend: Backend) -> Reals:
+    """Return `most` real images, and those learned from, as seen by a judge; once for all lessons of a worker."""
+    return Reals.of(
+        seen_of(judge, digest, held, most, backend), seen_of(judge, digest, train, MOST_TRAINED, backend)
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=6)
+def seen_of(judge: str, digest: str, part: Part, most: int, backend: Backend) -> Seen:
+    """Return at most `most` images of a part as seen by a judge; once, whatever they are compared with."""
+    images, labels = part.read()
+    some = spread(len(labels), most)
+    return judge_of(judge, digest).seen(np.ascontiguousarray(images[some]), backend, labels[some])
 
 
 def packed(kept: _Kept) -> bytes:
@@ -347,19 +355,36 @@ def kept_in(path: Path, lesson: GanLesson, step: int | None) -> _Kept | None:
     networks = {"generators": lesson.generator, "discriminator": lesson.discriminator}
     counts = {"generators": len(lesson.rules.losses), "discriminator": 1}
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            sides = {name: Side(*(np.asarray(file[f"{name}.{array}"]) for array in pair.ARRAYS)) for name in networks}
-            average, sheets = np.asarray(file["average"]), np.asarray(file["sheets"])
-            told, kept_step = json.loads(bytes(np.asarray(file["told"]))), int(file["step"])
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile):
+        arrays = read_arrays(path, compressed=False)
+        sides = {name: Side(*(arrays[f"{name}.{array}"] for array in pair.ARRAYS)) for name in networks}
+        average, sheets, told, kept_step = arrays["average"], arrays["sheets"], _told_in(arrays), int(arrays["step"])
+    except (KeyError, OverflowError, TypeError, ValueError):
         return None
     for name, network in networks.items():
         count, genes, statistics = counts[name], network.gene_count, len(network.first_statistics)
         shapes = (count, genes), (count, statistics), (count, 2, genes)
-        arrays = [getattr(sides[name], array) for array in pair.ARRAYS]
-        if tuple(array.shape for array in arrays) != shapes or any(array.dtype != np.float32 for array in arrays):
+        own = [getattr(sides[name], array) for array in pair.ARRAYS]
+        if tuple(array.shape for array in own) != shapes or any(array.dtype != np.float32 for array in own):
             return None
     genes, statistics = (getattr(sides["generators"], name).shape[1] for name in pair.ARRAYS[:2])
     if average.shape != (counts["generators"], genes + statistics) or step not in (None, kept_step):
         return None
-    return _Kept(State(kept_step, sides["generators"], sides["discriminator"], average), tuple(told), sheets)
+    return _Kept(State(kept_step, sides["generators"], sides["discriminator"], average), told, sheets)
+
+
+def _told_in(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, float], ...]:
+    """Return the measures at each checkpoint; raises KeyError or ValueError if they are not those of a pair."""
+    try:
+        told = json.loads(arrays["told"].tobytes())
+    except RecursionError:
+        told = None
+    if not isinstance(told, list) or not all(
+        isinstance(one, dict) and all(map(_is_usual, one.values())) for one in told
+    ):
+        raise ValueError("are not measures")
+    return tuple(told)
+
+
+def _is_usual(value: Any) -> bool:
+    """Return whether a value is a number of a usual size."""
+    return type(value) in (int, float) and -1e300 < value < 1e300
