@@ -127,7 +127,12 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
     given = {name: options[name] for name in SETTINGS if options.get(name) is not None}
     if "genome" in given:
         given["genome"] = text_of(Path(given["genome"]))
-        if options["generations"] == 1:  # train only this one
+        if options["generations"] == 1 and options["resume"] is None:  # train only this one
+            if others := " and ".join(f"--{name}" for name in ("population", "selection") if name in given):
+                raise UsageError(
+                    f"--genome with --generations 1 trains the given individual alone: leave out {others}, "
+                    "or breed more generations"
+                )
             kind = kind | {"population": 1, "selection": "random"}
             progress.say("only the given individual is trained: --genome with --generations 1")
     named = options["data"] or options["dataset"]

@@ -98,7 +98,8 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
                 low, high = interval(first, images)
                 about = f"95 % interval {100 * low:.1f} .. {100 * high:.1f}"
                 over = f", {round(first * images):,} of {images:,} ({about}){over}"
-            progress.say(f"test {name} {shown}{over}{_of_the_mean(dataset) if name == 'psnr' else ''}")
+            floor = f" (real images {times * found.floor[name]:.{digits}f}{unit})" if name in found.floor else ""
+            progress.say(f"test {name} {shown}{floor}{over}{_of_the_mean(dataset) if name == 'psnr' else ''}")
     if config.second:
         progress.say(f"Pareto front of {config.metric} and {config.second}:")
         front = front_of(trials, config.second)
@@ -121,7 +122,10 @@ def to_json(found: Found, config: SearchConfig, report: Path | None) -> dict[str
     """Return the line of --json."""
     test = dict(found.finals[0]) if found.finals else {}
     of_all = {"test_accuracy": test.get("accuracy")} if config.kind == "classifier" else {}
-    of_gans = {name: test.get(name) for name in OF_GANS} if config.kind == "gan" else {}
+    of_gans: dict[str, Any] = {}
+    if config.kind == "gan":
+        of_gans = {name: test.get(name) for name in OF_GANS}
+        of_gans |= {"floor": dict(found.floor), "judge": found.judge, "why": found.why}
     return {
         "best_score": None if found.winner is None else found.winner.metrics[config.metric],
         "test_score": test.get(config.metric),

@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from genreg_np.search.metrics import Goal
 from genreg_np.search.networks import NetworkSearch
 from genreg_np.search.searching import Watcher
 from genreg_np.search.sharing import Parts, check_images
-from genreg_np.search.stored import with_select
+from genreg_np.search.stored import numbers_in, with_select
 from genreg_np.search.trials import Trial, leaders_of
 from genreg_np.settings import usable_processors
 from genreg_np.version import __version__
@@ -67,6 +67,10 @@ class Found:
         The model's file name in the folder.
     why : str
         What is wrong with the training that was saved; "" if nothing is.
+    judge : str
+        The judge's digest; "" if there is none.
+    floor : mapping
+        Measures of real images by that judge, with which those of generated ones are compared.
     """
 
     winner: Trial | None
@@ -80,6 +84,8 @@ class Found:
     folder: Path
     file: str = "model.npz"
     why: str = ""
+    judge: str = ""
+    floor: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -205,7 +211,7 @@ def search_images(
         network = kind.answering(genome)
         found = Found(
             winner, network, genome, model, finals, len(search.trials), search.ended, clock() - started,
-            own.path, kind.file, why,
+            own.path, kind.file, why, notes.get("judge", ""), notes.get("floor", {}),
         )  # fmt: skip
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
         own.write_json("search.json", _notes(found, search, workers, backend) | notes)
@@ -255,7 +261,7 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
         return None
     return Found(
         winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path, kind.file,
-        notes.get("why", ""),
+        notes.get("why", ""), notes.get("judge", ""), numbers_in(notes, "floor"),
     )  # fmt: skip
 
 

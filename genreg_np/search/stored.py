@@ -20,6 +20,8 @@ from genreg_np.search.standing import standing_of
 from genreg_np.search.trials import Trial, leaders_of
 from genreg_np.settings import is_number
 
+MOST = 1e300  # of numbers in files: larger integers are no floats
+
 
 @dataclass(frozen=True)
 class StoredSearch:
@@ -132,6 +134,14 @@ def with_select(trials: Iterable[Trial], notes: Mapping[str, Any]) -> list[Trial
         return dataclasses.replace(trial, select=found)
 
     return [completed(trial) for trial in trials]
+
+
+def numbers_in(notes: Mapping[str, Any], name: str) -> dict[str, float]:
+    """Return the numbers that search.json has under a name, by theirs; none if it has something else there."""
+    found = notes.get(name)
+    if not isinstance(found, Mapping):
+        return {}
+    return {key: value for key, value in found.items() if is_number(value) and abs(value) < MOST}
 
 
 def is_search(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from genreg_np.cli.info_ import first_command
+from genreg_np.files import pack_arrays
 from genreg_np.model import Network, load
 from tests.helpers import model_of
 
@@ -29,6 +31,8 @@ def test_digits_are_searched_drawn_and_shown(genreg) -> None:
     done = genreg("search", "gan", "digits", *how, "--out", "run")
     assert done.code == 0, done.err
     assert "judge " in done.out
+    (fcd,) = [line for line in done.out.splitlines() if line.startswith("test fcd ")]
+    assert "(real images " in fcd
     assert "genreg-np sample run" in done.out
     assert load("run/generator.npz").training["generator"]["image"] == [8, 8]
     drawn = genreg("sample", "run", "--n", 12, "--seed", 3, "--out", "sheet.png")
@@ -42,6 +46,35 @@ def test_digits_are_searched_drawn_and_shown(genreg) -> None:
     assert "individual 0" in explained.out
     assert genreg("export", "run/generator.npz", "--to", "html", "--out", "page").code == 0
     assert "Draw new images" in Path("page/model.html").read_text("utf-8")
+    again = json.loads(genreg("search", "gan", "digits", *how, "--out", "run", "--json").out.splitlines()[-1])
+    assert again["floor"]["fcd"] > 0
+    assert again["judge"] == load("run/generator.npz").training["judge"]
+    assert again["why"] == "" or again["why"].startswith("infeasible")
+    check_shown_without(genreg, "run")
+
+
+def check_shown_without(genreg, folder: str) -> None:
+    """Check that a search is shown of which measures are missing, or are something else."""
+    assert "real images" in shown_by(genreg, folder)
+    notes = json.loads(Path(folder, "search.json").read_text("utf-8"))
+    few = notes | {"floor": "none", "finals": [{"fcd": 2.0}, "one", {"tvd": "x"}], "judge_accuracy": None}
+    Path(folder, "search.json").write_text(json.dumps(few))
+    state = Path(folder, "states", notes["state"])
+    with np.load(state) as stored:
+        sheets = stored["sheets"][:1]
+    state.write_bytes(pack_arrays({"sheets": sheets, "told": np.frombuffer(b'[{"fcd": 7.125}]', np.uint8)}))
+    shown = shown_by(genreg, folder)
+    assert "7.12" in shown
+    assert "They are measured by judge" not in shown
+    Path(folder, "search.json").write_text(json.dumps(notes | {"floor": [], "finals": 3, "state": 5}))
+    assert "Samples" in shown_by(genreg, folder)
+
+
+def shown_by(genreg, folder: str) -> str:
+    """Return the page of a report."""
+    done = genreg("report", folder, "--out", "shown")
+    assert done.code == 0, done.err
+    return Path("shown/report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -118,9 +151,12 @@ def test_what_cannot_be_drawn_is_refused(genreg, arguments: list[str], said: str
         (["--metric", "accuracy"], "unknown metric"),
         (["--mode", "loss"], "must be one of pipeline, losses"),
         (["--augmentation", "joint"], "simple, evolved or none"),
+        (["--genome", "small.toml", "--population", 5], "trains the given individual alone: leave out --population"),
+        (["--genome", "small.toml", "--selection", "crossover"], "alone: leave out --selection, or breed"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(genreg, arguments: list[str], said: str) -> None:
+    Path("small.toml").write_text("g_filters = 16\n")
     done = genreg("search", "gan", "digits", *arguments, "--generations", 1, "--out", "run")
     assert done.code == 2
     assert said in done.err

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, pictures_of
 from genreg_np.search.lessons.gan import Growth
-from genreg_np.search.stored import StoredSearch
+from genreg_np.search.stored import StoredSearch, numbers_in
 
 SHOWN = 40
 MEASURES = (
@@ -41,20 +41,22 @@ def section(subject: Subject) -> Shown | None:
     images = pictures_of(generator.drawn(SHOWN, 0), generator.shape)
     if images is None:
         return None
-    judge = search.notes.get("judge")
+    judge, right = search.notes.get("judge"), search.notes.get("judge_accuracy")
     said = f"{SHOWN} generated images, from the noise of seed 0."
-    if judge:
+    if isinstance(judge, str) and isinstance(right, float):
         said += (
             f" They are measured by judge {judge}, a classifier of such images with an accuracy of "
-            f"{100 * search.notes['judge_accuracy']:.1f} % on those held out: its figures can be compared only with "
-            "each other, not with those of publications."
+            f"{100 * right:.1f} % on those held out: its figures can be compared only with each other, not with those "
+            "of publications."
         )
     parts: list[Picture | Table] = [_sheet("samples", list(images), generator.grouped, "Images of the generator.")]
     growth = search.growth()
     if growth is not None and growth.sheets.shape[2] == subject.model.output_count:
         parts += _course(growth, generator)
-    if any(finals := search.notes.get("finals", [])):
-        parts.append(_beside_the_floor(finals, search.notes.get("floor", {})))
+    stored = search.notes.get("finals")
+    finals = [numbers_in({"": one}, "") for one in stored] if isinstance(stored, list) else []
+    if any(finals):
+        parts.append(_beside_the_floor(finals, numbers_in(search.notes, "floor")))
     parts.append(_generations(search))
     return Shown("Samples", said, parts)
 
@@ -71,7 +73,7 @@ def _course(growth: Growth, generator: Generator) -> list[Picture | Table]:
     rows = [pictures_of(sheet[:COLUMNS], generator.shape) for sheet in maps]
     images = [image for row in rows if row is not None for image in row]
     table = [
-        (f"{number}", *(f"{told[name]:.3g}" for name in AT_CHECKPOINTS))
+        (f"{number}", *(_shown(told, name) for name in AT_CHECKPOINTS))
         for number, told in enumerate(growth.checkpoints, start=1)
     ]
     return [
@@ -85,11 +87,11 @@ def _beside_the_floor(finals: Sequence[dict[str, float]], floor: dict[str, float
     rows = [
         (
             name,
-            *(f"{final[name]:.3g}" for final in finals if name in final),
-            f"{floor[name]:.3g}" if name in floor else "-",
+            *(_shown(final, name) for final in finals),
+            _shown(floor, name),
         )
         for name in MEASURES
-        if name in finals[0]
+        if any(name in final for final in finals)
     ]
     trainings = ["saved", *(f"training {number}" for number in range(2, len(finals) + 1))]
     return Table(
@@ -97,6 +99,11 @@ def _beside_the_floor(finals: Sequence[dict[str, float]], floor: dict[str, float
         rows,
         "compared with the test split; for real images, the select split compared with the search split",
     )
+
+
+def _shown(measures: Mapping[str, float], name: str) -> str:
+    """Return a measure in three digits; "-" if there is none, as in a file that was changed."""
+    return f"{measures[name]:.3g}" if name in measures else "-"
 
 
 def _generations(search: StoredSearch) -> Table:
@@ -107,7 +114,7 @@ def _generations(search: StoredSearch) -> Table:
         own = first[start : start + search.config.population]
         judged = [trial for trial in own if trial.is_ok]
         healthy = [trial for trial in judged if not trial.metrics.get("violations")]
-        distances = [trial.metrics["fcd"] for trial in judged]
+        distances = [trial.metrics["fcd"] for trial in judged if "fcd" in trial.metrics]
         rows.append(
             (
                 f"{start // search.config.population + 1}", f"{len(own)}", f"{len(own) - len(judged)}",
