@@ -8,7 +8,7 @@ from typing import Any
 
 from tables import RESULTS, read, table
 
-NOTHING = "no model"
+NOT_MODELS = ("no model", "usual together")  # besides the usual models of a library
 PEERS = ("FLAML", "TPOT")
 
 
@@ -19,9 +19,16 @@ def _error(values: list[float]) -> float:
 
 def _usual(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
     """Return the held-out scores of each usual model and the winner, for searches that fitted that model in time."""
-    names = [name for name in lines[0]["beside"] if name != NOTHING]
+    names = [name for name in lines[0]["beside"] if name not in NOT_MODELS]
     found = {name: [(line["beside"][name]["held"], line["held"]) for line in lines] for name in names}
     return {name: own for name, held in found.items() if (own := [pair for pair in held if pair[0] == pair[0]])}
+
+
+def _called(line: dict[str, Any]) -> str:
+    """Return what won, in a word or two."""
+    words = line.get("words", line["model"])
+    is_usual = all(part.startswith("usual ") for part in words.removeprefix("together: ").split("; "))
+    return line["model"] if not is_usual else "usual together" if words.startswith("together") else words
 
 
 def pipelines() -> str:
@@ -41,7 +48,7 @@ def pipelines() -> str:
         again = [line["score"] for line in lines]
         gaps.append(statistics.mean(again) - mean)
         flattered.append(statistics.mean(line["best of the search"] for line in lines) - mean)
-        models = sorted({line["model"] for line in lines})
+        models = sorted({_called(line) for line in lines})
         rows.append([
             name, f"{mean:.3f}", f"{statistics.mean(again):.3f}", f"{wanted:.3f} ({best.removeprefix('usual ')}{some})",
             f"{error:.3f}", f"{statistics.mean(line['trials'] for line in lines):,.0f}", ", ".join(models),

@@ -46,6 +46,7 @@ BUDGETS: dict[str, list[str]] = {
     "mnist, elitist, 60 s": ["mnist", "--selection", "elitist", "--budget", "60s"],
     "mnist, crossover, 60 s": ["mnist", "--selection", "crossover", "--budget", "60s"],
     "mnist, steady, 60 s": ["mnist", "--budget", "60s"],
+    "mnist, two populations, 60 s": ["mnist", "--augmentation", "evolved", "--budget", "60s"],
     "mnist, 5 min": ["mnist", "--budget", "5m"],
     "mnist, 15 min": ["mnist", "--budget", "15m"],
     "fashion-mnist, 5 min": ["fashion-mnist", "--budget", "5m"],

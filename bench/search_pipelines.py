@@ -54,8 +54,8 @@ def searched(told: dict[str, Any], seed: int, budget: float) -> dict[str, Any]:
     return {
         "seed": seed, "held": found.judged.held, "score": found.judged.score, "error": found.judged.error,
         "best of the search": best, "new folds": found.new_folds, "held rows": found.held_rows, "beside": beside,
-        "model": found.genome["model"], "trials": len(trials), "seconds": seconds, "metric": found.metric,
-        "failed": sum(not trial.is_ok for trial in trials),
+        "model": found.genome["model"], "words": found.words, "trials": len(trials), "seconds": seconds,
+        "metric": found.metric, "failed": sum(not trial.is_ok for trial in trials),
     }  # fmt: skip
 
 

@@ -69,8 +69,9 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
         The model if the winner is a network of this package; it can be saved and exported.
     genome_ : dict
     best_score_, best_score_error_ : float
-        Score on folds that were used only to choose among the best five, and its standard error. If there was no time
-        for these (`new_folds_` is 0), score on the search's own folds, which is optimistic.
+        Score on folds that were used only to choose among the best five and what is usual, and its standard error,
+        corrected for folds that share rows. If there was no time for these (`new_folds_` is 0), score on the search's
+        own folds, which is optimistic.
     beside_ : dict of str to float
         The same scores of the usual models, and of no model at all.
     trials_ : list of dict

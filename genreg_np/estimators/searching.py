@@ -120,6 +120,7 @@ class PipelineEstimator(Checked):
             folder = Path(place) / "search" if self.folder is None else Path(os.fspath(self.folder))
             config = self._config(rows, scoring, folder)
             splits = Splits.of(rows, folds, config.seed, holds_out=False)
+            splits.check(config, rows, scoring)
             kept, origin = {"data": rows.digest, "reading": {}}, {"version": __version__}
             shared = Path(place) / "shared"
             shared.mkdir()

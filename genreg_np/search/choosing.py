@@ -1,7 +1,8 @@
 """The search for a pipeline for rows in memory: selection on folds, and a second judgement on new folds.
 
     search       on folds, the same for all individuals (pipelines.py)
-    judge again  the best five, an ensemble of unlike models, and the usual pipelines, on new folds (ending.py)
+    judge again  the best five, an ensemble of unlike models, the usual pipelines and their mean, on new folds
+                 (ending.py)
     measure      the winner, once, on the held-out rows, if there are any (ending.py)
 
 Shapes: none; rows are given by their indices.
@@ -82,14 +83,24 @@ class Splits:
         sizes = [count + (one if in_time else 0) for one in range(1, RERUNS + 1)]
         return cls(search, again, last, np.cumsum(sizes).tolist())
 
-    def check(self, rows: Rows, scoring: Scoring) -> None:
-        """Refuse folds that lack a class that the metric needs.
+    def check(self, config: SearchConfig, rows: Rows, scoring: Scoring) -> None:
+        """Refuse settings that do not fit, and folds that lack a class that the metric needs.
 
         Raises
         ------
+        UsageError
+            For unknown models, a genome that is not one, or two populations of networks alone, which leave no choice
+            of column preparation.
         DataError
             If a class is missing; the message names it.
         """
+        blocks = space_of(config).blocks
+        _given(config)
+        if config.augmentation == "evolved" and FEATURES not in blocks:
+            raise UsageError(
+                "two populations need a choice of column preparation, which networks do not have: add other models, or "
+                "use one population"
+            )
         if not scoring.by_all_classes:
             return
         for fold in (*self.search, *self.again, *([] if self.last is None else [self.last])):
@@ -201,12 +212,6 @@ def choose(
     RunError
         If the folder cannot be written, or no pipeline can be fitted.
     """
-    if config.augmentation == "evolved" and FEATURES not in space_of(config).blocks:
-        raise UsageError(
-            "two populations need a choice of column preparation, which networks do not have: add other models, or use "
-            "one population"
-        )
-    splits.check(rows, scoring)
     task = Task(rows.save(shared), rows.columns, rows.layout, rows.traits, rows.class_names, rows.label, scoring.name)
 
     def save(trial: Trial) -> None:
@@ -216,8 +221,8 @@ def choose(
         running.check_seen(shared)
         search = PipelineSearch(
             config, space_of(config), task, splits.search, folder, running, budget=budget, workers=running.size,
-            first=_given(config), deadline=deadline, target=target, watcher=watcher, clock=clock,
-            save=save,
+            new_folds=len(splits.again), first=_given(config), deadline=deadline, target=target, watcher=watcher,
+            clock=clock, save=save,
         )  # fmt: skip
         watcher.on_phase("searching")
         search.run()

@@ -19,31 +19,40 @@ from genreg_np.search.lessons.base import Learned
 from genreg_np.search.pipelines import COSTLINESS, PipelineSearch
 from genreg_np.search.searching import MOST_BYTES
 from genreg_np.search.tabular.folds import Fold
-from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, dummy_scores, error_of
+from genreg_np.search.tabular.lesson import ERROR, PipelineLesson, dummy_scores
 from genreg_np.search.tabular.measuring import Measuring
-from genreg_np.search.tabular.together import TOGETHER, key_of, words_of
+from genreg_np.search.tabular.together import TOGETHER, key_of, members_of, words_of
 from genreg_np.search.trials import Trial
 
 DUMMY = "no model"  # always predicts the most frequent class, or the mean
 SHARE_OF_LONGEST = 0.5  # the most time for measuring column importance, relative to the longest trial allowed
 SHARE_OF_LEFT = 0.75  # the share of the remaining time that judging one pipeline again may take
-CLEARLY = 2.0  # standard errors of the difference by which a winner must beat the usual pipelines
+SURE = 0.95  # how sure it must be, by the folds, that a winner is better than what is usual
 LEAST_OF_LAST = 10.0  # seconds always allowed for a fit to all rows, however short the budget
 PATIENCE = 2.0  # how many times the longest trial allowed judging again may take, for the same number of folds
 
 
 def is_clearly_better(one: Sequence[float], other: Sequence[float], folds: Sequence[Fold]) -> bool:
-    """Return whether scores on folds are better than others by more than two standard errors of the difference.
+    """Return whether scores on folds are better than others by the corrected resampled t-test (`error_on`)."""
+    from scipy.stats import t
 
-    Folds share the rows that are fitted to, so scores on them are correlated; the error is corrected for that (Nadeau
-    and Bengio, Inference for the generalization error, 2003).
-    """
     differences = [mine - theirs for mine, theirs in zip(one, other, strict=True)]
     mean, count = statistics.fmean(differences), len(differences)
     if count < 2:
         return mean > 0
+    return mean > float(t.ppf((1 + SURE) / 2, count - 1)) * error_on(folds, differences)
+
+
+def error_on(folds: Sequence[Fold], scores: Sequence[float]) -> float:
+    """Return the standard error of the mean of scores on folds; 0 for a single one, for which it is unknown.
+
+    Folds share the rows that are fitted to, so scores on them are correlated; the error is corrected for that (Nadeau
+    and Bengio, Inference for the generalization error, 2003).
+    """
+    if len(scores) < 2:
+        return 0.0
     shared = statistics.fmean(len(judged) / len(fitted) for fitted, judged in folds)
-    return mean > CLEARLY * math.sqrt((1 / count + shared) * statistics.variance(differences))
+    return math.sqrt((1 / len(scores) + shared) * statistics.variance(scores))
 
 
 @dataclass(frozen=True)
@@ -54,13 +63,13 @@ class Verdict:
     ----------
     genome : mapping
     winner : Trial or None
-        The individual; None for a usual pipeline if nothing was tried in time.
+        The individual; None for several together, and for a usual pipeline if nothing was tried in time.
     judged : Judged
         The winner's scores.
     finalists : tuple of Judged
         Those that were judged again, best first.
     beside : tuple of Judged
-        The usual pipelines, and no model at all.
+        The usual pipelines, their mean, and no model at all.
     new_folds : int
         The number of folds that scores are means over; 0 if there was no time for any.
     """
@@ -104,9 +113,10 @@ class End:
             If no pipeline can be fitted.
         """
         search = self.search
-        space, usual, genomes = search.space, search.usual, search.judged_again()
+        space, to_beat = search.space, search.to_beat
         trials = {key_of(space, trial.genome): trial for trial in search.course.trials}  # at its highest rung
-        folds = self.folds[: self._affordable(genomes, left)]
+        genomes, count = self._affordable(left)
+        folds = self.folds[:count]
         again = self._scores(genomes, folds, most=max(search.longest, SHARE_OF_LEFT * left)) if folds else {}
         if not again:  # there was no time: use the search's scores
             folds = ()
@@ -124,13 +134,16 @@ class End:
             return (-1.0, -math.inf, simple) if trial is None else (trial.rung, trial.score, simple)
 
         genome = max(able, key=rank)
-        to_beat = [own for own in search.to_beat if key_of(space, own) in again]
-        if to_beat:
-            usual_one = max(to_beat, key=rank)
+        usual = [own for own in to_beat.values() if key_of(space, own) in again]
+        if usual:
+            usual_one = max(usual, key=rank)
             if not is_clearly_better(again[key_of(space, genome)], again[key_of(space, usual_one)], folds):
                 genome = usual_one
         hopeless = {space.key(trial.genome) for trial in search.course.trials if not (trial.is_ok or trial.rung)}
-        shown = [genome, *(own for own in usual.values() if space.key(own) not in hopeless)]
+        told = {
+            name: own for name, own in to_beat.items() if own["model"] != TOGETHER or key_of(space, own) in again
+        }  # fmt: skip
+        shown = [genome, *(own for own in told.values() if key_of(space, own) not in hopeless)]
         held = {} if self.last is None else self._scores(shown, [self.last], last=True)
         if self.last is not None and key_of(space, genome) not in held:
             search.tell("the winner could not be scored on the held-out rows")
@@ -140,15 +153,15 @@ class End:
             tried, scores = trials.get(key), again.get(key, ())
             mean = error = math.nan
             if scores:
-                mean, error = sum(scores) / len(scores), error_of(scores)
+                mean, error = sum(scores) / len(scores), error_on(folds, scores)
             elif not folds and tried is not None and tried.is_ok:
                 mean, error = tried.score, tried.metrics[ERROR] if tried.samples > 1 else math.nan
             return Judged(name, mean, error, held.get(key, (math.nan,))[0])
 
         dummy = dummy_scores(search.task, folds or search.folds)
         of_held = math.nan if self.last is None else dummy_scores(search.task, [self.last])[0]
-        beside = [judged(name, own) for name, own in usual.items()]
-        beside.append(Judged(DUMMY, sum(dummy) / len(dummy), error_of(dummy), of_held))
+        beside = [judged(name, own) for name, own in told.items()]
+        beside.append(Judged(DUMMY, sum(dummy) / len(dummy), error_on(folds or search.folds, dummy), of_held))
 
         def name_of(own: Genome) -> str:
             known = trials.get(key_of(space, own))
@@ -179,12 +192,21 @@ class End:
                 search.tell(f"the winner's predictions or column importance could not be measured: {why}")
         return found
 
-    def _affordable(self, genomes: Sequence[Genome], left: float) -> int:
-        """Return how many of the new folds there is time for: all, whole rounds of them, or none."""
-        if left == math.inf:
-            return len(self.folds)
-        each = sum(map(self.search.pace_of, genomes)) / self.search.workers
-        return max((count for count in self.rounds if count * each <= left), default=0)
+    def _affordable(self, left: float) -> tuple[list[Genome], int]:
+        """Return who can be judged again in the time that is left, and on how many folds: whole rounds of them.
+
+        If there is no time for a round of all, ensembles are left out; then all but the best and the usual pipelines.
+        Without any time it is all of them, on none.
+        """
+        search = self.search
+        genomes, usual = search.judged_again(), [key_of(search.space, own) for own in search.usual.values()]
+        single = [genome for genome in genomes if genome["model"] != TOGETHER]
+        few = [*single[:1], *(genome for genome in single[1:] if key_of(search.space, genome) in usual)]
+        for some in (genomes, single, few):
+            each = sum(map(search.pace_of, some)) / search.workers
+            if count := max((count for count in self.rounds if count * each <= left), default=0):
+                return some, count
+        return genomes, 0
 
     def _scores(
         self, genomes: Sequence[Genome], folds: Sequence[Fold], last: bool = False, most: float = math.inf
@@ -193,14 +215,17 @@ class End:
         search = self.search
         unique = {key_of(search.space, genome): genome for genome in genomes}
         lessons: list[PipelineLesson] = [search.lesson_of(genome, folds, last=last) for genome in unique.values()]
-        found = {}
-        patience = PATIENCE * search.longest * max(1.0, len(folds) / len(search.folds))
+        found, lost = {}, dict[str, str]()
+        most_together = max((len(members_of(genome)) for genome in unique.values()), default=1)
+        patience = PATIENCE * search.longest * most_together * max(1.0, len(folds) / len(search.folds))
         limits = Limits(max(patience, LEAST_OF_LAST) if last else min(most, patience), MOST_BYTES)
         for key, outcome in zip(unique, self.engine.map(lessons, limits), strict=True):
             learned: Learned | None = outcome.value
-            if last and (why := outcome.why or ("" if learned is None else learned.why)):
-                search.tell(f"{words_of(search.space, unique[key])} could not be measured on the held-out rows: {why}")
+            if why := outcome.why or ("" if learned is None else learned.why):
+                lost[words_of(search.space, unique[key])] = why
             if outcome.status == OK and learned is not None and learned.status == OK:
                 measures = learned.measures["search"]
                 found[key] = tuple(measures[f"fold {place + 1}"] for place in range(len(folds)))
+        for words, why in lost.items():
+            search.tell(f"{words} could not be {'measured on the held-out rows' if last else 'judged again'}: {why}")
         return found

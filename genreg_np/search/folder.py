@@ -149,10 +149,13 @@ class SearchFolder(HeldFolder):
         """Return the name under which the best so far is saved: another one while the folder holds an earlier end."""
         return name_so_far(self.path, name)
 
-    def ends(self) -> None:
-        """Remove the results of an earlier end and the best so far: those of the new end are about to be written."""
+    def ends(self, *others: str) -> None:
+        """Remove the results of an earlier end and the best so far: those of the new end are about to be written.
+
+        `others` are files that an earlier end may have left, and the new one does not write.
+        """
         with contextlib.suppress(OSError):
-            for name in ("search.json", "winner.toml", *(f"{BEST}{name}" for name in self.own)):
+            for name in ("search.json", "winner.toml", *others, *(f"{BEST}{name}" for name in self.own)):
                 (self.path / name).unlink(missing_ok=True)
 
     @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 from genreg_np.search.genes import Genome
 
-NOT_CLEARLY = "not better than that by more than two standard errors of the difference"  # CLEARLY of ending.py
+NOT_CLEARLY = "higher, but not clearly so (corrected resampled t-test, 95 %)"  # SURE of ending.py
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class FoundTable:
     Parameters
     ----------
     winner : int or None
-        The individual; None for a usual pipeline if nothing was tried in time.
+        The individual; None for several together, and for a usual pipeline if nothing was tried in time.
     genome : mapping
     words : str
     metric : str
@@ -67,7 +67,7 @@ class FoundTable:
     finalists : tuple of Judged
         Those that were judged again, best first.
     beside : tuple of Judged
-        The usual pipelines, and no model at all.
+        The usual pipelines, their mean, and no model at all.
     rows, held_rows : int
         Rows of the table, and how many of them were held out.
     new_folds : int

@@ -42,10 +42,13 @@ from genreg_np.search.trials import Trial
 
 FINALISTS = 5  # individuals that are judged again, on folds that nothing was chosen by
 RERUNS = 3  # how many times as many new folds there are as folds of the search
-LAST = 3  # the time for the last fit and its measurement on held-out rows, in folds
+LAST = 4  # the time for the last fit and its measurement on held-out rows, in folds
+LAST_OF_NETWORK = 12  # the same for a network, which is trained for each of these, and for twice as long
+CALIBRATED = 5  # how many times as long a support vector machine takes that has to tell probabilities
 SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of the budget, or seconds without one, that a trial may take at a rung
 FIRST_GUESS = 0.5  # seconds per fold
 USUAL = (LINEAR, SVM, BOOSTING)  # models that the winner is compared with, with scikit-learn's usual settings
+USUAL_MEAN = "usual together"
 COSTLINESS = (LINEAR, NEIGHBOURS, SVM, BOOSTING, FOREST, NETWORK, TOGETHER)  # among equals the simpler model is better
 
 
@@ -64,6 +67,8 @@ class PipelineSearch(Search[Genome]):
     engine : Engine
     budget : float, optional
         Seconds for the whole search.
+    new_folds : int
+        How many folds the finalists will be judged on again.
     save : callable
         save(trial): saves the best so far.
     first : sequence of Bred
@@ -82,11 +87,12 @@ class PipelineSearch(Search[Genome]):
         engine: Engine,
         *,
         budget: float | None = None,
+        new_folds: int = 0,
         save: Callable[[Trial], None] = lambda trial: None,
         first: Sequence[Bred] = (),
         **how: Any,
     ) -> None:
-        self.task, self.folds = task, tuple(folds)
+        self.task, self.folds, self.new_folds = task, tuple(folds), new_folds
         made = beginnings(space) if config.begin == "hand-made" else []
         bred = (*first, *(Bred(genome, how=words) for genome, words in made))
         rungs = (1, len(self.folds)) if len(self.folds) > 1 else (1,)
@@ -149,8 +155,12 @@ class PipelineSearch(Search[Genome]):
         return statistics.median(own) if own else FIRST_GUESS
 
     def pace_of(self, genome: Genome) -> float:
-        """Return the seconds per fold of a pipeline; those of an ensemble are summed."""
-        return sum(self.pace(member["model"]) for member in members_of(genome))
+        """Return the seconds per fold of a pipeline; those of an ensemble, which tells probabilities, are summed."""
+        by_labels = self.task.traits.classes and not Scoring(self.task.metric).by_probabilities
+        slower = CALIBRATED if genome["model"] == TOGETHER and by_labels else 1
+        return sum(
+            self.pace(member["model"]) * (slower if member["model"] == SVM else 1) for member in members_of(genome)
+        )
 
     def patience(self, job: Job, individual: Genome) -> float:
         """Return the seconds that a job may take."""
@@ -196,8 +206,10 @@ class PipelineSearch(Search[Genome]):
 
     def reserve(self) -> float:
         """Return the seconds to reserve for judging the finalists again and fitting the winner."""
-        each = [(RERUNS * len(self.folds) + LAST) * self.pace_of(genome) for genome in self.judged_again()]
-        return sum(each) / min(self.workers, max(1, len(each))) + 1.0
+        genomes = self.judged_again()
+        again = self.new_folds * sum(map(self.pace_of, genomes)) / min(self.workers, max(1, len(genomes)))
+        last = [self.pace_of(one) * (LAST_OF_NETWORK if one["model"] == NETWORK else LAST) for one in genomes]
+        return again + max(last, default=0.0) + 1.0
 
     @property
     def usual(self) -> dict[str, Genome]:
@@ -207,16 +219,16 @@ class PipelineSearch(Search[Genome]):
         return {f"usual {name}": plain(name, self.space) for name in names}
 
     @property
-    def to_beat(self) -> list[Genome]:
-        """What nothing was searched for: the usual pipelines, and these together."""
-        usual = list(self.usual.values())
-        return [*usual, together(usual)] if len(usual) > 1 else usual
+    def to_beat(self) -> dict[str, Genome]:
+        """What nothing was searched for, by name: the usual pipelines, and their mean."""
+        usual = self.usual
+        return usual | ({USUAL_MEAN: together(list(usual.values()))} if len(usual) > 1 else {})
 
     def judged_again(self) -> list[Genome]:
         """Return the genomes of the finalists, the ensemble of the best unlike models, and what they have to beat."""
         statuses = {self.space.key(trial.genome): trial.status for trial in self.course.trials if not trial.is_ok}
         genomes = [*(trial.genome for trial in self.finalists()), *self.together()]
-        for genome in self.to_beat:
+        for genome in self.to_beat.values():
             failed = {statuses[key] for member in members_of(genome) if (key := self.space.key(member)) in statuses}
             if not failed or (genome["model"] != TOGETHER and failed == {TIMEOUT}):
                 genomes.append(genome)

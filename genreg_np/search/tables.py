@@ -99,7 +99,10 @@ def search_table(
     scoring, count = Scoring.of(config.metric, bool(rows.class_names), len(rows.class_names)), config.folds or FOLDS
     check(rows, scoring, count)
     config = dataclasses.replace(config, metric=scoring.name, traits=rows.traits.text)
+    if target is not None:
+        scoring.check_target(target)
     splits = Splits.of(rows, count, config.seed, reading.time is not None)
+    splits.check(config, rows, scoring)
     assert splits.last is not None
     learned, held = splits.last
     deadline = math.inf if budget is None else started + budget
@@ -113,12 +116,15 @@ def search_table(
         )  # fmt: skip
         is_network = chosen.verdict.genome["model"] == NETWORK
         found = chosen.found(rows, len(held), "model.npz" if is_network else "pipeline.py", clock() - started)
-        own.ends()
         if is_network:
-            own.save("model.npz", _told(chosen.fitted(learned).model_, found, rows, config.seed, digest, held))
+            model = _told(chosen.fitted(learned).model_, found, rows, config.seed, digest, held)
+            found = dataclasses.replace(found, seconds=round(clock() - started, 3))
+            own.ends("pipeline.py")
+            own.save("model.npz", model)
         else:
             said = _said(found, rows, scoring)
             script = script_of(chosen.verdict.genome, rows, source.beside(own.path), scoring, said)
+            own.ends("model.npz")
             own.write("pipeline.py", script.encode("utf-8"))
         chosen.record(own, found, rows, workers)
         return found

@@ -58,7 +58,7 @@ def test_json_and_a_search_that_goes_on(genreg) -> None:
     first = json.loads(done.out)
     assert first["metric"] == "accuracy"
     assert first["gap"] == pytest.approx(first["score"] - first["test_score"])
-    assert set(first["beside"]) == {"usual linear", "usual svm", "no model"}
+    assert set(first["beside"]) == {"usual linear", "usual svm", "usual together", "no model"}
     more = genreg("search", "table", "--resume", "run", "--generations", "2", "--engine", "serial", "--json")
     assert more.code == 0, more.err
     second = json.loads(more.out)

@@ -86,7 +86,7 @@ def test_a_pipeline_is_found_judged_and_handed_over_as_a_script(tmp_path: Path) 
     found = search(table(tmp_path), tmp_path / "run")
     assert (found.rows, found.held_rows, found.new_folds) == (120, 24, 6)
     assert found.judged.held > 0.7
-    assert {one.name for one in found.beside} == {"usual linear", "usual svm", DUMMY}
+    assert {one.name for one in found.beside} == {"usual linear", "usual svm", "usual together", DUMMY}
     assert found.gap == found.judged.score - found.judged.held
     script = tmp_path / "run" / "pipeline.py"
     assert f"accuracy on 24 unseen rows: {found.judged.held:.4f}\n" == started(script)
@@ -308,6 +308,10 @@ def test_a_target_ends_a_search(tmp_path: Path) -> None:
     lower = search(table(tmp_path), tmp_path / "low", generations=50, target=0.7, metric="neg_log_loss")
     assert lower.ended == "target"
     assert lower.judged.score < 0
+    for metric, target in (("", 95.0), ("", float("nan")), ("neg_log_loss", float("inf"))):
+        with pytest.raises(UsageError, match=f"--target {target:g} cannot be reached"):
+            search(table(tmp_path), tmp_path / "none", target=target, metric=metric)
+    assert not (tmp_path / "none").exists()
 
 
 def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
@@ -379,7 +383,7 @@ def test_what_cannot_be_is_refused(
     with pytest.raises(error) as raised:
         search(table(tmp_path, content), tmp_path / "run", {"label": "label"} | reading, **changes)
     assert said in one_line(raised.value)
-    assert not (tmp_path / "run/trials.jsonl").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_another_table_or_setting_is_another_search(tmp_path: Path) -> None:

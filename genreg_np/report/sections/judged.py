@@ -36,7 +36,7 @@ def section(subject: PipelineSubject) -> Shown:
         said.append("There was no time to judge the best again: their scores in the search are too good.")
     elif not math.isnan(found.gap):
         said.append(f"On {folds} it was {abs(found.gap):.4f} {'better' if found.gap > 0 else 'worse'}.")
-    caption = "± is the standard error over folds."
+    caption = "± is the standard error, corrected for folds that share rows."
     if found.held_rows:
         caption = f"{caption} Rows held out are predicted after fitting to all other rows."
     if (other := found.not_clearly_better) is not None:

@@ -45,11 +45,13 @@ def _words(search: StoredSearch, failed: int) -> str:
         said.append(f"It ended by {search.notes['ended']}.")
     if (winner := search.winner) is not None:
         place = [trial.child for trial in search.leaders].index(winner.child) + 1
-        by, others = ("its folds", "folds") if of_tables(search) else ("the search split", "images")
-        said.append(
-            f"Individual {winner.child} won: number {place} by {by}, and the best of the leaders by {others} that "
-            "were not used for selection."
-        )
+        if of_tables(search):  # what it was chosen by is in short above
+            said.append(f"The result is individual {winner.child}, number {place} by its folds.")
+        else:
+            said.append(
+                f"Individual {winner.child} won: number {place} by the search split, and the best of the leaders by "
+                "images that were not used for selection."
+            )
     elif not of_tables(search):
         said.append("There is no winner yet: the model is the best so far.")
     elif search.handed_over:

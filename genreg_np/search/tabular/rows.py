@@ -35,6 +35,7 @@ WORDS_OF_TEXT = 3  # words in most fields that distinguish text from names
 UNIQUE = "words of which hardly any recurs"  # why columns.py leaves such a column out
 BY_METRIC = "metrics such as balanced_accuracy and f1_macro give classes equal weight"
 COPY = 0.9999  # the correlation with the label above which a column counts as its copy
+KNOWN = 0.5  # share of rows in which a column must be known to be called a copy
 
 
 @dataclass(frozen=True)
@@ -330,16 +331,17 @@ def is_text(series: Series) -> bool:
 
 
 def _copies(rows: Rows) -> list[int]:
-    """Return the columns that determine the label of every row: each value has one class and each class one value."""
+    """Return the columns that tell the label of every row in which they are known: one value per class, or in line."""
     found = []
     for place, column in enumerate(rows.columns):
-        values = rows.values[:, place]
-        if column.kind == TEXT or np.isnan(values).any():
+        known = ~np.isnan(rows.values[:, place])
+        values, labels = rows.values[known, place], rows.labels[known]
+        if column.kind == TEXT or len(values) < max(3, KNOWN * len(rows)):
             continue
         if rows.class_names:
-            pairs = {*zip(values.tolist(), rows.labels.tolist(), strict=True)}
-            if len(pairs) == len(np.unique(values)) == len(np.unique(rows.labels)) > 1:
+            pairs = {*zip(values.tolist(), labels.tolist(), strict=True)}
+            if len(pairs) == len(np.unique(values)) == len(np.unique(labels)) > 1:
                 found.append(place)
-        elif len(rows) > 2 and values.std() * rows.labels.std() > 0:
-            found += [place] if abs(float(np.corrcoef(values, rows.labels)[0, 1])) >= COPY else []
+        elif values.std() * labels.std() > 0:
+            found += [place] if abs(float(np.corrcoef(values, labels)[0, 1])) >= COPY else []
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ OF_TWO = (
     "f1", "precision", "recall", "jaccard", "average_precision", "roc_auc", "neg_brier_score", "d2_brier_score",
     "positive_likelihood_ratio", "neg_negative_likelihood_ratio",
 )  # fmt: skip
+UNBOUNDED = ("positive_likelihood_ratio", "max_error")  # metrics that may exceed 1, besides errors
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,19 @@ class Scoring:
             way = f": choose {' or '.join(others[:3])}" if others else ""
             raise UsageError(f"metric {name} needs two classes, but there are {count}{way}")
         return cls(name)
+
+    def check_target(self, target: float) -> None:
+        """Refuse a target that no pipeline can reach.
+
+        Raises
+        ------
+        UsageError
+            For a target that is not finite, or above 1 for a metric that is at most 1.
+        """
+        is_share = not self.name.startswith("neg_") and self.name not in UNBOUNDED
+        if not math.isfinite(target) or (is_share and target > 1):
+            of = " up to 1" if is_share else ""
+            raise UsageError(f"--target {target:g} cannot be reached: {self.words} is a number{of}")
 
     @property
     def by_probabilities(self) -> bool:

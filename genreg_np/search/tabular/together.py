@@ -1,6 +1,6 @@
 """Several pipelines that predict together: the mean of their probabilities or numbers (scikit-learn's voting).
 
-A search finds single pipelines; at the end an ensemble of the best unlike models is tried, and wins if it is better.
+A search finds single pipelines; at the end an ensemble of the best unlike models is tried, and one of the usual models.
 Its genome has the model `together`, and the genomes of its members.
 """
 
@@ -27,8 +27,8 @@ def members_of(genome: Genome) -> tuple[Genome, ...]:
 
 
 def key_of(space: Space, genome: Genome) -> str:
-    """Return a key that identifies a genome among unequal ones."""
-    return " ".join(space.key(member) for member in members_of(genome))
+    """Return a key that identifies a genome among unequal ones, whatever the order of its members."""
+    return " ".join(sorted(space.key(member) for member in members_of(genome)))
 
 
 def expressed_of(space: Space, genome: Genome) -> Mapping[str, Any]:
@@ -52,7 +52,7 @@ def words_of(space: Space, genome: Genome) -> str:
 
 
 def toml_of(space: Space, genome: Genome) -> str:
-    """Return a genome as TOML; for an ensemble that of its first member, which is the best by itself."""
+    """Return a genome as TOML; for an ensemble that of its first member, which is the best of those searched for."""
     members = members_of(genome)
     head = f"# the first of {len(members)} that predict together\n" if len(members) > 1 else ""
     return head + space.to_toml(members[0])
