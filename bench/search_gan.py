@@ -5,13 +5,15 @@
 
 searches    the command `genreg-np search gan`, seed by seed: measures of the generator on the test split, seconds of
             the whole command; for trials at the lowest rung the distances of random genomes (removed ones at their last
-            checkpoint), and which are healthy, of the random genomes and of the last population; and the default pair
-            trained for as many samples as the winner.
+            checkpoint), and which are healthy, of the random genomes and of the last population, of which also stands
+            how each was bred and what is wrong with it; and the default pair, trained for as many samples as the
+            winner, as often, and chosen alike.
 step        one step of the pair 64-256-256-784 and 784-256-256-1 on batches of 128, one thread, compared with PyTorch's
             in turn; medians.
 
 Uses both cores of an idle machine; OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE unset. Each line is written to
-bench/results/search-gan.json as soon as it is known; other known results are kept.
+bench/results/search-gan.json as soon as it is known, with the machine and the revision of the code; other known
+results are kept.
 """
 
 from __future__ import annotations
@@ -31,13 +33,16 @@ from typing import Any
 import machine
 import numpy as np
 
+import genreg_np
 from genreg_np import load_dataset
 from genreg_np.data.generated import Noise
+from genreg_np.engines.base import OK
 from genreg_np.engines.worker import keep_freed_memory
 from genreg_np.layers.description import parse
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Network, load
 from genreg_np.search.gan import pair
+from genreg_np.search.gan.judge import MOST_IMAGES
 from genreg_np.search.gan.rules import Rules
 from genreg_np.search.kinds.gans import Gans
 from genreg_np.search.lessons.base import backend_for
@@ -58,6 +63,7 @@ SEARCHES: dict[str, list[str]] = {
     "digits, 60 s": ["digits", "--budget", "60s"],
 }
 BATCH, STEPS, ROUNDS = 128, 60, 5
+TRAININGS = 2  # of the default pair: as many as of a winner
 
 
 def searched(options: list[str], seed: int, data_dir: str | None, place: Path) -> dict[str, Any]:
@@ -79,6 +85,8 @@ def searched(options: list[str], seed: int, data_dir: str | None, place: Path) -
         "floor": search.notes["floor"], "judge accuracy": search.notes["judge_accuracy"],
         "random, fcd": [trial.metrics.get("fcd") for trial in random],
         "random, healthy": _healthy(random), "last population, healthy": _healthy(last),
+        "last population": [{"how": trial.how, "status": trial.status, "why": trial.why} for trial in last],
+        "machine": described(),
     }  # fmt: skip
 
 
@@ -86,21 +94,35 @@ def _healthy(trials: list[Any]) -> list[bool]:
     return [trial.is_ok and not trial.metrics.get("violations") for trial in trials]
 
 
+def described() -> dict[str, Any]:
+    """Return the machine, and the revision of the code that is measured."""
+    return machine.describe() | {"revision": machine.revision(Path(genreg_np.__file__).parent)}
+
+
 def by_default(place: Path, name: str, samples: int, seed: int, data_dir: str | None) -> float | None:
-    """Return the distance of the default pair's images after `samples` samples, on the test split; None if removed."""
+    """Return the distance of the default pair's images after `samples` samples, on the test split; None if removed.
+
+    It is trained as often as a winner, and the training is chosen alike: on the search split.
+    """
     search, data = StoredSearch.read(place / "run"), load_dataset(name, data_dir=data_dir)
     kind = Gans(search.config, data.input_shape, data.class_names)
     (place / "parts").mkdir()
     parts = Parts.of(data).share(place / "parts", data.input_range)
     kind.judge, kind.held = str(search.path / "judge.npz"), parts["search"]
-    lesson = kind.lesson(
-        kind.plain, kind.individual_of(kind.plain), 0, seed=seed, rungs=(samples,), train=parts["train"],
-        judged={"test": parts["test"]}, states=(f"{place}/default.npz",), backend="numba",
-    )  # fmt: skip
-    return lesson.learn().measures.get("test", {}).get("fcd")
+    kind.compared = min(MOST_IMAGES, *(len(parts[part].read()[1]) for part in ("search", "select")))
+    done = [
+        kind.lesson(
+            kind.plain, kind.individual_of(kind.plain), 0, seed=TRAININGS * seed + number, rungs=(samples,),
+            train=parts["train"], judged={part: parts[part] for part in ("search", "test")},
+            states=(f"{place}/default-{number}.npz",), backend="numba",
+        ).learn()
+        for number in range(TRAININGS)
+    ]  # fmt: skip
+    finals = [learned.measures for learned in done if learned.status == OK]
+    return finals[kind.best_of(finals)]["test"]["fcd"] if finals else None
 
 
-def steps(peers: str) -> dict[str, float]:
+def steps(peers: str) -> dict[str, Any]:
     """Return the milliseconds of a step, ours and PyTorch's, in turn."""
     hidden = "dense 256 / leaky-relu / dense 256 / leaky-relu"
     making = Network((64,), parse(f"{hidden} / dense 784 / sigmoid", (64,)))
@@ -120,7 +142,12 @@ def steps(peers: str) -> dict[str, float]:
         told = subprocess.run([peers, str(PEER), str(STEPS)], capture_output=True, text=True, check=True).stdout
         theirs.append(json.loads(told))
     plain, fused = (statistics.median(one[name] for one in theirs) for name in ("plain", "fused"))
-    return {"ours (ms)": 1e3 * statistics.median(ours), "torch (ms)": plain, "torch, fused Adam (ms)": fused}
+    return {
+        "ours (ms)": 1e3 * statistics.median(ours),
+        "torch (ms)": plain,
+        "torch, fused Adam (ms)": fused,
+        "machine": described(),
+    }
 
 
 def main() -> None:
@@ -135,9 +162,10 @@ def main() -> None:
     parser.add_argument("--peers", help="a Python that has PyTorch")
     arguments = parser.parse_args()
     found = json.loads(RESULT.read_text("utf-8")) if RESULT.exists() else {}
-    found["machine"] = machine.describe()
 
     def write() -> None:
+        if all("machine" in line for lines in found.get("searches", {}).values() for line in lines):
+            found.pop("machine", None)  # of lines from before each had its own
         RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
     if arguments.what == "step":
@@ -166,7 +194,7 @@ def main() -> None:
                 for line, place in defaults
             ]  # only now, so that searches have both cores
             for (line, _), default in zip(defaults, waiting, strict=True):
-                line["default, fcd"] = default.result()
+                line |= {"default, fcd": default.result(), "default, trainings": TRAININGS}
                 write()
 
 
