@@ -11,7 +11,7 @@ from typing import Any
 
 from genreg_np.search.genes import Genome
 
-NOT_CLEARLY = "higher, but not clearly so (corrected resampled t-test, 95 %)"  # SURE of ending.py
+NOT_CLEARLY = "higher, but not clearly so by the new folds"  # ending.py
 
 
 @dataclass(frozen=True)

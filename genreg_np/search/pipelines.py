@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ RERUNS = 3  # how many times as many new folds there are as folds of the search
 LAST = 4  # the time for the last fit and its measurement on held-out rows, in folds
 LAST_OF_NETWORK = 12  # the same for a network, which is trained for each of these, and for twice as long
 CALIBRATED = 5  # how many times as long a support vector machine takes that has to tell probabilities
+MOST_RESERVED = 1 / 3  # of the budget, for the end: with less time fewer are judged again, on fewer folds
 SHARE_OF_BUDGET, LONGEST = 0.1, 120.0  # of the budget, or seconds without one, that a trial may take at a rung
 FIRST_GUESS = 0.5  # seconds per fold
 USUAL = (LINEAR, SVM, BOOSTING)  # models that the winner is compared with, with scikit-learn's usual settings
@@ -99,6 +101,7 @@ class PipelineSearch(Search[Genome]):
         course = Course(
             space, selection_of(config, (FEATURES,)), Ladder(rungs, ETA), config.seed, lambda genome: "", bred
         )
+        self._most_reserved = math.inf if budget is None else MOST_RESERVED * budget
         self.longest = config.max_seconds or (LONGEST if budget is None else SHARE_OF_BUDGET * budget)
         self._keep = save
         self._paces: dict[str, list[float]] = defaultdict(list)  # seconds per fold, by model
@@ -205,11 +208,11 @@ class PipelineSearch(Search[Genome]):
         self._keep(trial)
 
     def reserve(self) -> float:
-        """Return the seconds to reserve for judging the finalists again and fitting the winner."""
+        """Return the seconds to reserve for judging the finalists again and fitting the winner: a third at most."""
         genomes = self.judged_again()
         again = self.new_folds * sum(map(self.pace_of, genomes)) / min(self.workers, max(1, len(genomes)))
         last = [self.pace_of(one) * (LAST_OF_NETWORK if one["model"] == NETWORK else LAST) for one in genomes]
-        return again + max(last, default=0.0) + 1.0
+        return min(again + max(last, default=0.0) + 1.0, self._most_reserved)
 
     @property
     def usual(self) -> dict[str, Genome]:

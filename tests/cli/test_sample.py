@@ -53,6 +53,16 @@ def test_digits_are_searched_drawn_and_shown(genreg) -> None:
     check_shown_without(genreg, "run")
 
 
+@pytest.mark.soak
+def test_generated_digits_are_of_all_classes(genreg) -> None:
+    """The hand-made pair alone, after as many epochs as a search of a minute has for its winner."""
+    Path("plain.toml").write_text("g_filters = 16\n")
+    how = ["--genome", "plain.toml", "--generations", 1, "--final-epochs", 80, "--seed", 0, "--json"]
+    told = json.loads(genreg("search", "gan", "digits", *how).out.splitlines()[-1])
+    assert told["modes"] == 10
+    assert told["tvd"] < 0.2
+
+
 def check_shown_without(genreg, folder: str) -> None:
     """Check that a search is shown of which measures are missing, or are something else."""
     assert "real images" in shown_by(genreg, folder)

@@ -26,7 +26,7 @@ from tests.search.test_tables import ran, search, table
 def test_better_is_who_is_by_the_corrected_resampled_t_test() -> None:
     """Folds share rows: with fifteen, of five parts each, the mean has to be 1.207 deviations of the differences."""
     folds = [(np.arange(80), np.arange(80, 100))] * 15
-    noise = np.random.default_rng(0).normal(size=15)
+    noise = np.random.default_rng(1).normal(size=15)
     noise = (noise - noise.mean()) / noise.std(ddof=1)
     usual = np.linspace(0.8, 0.9, 15)
     for mean, expected in ((1.21, True), (1.20, False), (0.0, False), (-1.0, False)):
@@ -34,6 +34,12 @@ def test_better_is_who_is_by_the_corrected_resampled_t_test() -> None:
     assert is_clearly_better((usual + 0.01).tolist(), usual.tolist(), folds)
     assert not is_clearly_better(usual.tolist(), usual.tolist(), folds)
     assert is_clearly_better([0.9], [0.8], folds[:1])
+    often = np.full(15, 0.01)  # better by little, once by much, and as often as that
+    often[0] = 0.9
+    assert not is_clearly_better(np.where(np.arange(15) < 13, often, -0.01).tolist(), [0.0] * 15, folds)
+    assert is_clearly_better(np.where(np.arange(15) < 14, often, -0.01).tolist(), [0.0] * 15, folds)
+    assert not is_clearly_better(often[:9].tolist(), [0.0] * 9, folds[:9])
+    assert not is_clearly_better(np.where(np.arange(15) < 14, 0.01, -0.9).tolist(), [0.0] * 15, folds)
     assert error_on(folds, (0.01 * noise).tolist()) == pytest.approx(0.01 * (1 / 15 + 1 / 4) ** 0.5)
     assert error_on(folds[:1], [0.5]) == 0.0
 
