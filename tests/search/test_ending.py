@@ -14,10 +14,10 @@ pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 
 from genreg_np.search.ending import DUMMY, End, error_on, is_clearly_better
 from genreg_np.search.found_table import FoundTable
-from genreg_np.search.pipelines import CALIBRATED, PipelineSearch
+from genreg_np.search.pipelines import CALIBRATED, LAST_OF_NETWORK, PipelineSearch
 from genreg_np.search.searching import Watcher
 from genreg_np.search.stored import StoredSearch
-from genreg_np.search.tabular.space import LINEAR, SVM, plain
+from genreg_np.search.tabular.space import LINEAR, NETWORK, SVM, plain
 from genreg_np.search.tabular.together import members_of, together
 from tests.search.test_pipelines import TRAITS, space_of
 from tests.search.test_tables import ran, search, table
@@ -137,3 +137,14 @@ def test_a_support_vector_machine_that_has_to_tell_probabilities_is_slower() -> 
     assert PipelineSearch.pace_of(search, plain(SVM, space)) == 1.0  # type: ignore[arg-type]
     task.metric = "neg_log_loss"
     assert PipelineSearch.pace_of(search, both) == 2.0  # type: ignore[arg-type]
+
+
+def test_the_end_has_the_time_it_needs_and_a_third_of_all_at_most() -> None:
+    space = space_of((LINEAR, NETWORK), TRAITS[0])
+    genomes = [plain(LINEAR, space), plain(NETWORK, space)]
+    search = SimpleNamespace(
+        judged_again=lambda: genomes, pace_of=lambda genome: 0.5, new_folds=21, workers=2, _most_reserved=math.inf
+    )  # fmt: skip
+    assert PipelineSearch.reserve(search) == 21 * (0.5 + 0.5) / 2 + LAST_OF_NETWORK * 0.5 + 1  # type: ignore[arg-type]
+    search._most_reserved = 5.0
+    assert PipelineSearch.reserve(search) == 5.0  # type: ignore[arg-type]
