@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,20 @@ from tests.cli import FAST, Outcome
 def _in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(signals, "GRACE_SECONDS", 1e6)  # a busy machine is no reason to end the tests' process
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_terminal() -> Iterator[None]:
+    """Take SIGHUP as a terminal sends it: under nohup it is ignored, by the tests' process and by all it starts."""
+    if not hasattr(signal, "SIGHUP"):
+        yield
+        return
+    before = signal.getsignal(signal.SIGHUP)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
