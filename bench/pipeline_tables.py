@@ -26,7 +26,7 @@ def _usual(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
 
 def _called(line: dict[str, Any]) -> str:
     """Return what won, in a word or two."""
-    words = line.get("words", line["model"])
+    words = line["words"]
     is_usual = all(part.startswith("usual ") for part in words.removeprefix("together: ").split("; "))
     return line["model"] if not is_usual else "usual together" if words.startswith("together") else words
 

@@ -73,7 +73,7 @@ class PipelineSearchClassifier(OfClasses, PipelineEstimator):
         corrected for folds that share rows. If there was no time for these (`new_folds_` is 0), score on the search's
         own folds, which is optimistic.
     beside_ : dict of str to float
-        The same scores of the usual models, and of no model at all.
+        The same scores of the usual models, of these together, and of no model at all.
     trials_ : list of dict
         Each with genome, score and how it ended.
     ended_ : str
@@ -195,7 +195,7 @@ class PipelineSearchRegressor(OfNumbers, PipelineEstimator):
     best_score_, best_score_error_ : float
         As for `PipelineSearchClassifier`.
     beside_ : dict of str to float
-        The same scores of the usual models, and of no model at all.
+        The same scores of the usual models, of these together, and of no model at all.
     trials_ : list of dict
         Each with genome, score and how it ended.
     ended_ : str
