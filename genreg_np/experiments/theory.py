@@ -21,6 +21,9 @@ WIDTHS = (8, 16, 32, 64, 128)
 LEVELS = {"selection": 0.8, "node perturbation": 0.9, "backpropagation": 0.9}  # validation accuracy to reach
 LONGEST = {"selection": 1500, "node perturbation": 1500, "backpropagation": 1500}
 PARENTS = ("rank", "published")
+AIMED = 0.15  # of the breeder's equation: how far the children's gain may be from it
+BRED = {"children": "children above the generation before, the response that it predicts",
+        "bred": "children before mutation", "parents": "chosen parents above their generation"}  # fmt: skip
 KINDS: Mapping[str, Callable[[Mapping[str, Any], int], Values]] = {
     "population": laws.of_population,
     "progress": laws.of_progress,
@@ -40,6 +43,14 @@ Each law has a prediction and a measurement, some in several rows. Price's equat
 and drift are for GENREG as published, 784-32-10, 600 generations, measured every tenth; accuracy is then the mean
 probability of the right class over 1,000 training images. [theory.md](../theory.md) explains the laws, and when such an
 algorithm converges.
+
+Signs: *VG* is the variance between genomes' true accuracies (an estimate below 0 counts as 0), *VE* the variance that
+one image adds to a score, *n* the number of images of a score; *h2* = VG / (VG + VE / n) is heritability, the share of
+the differences between scores that would be there again on other images; *i* is by how many standard deviations the
+chosen parents' scores exceed their generation's. On the quadratic, *c* is the same of the survivors' weighted mean,
+*mu_w* the number of equally weighted survivors that would average as well, and `phi*` the progress of a generation as
+a share of the distance to the optimum, times the number of weights. *cos^2* is 1 for vectors along one line, 0 for
+vectors at right angles.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -103,15 +114,16 @@ algorithm converges.
     def answers(self, results: Results) -> Iterator[Answer]:
         """Yield findings about the laws."""
         if runs := results.of("population"):
-            ratio = [run["breeder"]["parents"] / run["breeder"]["expected"] for run in runs]
             share = [run["price"]["weighting"] / run["price"]["selection"] for run in runs]
+            children, bred, parents = (_share_of_expected(runs, part) for part in ("children", "bred", "parents"))
             yield Answer(
                 "000", "Theory: lacking formal convergence guarantees or sample complexity bounds",
                 "no convergence guarantee holds for GENREG as published, and no useful bound on samples is known "
-                "(docs/theory.md). What can be predicted is how much better parents are than their generation: by "
-                f"{mean_text(ratio)} of what the breeder's equation says ({listed([f'{one:.2f}' for one in ratio])} by "
-                f"run). Weighting them by trust contributes {mean_text(share, 100, 1)} % of the gain, survival the "
-                "rest.",
+                f"(docs/theory.md). The breeder's equation predicts how much better children are than the generation "
+                f"before. {_aimed(runs)} children gain {children} of what it says, and {bred} before they are "
+                f"mutated. What comes nearer is the step before: chosen parents exceed their generation by {parents} "
+                f"of it. Weighting parents by trust contributes {mean_text(share, 100, 1)} % of that lead, survival "
+                "the rest.",
             )  # fmt: skip
             gained = [run["price"]["selection"] for run in runs]
             lost = [-run["price"]["transmission"] / run["price"]["selection"] for run in runs]
@@ -141,9 +153,9 @@ def _rows(results: Results) -> Iterator[list[str]]:
         expected = mean_text([run["breeder"]["expected"] for run in runs], 100, 1)
         looks = f"over the first {runs[0]['breeder']['looks']:.0f} measurements, points"
         law = f"Breeder's equation, sum of i VG / sqrt(VG + VE / n) {looks}"
-        for part, words in (("parents", "parents above their generation"), ("bred", "children before mutation"),
-                            ("children", "children")):  # fmt: skip
-            yield [f"{law}: {words}", expected, mean_text([run["breeder"][part] for run in runs], 100, 1)]
+        for part, words in BRED.items():
+            gained = mean_text([run["breeder"][part] for run in runs], 100, 1)
+            yield [f"{law}: {words}", expected, f"{gained}, {_share_of_expected(runs, part)} of it"]
         for count in laws.REPEATED:
             both = [run["heritability"][str(count)] for run in runs]
             measured = [pair[1] for pair in both if pair[1] is not None]
@@ -172,6 +184,23 @@ def _rows(results: Results) -> Iterator[list[str]]:
         if ratios:
             yield [f"Two-point estimates by mutating {of}: cos^2 with the gradient", "ratio 1",
                    f"ratio {mean_text(ratios)}"]  # fmt: skip
+
+
+def _shares(runs: Sequence[Values], part: str) -> list[float]:
+    """Return each run's gain as a share of what the breeder's equation predicts."""
+    return [run["breeder"][part] / run["breeder"]["expected"] for run in runs]
+
+
+def _share_of_expected(runs: Sequence[Values], part: str) -> str:
+    """Return mean and interval of `_shares`, and each run's."""
+    own = _shares(runs, part)
+    return f"{mean_text(own)} ({listed([f'{one:.2f}' for one in own])} by run)" if len(own) > 1 else mean_text(own)
+
+
+def _aimed(runs: Sequence[Values]) -> str:
+    """Return whether the children's gain is as close to the breeder's equation as was aimed at."""
+    near = abs(float(np.mean(_shares(runs, "children"))) - 1) <= AIMED
+    return f"That it is right within {100 * AIMED:.0f} % was the aim, which is {'met' if near else 'missed'}:"
 
 
 def _weighting() -> float:
