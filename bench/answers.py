@@ -277,9 +277,6 @@ ROWS = (
     Row("000", "Hyperparameters can be changed in mid-training; gradient descent must restart",
         lambda: "`genreg-np train --resume RUN --set KEY=VALUE` changes either; every change is logged in the model.",
         "[methods](methods.md)"),
-    Row("000", "No learning rate, no optimiser, no clipping",
-        lambda: "The scale and the rate of mutation take their place, and matter as much: see their tables.",
-        "`genreg-np experiment mutation`"),
     Row("000", "Can GENREG evolve filters of convolutions?",
         lambda: f"As published {test('filters-published')} with {parameters('filters')} weights, by log-probability "
         f"{test('filters')} in a minute; backpropagation {test('filters-gradient')}.", ACCURACY),

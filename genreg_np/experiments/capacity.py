@@ -22,7 +22,9 @@ from genreg_np.report.shown import Picture, Shown, Table
 WIDTHS = (2, 4, 8, 16, 32, 64, 128, 256)
 SECONDS = 10.0  # per run, in the part at equal seconds
 LEVELS = (0.70, 0.80, 0.90, 0.95, 0.97)
-PUBLISHED = "GENREG as published"
+PHASES = (0, 1 / 6, 2 / 3, 1)  # shares of a run at which the phases of training are looked at; 0: the first look
+LATE = 0.85  # share of a run after which it is asked whether it still improves
+PUBLISHED, GRADIENT = "GENREG as published", "backpropagation"
 PARTS = {"evaluations": "equal evaluations", "seconds": "equal budgets of seconds"}
 
 
@@ -100,6 +102,8 @@ across widths, not across methods. A budget of {SECONDS:g} seconds on one thread
                 "width that was measured). Longer runs need fewer: docs/accuracy.md has selection with 64 units.",
             )
         yield from self._sweep(results)
+        yield from self._efficiency(results)
+        yield from self._stuck(results)
         yield from self._phases(results)
 
     def _phases(self, results: Results) -> Iterator[Answer]:
@@ -109,16 +113,73 @@ across widths, not across methods. A budget of {SECONDS:g} seconds on one thread
             return
         last = runs[0]["curve"][-1][0]
         told = []
-        for part in (1 / 6, 2 / 3, 1):
-            places = [min(range(len(run["curve"])), key=lambda at: abs(run["curve"][at][0] - part * last))
-                      for run in runs]  # fmt: skip
+        for part in PHASES:
+            places = [_nearest(run, part * last) for run in runs]
             accuracy = percent([run["curve"][at][1] for run, at in zip(runs, places, strict=True)])
             spread = mean_text([run["deviation"][at] for run, at in zip(runs, places, strict=True)], digits=0)
             told.append(f"{accuracy} % after {runs[0]['curve'][places[0]][0]} generations (deviation of the survivors' "
                         f"trust {spread})")  # fmt: skip
+        first = runs[0]["curve"][0][0]
+        fallen = [run["deviation"][0] - run["deviation"][-1] for run in runs]
+        less = "decreases" if differs(fallen) and np.mean(fallen) > 0 else "cannot be told to decrease by these seeds"
         yield Answer(
             "000", "Phases: 10 to 60 % by generation 100, 75 % by 400, 81 % by 600; variance decreases",
-            f"validation accuracy is {', '.join(told)}.",
+            f"validation accuracy is {', '.join(told)}. That deviation {less}: it falls by "
+            f"{mean_text(fallen, digits=0)} from generation {first} to {last}.",
+        )  # fmt: skip
+        before = _nearest(runs[0], LATE * last)
+        more = [run["curve"][-1][1] - run["curve"][before][1] for run in runs]
+        yield Answer(
+            "000", "Still improving at generation 600 and more",
+            f"{'yes' if differs(more) and np.mean(more) > 0 else 'these seeds cannot tell'}: validation accuracy "
+            f"changes by {points(more)} points from generation {runs[0]['curve'][before][0]} to {last}.",
+        )  # fmt: skip
+
+    def _efficiency(self, results: Results) -> Iterator[Answer]:
+        found = {level: [viable(results, "evaluations", method, level) for method in (PUBLISHED, GRADIENT)]
+                 for level in LEVELS}  # fmt: skip
+        both = {level: (own, other) for level, (own, other) in found.items() if own and other}
+        widths = widths_of(results, "evaluations", GRADIENT)
+        if not both or len(widths) < 2:
+            return
+        fewer = all(other < own for own, other in both.values())
+        told = listed([f"{other} against {own} for {100 * level:.0f} %" for level, (own, other) in both.items()])
+        wide = [width for width in widths if width <= widths[-1] / 4][-1:]
+        gaps = "".join(
+            f" By backpropagation a quarter of the widest network's units ({width} instead of {widths[-1]}) costs "
+            f"{_lost(results, width, widths[-1])} points: to that extent wide networks are larger than they need be."
+            for width in wide
+        )
+        yield Answer(
+            "000", "Parameter efficiency: most networks are overparameterised, GENREG discovers compact solutions",
+            f"{'GENREG needs more units than gradient descent, not fewer' if fewer else 'it depends'}: within this "
+            f"study's generations backpropagation takes {told} by GENREG's mechanism.{gaps}",
+        )  # fmt: skip
+
+    def _stuck(self, results: Results) -> Iterator[Answer]:
+        above, known = list[str](), list[str]()
+        for part in PARTS:
+            for width in widths_of(results, part, GRADIENT):
+                ours, theirs = (results.numbers(name_of(part, method, width), "test")
+                                for method in (PUBLISHED, GRADIENT))  # fmt: skip
+                if ours and theirs:
+                    known.append(f"{width}")
+                    above += [f"{width}"] if min(theirs) > max(ours) else []
+        if not known:
+            return
+        wide = max(widths_of(results, "evaluations", GRADIENT), default=0)
+        ranges = listed(
+            [f"{shown_as(method)} {100 * np.ptp(results.numbers(name_of('evaluations', method, wide), 'test')):.1f}"
+             for method in (PUBLISHED, GRADIENT) if results.numbers(name_of("evaluations", method, wide), "test")]
+        )  # fmt: skip
+        yield Answer(
+            "000", "GENREG explores broadly, gradient descent can get stuck",
+            f"no run by backpropagation was stuck below GENREG's: its worst seed is above the best of GENREG's "
+            f"mechanism in {len(above)} of {len(known)} comparisons of equal width, in both parts of this study. "
+            f"Between the best and the worst seed with {wide} units lie, in points: {ranges}."
+            if len(above) == len(known) else
+            f"the worst seed by backpropagation is above the best of GENREG's mechanism in {len(above)} of "
+            f"{len(known)} comparisons of equal width.",
         )  # fmt: skip
 
     def _sweep(self, results: Results) -> Iterator[Answer]:
@@ -131,6 +192,16 @@ across widths, not across methods. A budget of {SECONDS:g} seconds on one thread
                 "000", "Architecture sweep: 16/32/64/128/256 hidden neurons",
                 f"the best number of units, and those that {_seeds(results)} seeds cannot tell from it: {told}.",
             )  # fmt: skip
+
+
+def _nearest(run: Values, generation: float) -> int:
+    """Return the place of the evaluation of a run that is nearest to a generation."""
+    return min(range(len(run["curve"])), key=lambda at: abs(run["curve"][at][0] - generation))
+
+
+def _lost(results: Results, narrow: int, wide: int) -> str:
+    """Return by how many points fewer units are worse with backpropagation, seed by seed."""
+    return points(results.gap(*(name_of("evaluations", GRADIENT, width) for width in (wide, narrow)))).lstrip("+")
 
 
 def name_of(part: str, method: str, width: int) -> str:

@@ -16,14 +16,14 @@ Toneva et al. 2019, "An empirical study of example forgetting" (events in which 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import differs, mean_text
+from genreg_np.experiments.summary import FEWEST, differs, interval, listed, mean_text, percent, points
 from genreg_np.experiments.training import FULL, METHODS, evolution_of, images, method_settings, shown_as, stepped
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.streams import Purpose, Stream
@@ -32,10 +32,12 @@ LOOKS, LATE = 60, 40  # evaluations over a run, ever more rarely; over its secon
 SHUFFLES = 50  # of changes, for the correlation by chance
 WATCHED = 2000  # validation images whose times are kept
 NEIGHBOURS = 10
-NEARLY = 0.8  # of the agreement of a method's seeds: what two methods have to reach to agree "nearly as far"
+FORESEEN = 0.6  # agreement between methods that was predicted
 SEED = 1 << 34  # of shuffles, different from that of any run
 WIDE, NARROW = "GENREG as published", "GENREG as published, 32 units"
-EASY = (0, 1)  # the digits that GENREG's announcement calls easy
+EASY, HARD = (0, 1), (5, 8)  # the digits that GENREG's README calls easy and hard
+EARLY = (1 / 30, 1 / 6)  # shares of a run in which easy digits are said to be mastered: generations 20 to 100
+LAST = 5  # evaluations at the end of a run
 
 
 class Curriculum(Study):
@@ -56,7 +58,8 @@ as of selection, the survivors' mean is evaluated, which is this project's.
         """Return each method, and the narrow network of the claim."""
         found = {name: method_settings(name, size.data, size.generations(FULL[name])) for name in METHODS}
         found[NARROW] = found["GENREG as published"] | {"hidden": [32]}
-        return [Case(name, settings) for name, settings in found.items()] + [
+        more = 2 if size.name == "full" else 0
+        return [Case(name, settings, more) for name, settings in found.items()] + [
             Case("difficulty", {"dataset": size.data, "neighbours": NEIGHBOURS})
         ]
 
@@ -74,51 +77,59 @@ as of selection, the survivors' mean is evaluated, which is this project's.
         head = ["agreement with", *map(shown_as, names), "difficulty", "times forgotten, per image"]
         words = (
             "Rank correlations of the times at which images are learned, always of two runs with different seeds: the "
-            "mean of all pairs, and in brackets the least and the most."
+            "mean of all pairs. Between methods ± is half the 95 % interval of pairs without a common run; of two "
+            "seeds of one method, which share runs, brackets have the least and the most."
         )
         yield Shown("Agreement", words, (Table(head, rows),))
         yield Shown("Order of the classes", "", (_classes(results, names), _course(results, names)))
         rows = [[shown_as(name), *(mean_text(column) for column in _trades(results, name)),
-                 mean_text([-lost for lost in _lost(results, name)], 100, 1)] for name in names]  # fmt: skip
+                 mean_text([-lost for lost in _lost(results, name)], 100, 1),
+                 *(percent(column) for digits in (EASY, HARD) for column in _phases(results, name, digits)[:2])]
+                for name in names]  # fmt: skip
         words = (
             "Do digits improve at each other's cost? The correlation of the changes of two digits' accuracies between "
             "evaluations over the second half of a run, as the mean over all pairs and the lowest pair; then both for "
-            "the same changes in random order. The last column is what 0 and 1, the easiest digits, gain in the second "
-            "half, in points."
+            "the same changes in random order; then what 0 and 1, the easiest digits, gain in the second half, in "
+            "points. The last columns have the accuracy of easy and hard digits early, on average over the evaluations "
+            f"from 1/{1 / EARLY[0]:.0f} to 1/{1 / EARLY[1]:.0f} of a run, and at its last {LAST} evaluations."
         )
-        head = ["", "mean correlation", "lowest pair", "mean, by chance", "lowest, by chance", "gained by 0 and 1"]
+        head = ["", "mean correlation", "lowest pair", "mean, by chance", "lowest, by chance", "gained by 0 and 1",
+                "0 and 1, early, %", "at the end", "5 and 8, early, %", "at the end"]  # fmt: skip
         yield Shown("Trade-offs", words, (Table(head, rows),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
         """Yield findings about curriculum and trade-offs."""
         names = [name for name in METHODS if results.measured(name)]
-        pairs = _between(results, names)
-        if pairs and results.measured("difficulty"):
-            own = [pair for name in names for pair in agreement(results, name, name)]
-            hard = [pair for name in names for pair in agreement(results, name, "difficulty")]
+        others = [name for name in names if name != WIDE and agreement(results, WIDE, name)]
+        own, hard = agreement(results, WIDE, WIDE), agreement(results, WIDE, "difficulty")
+        if others and own and hard:
+            ours = {shown_as(name): _told(results, WIDE, name) for name in others}
+            every = {f"{shown_as(one)} with {shown_as(other)}": float(np.mean(agreement(results, one, other)))
+                     for one, other in itertools.combinations(names, 2) if agreement(results, one, other)}  # fmt: skip
             yield Answer(
                 "000", "Does a natural curriculum emerge from evolutionary pressure?",
-                f"methods agree {_how_far(pairs, own)} on which images come late: the rank correlation of the order in "
-                f"which images are learned is {_ranged(pairs)} between methods, {_ranged(own)} between seeds of one "
-                f"method, and {_ranged(hard)} with the number of an image's ten nearest training images that have "
-                "another label. Images that stay wrong count as the latest, and account for part of it: without them "
-                f"it is {_ranged(_between(results, names, True))} between methods, {_ranged(_within(results, names))} "
-                "between seeds. Between GENREG's mechanism and backpropagation it is "
-                f"{_ranged(agreement(results, WIDE, 'backpropagation'))}.",
+                f"{_emerges(results, names)}two seeds of GENREG's mechanism learn images in orders whose rank "
+                f"correlation is {_ranged(own)}, and images among whose ten nearest training images more "
+                f"have another label come later ({mean_text(hard)}). Other methods learn them in an order like "
+                f"GENREG's: {listed([f'{name} {told}' for name, told in ours.items()])}. {_foreseen(every)} "
+                "Images that stay wrong count as the latest, and account for part of it: without them the correlation is "
+                f"{_ranged(agreement(results, WIDE, WIDE, True))} between two seeds, "
+                f"{_ranged([one for name in others for one in agreement(results, WIDE, name, True)])} with other "
+                "methods.",
             )  # fmt: skip
         if results.measured(NARROW):
             own, lowest, chance, lucky = _trades(results, NARROW)
             narrow, wide = ([-lost for lost in _lost(results, name)] for name in (NARROW, WIDE))
             yield Answer(
                 "000", "Capacity forces trade-offs: 32 units sacrifice easy digits for hard ones",
-                "over the second half of a run, the changes of two digits' accuracies have a mean correlation of "
-                f"{mean_text(own)} with 32 units, {mean_text(_trades(results, WIDE)[0])} with 64, "
+                f"{_sacrificed(results)}Over the second half of a run, the changes of two digits' accuracies have a "
+                f"mean correlation of {mean_text(own)} with 32 units, {mean_text(_trades(results, WIDE)[0])} with 64, "
                 f"{mean_text(_trades(results, 'backpropagation')[0])} by backpropagation, and {mean_text(chance)} in "
                 f"random order; of the pair that trades off most {mean_text(lowest)} with 32 units, "
                 f"{mean_text(_trades(results, WIDE)[1])} with 64, "
                 f"{mean_text(_trades(results, 'backpropagation')[1])} by backpropagation, and {mean_text(lucky)} in "
-                f"random order{_no_more(lowest, _trades(results, WIDE)[1])}. The accuracy of 0 and 1 changes by "
-                f"{mean_text(narrow, 100, 1)} points with 32 units, by {mean_text(wide, 100, 1)} with 64.",
+                f"random order{_no_more(lowest, _trades(results, WIDE)[1])}. In that half the accuracy of 0 and 1 "
+                f"changes by {mean_text(narrow, 100, 1)} points with 32 units, by {mean_text(wide, 100, 1)} with 64.",
             )  # fmt: skip
 
 
@@ -197,23 +208,77 @@ def agreement(results: Results, one: str, other: str, learned: bool = False) -> 
     return [value for value in found if value is not None]
 
 
-def _between(results: Results, names: Sequence[str], learned: bool = False) -> list[float]:
-    """Return the agreement of all pairs of two methods."""
-    pairs = itertools.combinations(names, 2)
-    return [value for one, other in pairs for value in agreement(results, one, other, learned)]
+def _told(results: Results, one: str, other: str) -> str:
+    """Return the agreement of two methods, "0.56 ± 0.10": the mean of all pairs of runs with different seeds.
+
+    The interval is that of pairs without a common run, the mean of those of all ways to form as many as possible.
+    """
+    found = agreement(results, one, other)
+    first, second = (results.values.get(name, {}) for name in (one, other))
+    seeds = sorted(first.keys() & second.keys())
+    if len(seeds) < FEWEST:
+        return mean_text(found)
+    widths = []
+    for shift in range(1, len(seeds)):
+        turned = [*seeds[shift:], *seeds[:shift]]
+        pairs = [agreement(Results(results.size, [], {one: {seed: first[seed]}, other: {partner: second[partner]}}),
+                           one, other) for seed, partner in zip(seeds, turned, strict=True)]  # fmt: skip
+        widths.append(interval([value for pair in pairs for value in pair]))
+    return f"{np.mean(found):.2f} ± {np.mean(widths):.2f}"
 
 
-def _within(results: Results, names: Sequence[str]) -> list[float]:
-    """Return the agreement of each method's seeds, over images that both have learned."""
-    return [value for name in names for value in agreement(results, name, name, True)]
+def _emerges(results: Results, names: Sequence[str]) -> str:
+    """Return as the start of a sentence whether images have an order that recurs, with the easy ones first."""
+    hard = {name: agreement(results, name, "difficulty") for name in names}
+    first = {name for name, found in hard.items() if differs(found) and np.mean(found) > 0}
+    if WIDE not in first or min(agreement(results, WIDE, WIDE)) <= 0:
+        return "these seeds do not show one: "
+    every = ", as they do by every method here" if first == set(names) else ""
+    return f"yes, in that easy images come first{every}: "
 
 
-def _how_far(between: Sequence[float], within: Sequence[float]) -> str:
-    """Return in words how agreement between methods compares with that between seeds of one."""
-    if not within:
-        return "with each other"
-    near = float(np.mean(between)) > NEARLY * float(np.mean(within))
-    return f"{'nearly as far as' if near else 'less than'} a method with itself"
+def _foreseen(every: Mapping[str, float]) -> str:
+    """Return how the prediction of agreement compares, by pairs of methods, as a sentence."""
+    above = [name for name, mean in every.items() if mean > FORESEEN]
+    with_ours = [name for name in above if shown_as(WIDE) in name]
+    return (
+        f"Foreseen was more than {FORESEEN:g} between any two methods: so it is for {len(above)} of {len(every)} pairs"
+        f"{', none of them with GENREG' if above and not with_ours else ''}, on average "
+        f"{np.mean(list(every.values())):.3f}."
+    )
+
+
+def phases_of(run: Values, digits: Sequence[int]) -> tuple[float, float] | None:
+    """Return the mean accuracy of some digits in the EARLY part of a run and over its LAST evaluations."""
+    looks = np.array(run["looks"])
+    accuracy = np.array(run["accuracy"])[:, list(digits)].mean(axis=1)
+    early = (looks >= EARLY[0] * looks[-1]) & (looks <= EARLY[1] * looks[-1])
+    late = [run["looks"].index(look) for look in run["late"][-LAST:]]
+    return (float(accuracy[early].mean()), float(accuracy[late].mean())) if early.any() and late else None
+
+
+def _phases(results: Results, name: str, digits: Sequence[int]) -> list[list[float]]:
+    """Return each seed's early and late accuracy of some digits, and the change between."""
+    both = [pair for pair in (phases_of(run, digits) for run in results.of(name)) if pair is not None]
+    return [[early for early, _ in both], [late for _, late in both], [late - early for early, late in both]]
+
+
+def _sacrificed(results: Results) -> str:
+    """Return whether the narrow network loses on easy digits what it mastered early, as sentences."""
+    early, late, gained = _phases(results, NARROW, EASY)
+    hard = _phases(results, NARROW, HARD)
+    wide = _phases(results, WIDE, EASY)
+    if not gained:
+        return ""
+    lost = differs(gained) and float(np.mean(gained)) < 0
+    last = results.of(NARROW)[0]["looks"][-1]
+    told = "yes" if lost else "no loss that exceeds chance"
+    return (
+        f"{told}: with 32 units 0 and 1 are mastered early, {percent(early)} % on average from generation "
+        f"{EARLY[0] * last:.0f} to {EARLY[1] * last:.0f}, and have {percent(late)} % at the end, a change of "
+        f"{points(gained)} points ({sum(gain < 0 for gain in gained)} of {len(gained)} seeds lose; with 64 units "
+        f"{points(wide[2])}), while 5 and 8 change by {points(hard[2])}. "
+    )
 
 
 def _no_more(narrow: Sequence[float], wide: Sequence[float]) -> str:
@@ -228,8 +293,9 @@ def _ranged(values: Sequence[float]) -> str:
 
 
 def _cell(results: Results, one: str, other: str) -> str:
-    found = agreement(results, one, other)
-    return mean_text(found) if other == "difficulty" else _ranged(found)
+    if other == "difficulty":
+        return mean_text(agreement(results, one, other))
+    return _ranged(agreement(results, one, one)) if one == other else _told(results, one, other)
 
 
 def _classes(results: Results, names: Sequence[str]) -> Table:
