@@ -112,8 +112,8 @@ as of selection, the survivors' mean is evaluated, which is this project's.
                 f"correlation is {_ranged(own)}, and images among whose ten nearest training images more "
                 f"have another label come later ({mean_text(hard)}). Other methods learn them in an order like "
                 f"GENREG's: {listed([f'{name} {told}' for name, told in ours.items()])}. {_foreseen(every)} "
-                "Images that stay wrong count as the latest, and account for part of it: without them the correlation is "
-                f"{_ranged(agreement(results, WIDE, WIDE, True))} between two seeds, "
+                "Images that stay wrong count as the latest, and account for part of it: without them the correlation "
+                f"is {_ranged(agreement(results, WIDE, WIDE, True))} between two seeds, "
                 f"{_ranged([one for name in others for one in agreement(results, WIDE, name, True)])} with other "
                 "methods.",
             )  # fmt: skip

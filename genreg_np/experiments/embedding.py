@@ -6,7 +6,7 @@ network by backpropagation. Measured for the last hidden layer, over test images
     saturated         share of |h| > .95 (.76 for the published networks)
     rank              exp of the entropy of the principal components' shares of variance: how many directions are used
     neighbours, silhouette, probe, trustworthiness      measured as for the page of `genreg-np report`
-    alike             linear CKA with the network by backpropagation of the same seed
+    alike             linear CKA with another network of the same seed, or with another seed of the same method
 
     CKA(X, Y) = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y))      for X, Y (n, H), HSIC unbiased
 
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from genreg_np.data.download import Progress
 from genreg_np.errors import missing_extra
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.summary import mean_text, percent, points
+from genreg_np.experiments.summary import differs, mean_text, percent, points
 from genreg_np.experiments.training import FULL, METHODS, TESTED, backend, config_of, images, method_settings, shown_as
 from genreg_np.report.hidden import hidden_of
 from genreg_np.report.shown import COLOURS, MARKS, Picture, Shown, Table, new_figure, png_of
@@ -59,8 +59,16 @@ class Embedding(Study):
     about = f"""
 784-64-10 with tanh by four methods, 784-32-10 by GENREG's mechanism, and a small convolutional network by
 backpropagation. The values of the last hidden layer are measured for 1,000 test images, in all their dimensions and in
-the plane computed by UMAP (15 neighbours, least distance .1, seed 42). CKA uses 100 of the images; an effective rank is
-at most the number of units, which is 32 in two of the networks.
+the plane computed by UMAP (15 neighbours, least distance .1, seed 42).
+
+*Saturated* are values nearer to -1 or 1 than .05. The *effective rank* is how many directions the values use, at most
+the number of units, which is 32 in two of the networks. *10 neighbours* is the share of images whose ten nearest images
+are mostly of their class; the *silhouette* is 1 if classes are far apart compared with their width, 0 if they overlap;
+a *linear probe* is the accuracy of a linear classifier trained on the values; *trustworthiness* is 1 if all who are
+neighbours in the plane are neighbours in all dimensions. *CKA* compares, for 100 of the images, which are alike to one
+network with which are alike to another: 1 if both tell the same images apart, however units are numbered or scaled, and
+about 0 if they have nothing in common.
+
 {TESTED}
 """
 
@@ -118,11 +126,16 @@ at most the number of units, which is 32 in two of the networks.
             return
         rows = [
             [shown_as(name), *(mean_text(results.numbers(name, key), scale, digits) for key, (_, scale, digits) in
-             COLUMNS.items()), mean_text(alike(results, name, GRADIENT))]
+             COLUMNS.items())]
             for name in names
         ]  # fmt: skip
-        head = ["", *(title for title, _, _ in COLUMNS.values()), "CKA with backpropagation"]
-        yield Shown("In numbers", "CKA of backpropagation with itself is between seeds.", (Table(head, rows),))
+        yield Shown("In numbers", "", (Table(["", *(title for title, _, _ in COLUMNS.values())], rows),))
+        rows = [[shown_as(name), *(mean_text(alike(results, name, other)) for other in names)] for name in names]
+        words = (
+            "CKA of two networks' hidden values: seed by seed between methods, between seeds of one method on the "
+            "diagonal. The diagonal is as much as a method agrees with itself, what others have to be compared with."
+        )
+        yield Shown("Alike", words, (Table(["CKA with", *map(shown_as, names)], rows),))
         yield Shown("In the plane", "", (_planes(results, names),))
 
     def answers(self, results: Results) -> Iterator[Answer]:
@@ -146,13 +159,28 @@ at most the number of units, which is 32 in two of the networks.
             )
             yield Answer(
                 "000", "How do evolutionary embeddings compare to gradient-trained CNNs?",
-                f"{told}. {percent(results.numbers(published, 'saturated'))} % of the hidden values by GENREG's "
-                f"mechanism are saturated, {percent(results.numbers(GRADIENT, 'saturated'))} % with backpropagation. "
-                "Similarity (CKA) to a dense network by backpropagation: GENREG's mechanism "
-                f"{mean_text(alike(results, published, GRADIENT))}, node perturbation "
-                f"{mean_text(alike(results, 'node perturbation', GRADIENT))}, another seed of backpropagation "
-                f"{mean_text(alike(results, GRADIENT, GRADIENT))}.",
+                f"{_nearer(results)}similarity (CKA, 1: the same) to the convolutional network is "
+                f"{_similar(results, MAPS)}; to a dense one by backpropagation {_similar(results, GRADIENT)}; of two "
+                f"seeds of one method {_similar(results, None)}. {told}. Of the hidden values "
+                f"{percent(results.numbers(published, 'saturated'))} % are saturated by GENREG's mechanism, "
+                f"{percent(results.numbers(GRADIENT, 'saturated'))} % by backpropagation.",
             )  # fmt: skip
+
+
+def _nearer(results: Results) -> str:
+    """Return whether GENREG's mechanism is less like the convolutional network, as the start of a sentence."""
+    ours, dense = (alike(results, name, MAPS) for name in ("GENREG as published", GRADIENT))
+    if not differs([one - other for one, other in zip(ours, dense, strict=False)]):
+        return ""
+    less = "less" if np.mean(ours) < np.mean(dense) else "more"
+    return f"GENREG's mechanism is {less} like the convolutional network than a dense one by backpropagation is: "
+
+
+def _similar(results: Results, other: str | None) -> str:
+    """Return each method's CKA with a case, or with other seeds of its own."""
+    names = [name for name in (*METHODS, MAPS) if name != other and results.measured(name)]
+    found = {name: alike(results, name, other or name) for name in names}
+    return ", ".join(f"{shown_as(name)} {mean_text(values)}" for name, values in found.items() if values)
 
 
 def _embeddings() -> ModuleType:
