@@ -23,6 +23,7 @@ def lines(
     logarithmic: bool = False,
     scale: float = 1.0,
     expected: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    ticks: Sequence[float] = (),
 ) -> bytes:
     """Draw the mean of each line with a band of its 95 % interval, as PNG.
 
@@ -38,6 +39,8 @@ def lines(
         Factor of all values.
     expected : mapping, optional
         Predictions, by name: places and values, drawn as thin black lines.
+    ticks : sequence of float
+        What is labelled on the first axis; by default all places, if they are few.
     """
     figure = new_figure()
     panel = figure.subplots()
@@ -56,8 +59,8 @@ def lines(
     places = sorted({place for where, _ in named.values() for place in where})
     if logarithmic:
         _logarithmic(panel)
-    if len(places) <= MOST_NAMED:
-        panel.set_xticks(places)
+    if ticks or len(places) <= MOST_NAMED:
+        panel.set_xticks(ticks or places)
     panel.set(xlabel=across, ylabel=up)
     panel.grid(alpha=0.25)
     if labelled := len(named) + len(expected or {}):
