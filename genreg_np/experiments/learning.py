@@ -132,8 +132,9 @@ class ByGradient(Learner):
     FIRST, MOMENTUM = 0.05, 0.9
 
     def __init__(self, network: Network, backend: Backend, seed: int, steps: int, groups: Groups = (),
-                 hold: str = "") -> None:  # fmt: skip
+                 hold: str = "", strength: float = EWC_STRENGTH) -> None:  # fmt: skip
         super().__init__(network, backend, seed, steps, groups, hold)
+        self._strength = np.float32(strength)  # of EWC
         self._genes = first_genes(network, 2**0.5, self.stream)
         self._moments = np.zeros((2, network.gene_count), np.float32)
         self._learner = backend.learner(network, self._loss)
@@ -154,7 +155,7 @@ class ByGradient(Learner):
         found = self._learner.gradient(self._genes, self.network.first_statistics, features, labels)
         gradient = found.gradient
         if self.hold == "ewc" and self.anchor is not None:
-            gradient = gradient + np.float32(EWC_STRENGTH) * self._importance * (self._genes - self.anchor)
+            gradient = gradient + self._strength * self._importance * (self._genes - self.anchor)
         self._number += 1
         optimiser = Optimiser("sgd", self._rate(self.FIRST), self.MOMENTUM)
         genes, self._moments = self.backend.follow(
