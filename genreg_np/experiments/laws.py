@@ -38,6 +38,7 @@ WATCHED = 100  # images of each class that measure genomes' true accuracy
 EVERY = 10  # generations between measurements
 SEED = 1 << 33  # of images and draws, different from that of any run
 REPEATED = (1, 5, 20, 50)  # images of each class
+DRAWS = 10  # pairs of batches whose correlation is averaged
 STEPS = 60  # of a walk towards the optimum of a quadratic, for each step size
 
 
@@ -136,6 +137,39 @@ def of_population(settings: Mapping[str, Any], seed: int) -> Values:
         },
         "drift": drift(evolution, total),
     }
+
+
+def of_heritability(settings: Mapping[str, Any], seed: int) -> Values:
+    """Compare heritability predicted from VG and VE with the repeatability of scores, at moments of a run.
+
+    Repeatability is the mean over DRAWS of the correlation of scores on two batches without a common image.
+    """
+    kept = {name: value for name, value in settings.items() if name != "moments"}
+    evolution = evolution_of({**kept, "validate_every": 1 << 30}, seed)
+    classes = len(evolution.class_names)
+    rows = some_of_each(evolution.context.labels, classes, WATCHED, Stream(SEED))
+    each, moments, found = len(rows) // classes, list(settings["moments"]), []
+    for generation in range(1, max(moments) + 1):
+        evolution.step()
+        if generation not in moments:
+            continue
+        chance = right(evolution, population_of(evolution)[2], rows)
+        between, within = components(chance, classes)
+        shuffled = Stream(SEED + seed)
+        for count in REPEATED:
+            correlations = []
+            for draw in range(DRAWS):
+                order = np.concatenate([
+                    label * each + shuffled.permutation(Purpose.SPLIT, generation, draw * classes + label, each)
+                    for label in range(classes)
+                ])  # fmt: skip
+                throws = Stream(SEED + seed * DRAWS + draw)
+                correlations.append(repeatability(chance[:, order], classes, count, throws))
+            measured = [value for value in correlations if value is not None]
+            found.append({"generation": generation, "images": count,
+                          "expected": between / (between + within / (count * classes)),
+                          "happened": float(np.mean(measured)) if measured else None})  # fmt: skip
+    return {"heritability": found}
 
 
 def drift(evolution: Evolution, generations: int) -> dict[str, float]:

@@ -17,6 +17,8 @@ from genreg_np.experiments.variance import intensity, truncation
 from genreg_np.report.shown import Picture, Shown, Table
 
 GENERATIONS, BREEDERS = 600, 300
+MOMENTS = (10, 20, 50, 100, 300, 600)  # generations at which heritability is compared
+OF_20 = 20  # images of each class in the published configuration
 WIDTHS = (8, 16, 32, 64, 128)
 LEVELS = {"selection": 0.8, "node perturbation": 0.9, "backpropagation": 0.9}  # validation accuracy to reach
 LONGEST = {"selection": 1500, "node perturbation": 1500, "backpropagation": 1500}
@@ -26,6 +28,7 @@ BRED = {"children": "children above the generation before, the response that it 
         "bred": "children before mutation", "parents": "chosen parents above their generation"}  # fmt: skip
 KINDS: Mapping[str, Callable[[Mapping[str, Any], int], Values]] = {
     "population": laws.of_population,
+    "heritability": laws.of_heritability,
     "progress": laws.of_progress,
     "dimension": laws.of_dimension,
     "parents": trained,
@@ -60,6 +63,15 @@ vectors at right angles.
                       "generations": size.generations(GENERATIONS), "breeders": size.generations(BREEDERS)}  # fmt: skip
         found = [
             Case("population", population),
+            Case(
+                "heritability",
+                {
+                    "preset": "seed-mnist-32",
+                    "dataset": size.data,
+                    "moments": [size.generations(moment) for moment in size.pick(MOMENTS, MOMENTS, MOMENTS[-1:])],
+                },
+                0 if few else 2,
+            ),
             Case("progress", {"inputs": 20 if few else 200, "population": 100}),
             Case("estimates", {"dataset": size.data, "hidden": 32, "images": 200 if few else 1000}),
         ]
@@ -79,8 +91,9 @@ vectors at right angles.
     def measure(self, settings: Settings, seed: int) -> Values:
         """Measure one law."""
         kind = (
-            "population" if "breeders" in settings else "progress" if "inputs" in settings
-            else "estimates" if "images" in settings else "dimension" if "level" in settings else "parents"
+            "population" if "breeders" in settings else "heritability" if "moments" in settings
+            else "progress" if "inputs" in settings else "estimates" if "images" in settings
+            else "dimension" if "level" in settings else "parents"
         )  # fmt: skip
         return KINDS[kind](settings, seed)
 
@@ -88,6 +101,16 @@ vectors at right angles.
         """Yield all laws in a table, then details of some of them."""
         rows = list(_rows(results))
         yield Shown("Predictions and measurements", "", (Table(["law", "predicted", "measured"], rows),))
+        if results.measured("heritability"):
+            rows = [[f"{generation}", f"{images}", mean_text(expected, digits=3), mean_text(happened, digits=3)]
+                    for generation, images, expected, happened in _heritability(results)]  # fmt: skip
+            words = (
+                "Heritability of a score, VG / (VG + VE / n), and its repeatability: the correlation of "
+                f"genomes' scores on two batches without a common image, the mean of {laws.DRAWS} pairs of "
+                "batches for each seed."
+            )
+            yield Shown("Heritability", words, (Table(["generation", "images of each class", "predicted", "measured"],
+                                                      rows),))  # fmt: skip
         if runs := results.of("progress"):
             table = _pairs(
                 runs, "steps", ("step", "noise"), ("step, as a share of mu_w c", "noise, of a step's gain"), 1
@@ -156,11 +179,7 @@ def _rows(results: Results) -> Iterator[list[str]]:
         for part, words in BRED.items():
             gained = mean_text([run["breeder"][part] for run in runs], 100, 1)
             yield [f"{law}: {words}", expected, f"{gained}, {_share_of_expected(runs, part)} of it"]
-        for count in laws.REPEATED:
-            both = [run["heritability"][str(count)] for run in runs]
-            measured = [pair[1] for pair in both if pair[1] is not None]
-            yield [f"Repeatability (h2) of a score at the end, images of each class: {count}",
-                   mean_text([pair[0] for pair in both]), mean_text(measured)]  # fmt: skip
+        yield from _repeated(results)
         drifts = [run["drift"] for run in runs]
         if all(drift["pixels"] for drift in drifts):
             yield [f"Neutral drift: variance of the weights of {drifts[0]['pixels']} dark pixels",
@@ -184,6 +203,27 @@ def _rows(results: Results) -> Iterator[list[str]]:
         if ratios:
             yield [f"Two-point estimates by mutating {of}: cos^2 with the gradient", "ratio 1",
                    f"ratio {mean_text(ratios)}"]  # fmt: skip
+
+
+def _repeated(results: Results) -> Iterator[list[str]]:
+    """Yield rows of heritability and repeatability of scores by the published number of images, over a run."""
+    for generation, images, expected, happened in _heritability(results):
+        if images == OF_20:
+            yield [f"Repeatability (h2) of a score of {OF_20} images of each class, generation {generation}",
+                   mean_text(expected), mean_text(happened)]  # fmt: skip
+    if not results.measured("heritability"):
+        for count in laws.REPEATED:
+            both = [run["heritability"][str(count)] for run in results.of("population")]
+            measured = [pair[1] for pair in both if pair[1] is not None]
+            yield [f"Repeatability (h2) of a score at the end, images of each class: {count}",
+                   mean_text([pair[0] for pair in both]), mean_text(measured)]  # fmt: skip
+
+
+def _heritability(results: Results) -> Iterator[tuple[int, int, list[float], list[float]]]:
+    """Yield generation, images of each class, and each seed's predicted and measured heritability."""
+    for looks in zip(*(run["heritability"] for run in results.of("heritability")), strict=True):
+        measured = [look["happened"] for look in looks if look["happened"] is not None]
+        yield looks[0]["generation"], looks[0]["images"], [look["expected"] for look in looks], measured
 
 
 def _shares(runs: Sequence[Values], part: str) -> list[float]:
