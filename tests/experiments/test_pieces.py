@@ -13,16 +13,18 @@ pytest.importorskip("scipy")
 pytest.importorskip("sklearn")
 
 from genreg_np.backends.base import Batch, Perturbation
-from genreg_np.experiments import capacity, typeset
+from genreg_np.experiments import capacity, continual, typeset
 from genreg_np.experiments.base import SIZES, Case, Results
 from genreg_np.experiments.continual import measures
-from genreg_np.experiments.curriculum import agreement, correlation, times_of
+from genreg_np.experiments.curriculum import _told as told_agreement
+from genreg_np.experiments.curriculum import agreement, correlation, phases_of, times_of
 from genreg_np.experiments.embedding import cka, effective_rank, packed
 from genreg_np.experiments.laws import price
 from genreg_np.experiments.learning import LEARNERS, ByNodes, BySelection, Head
+from genreg_np.experiments.sequences import Task, Tasks, permuted_tasks, split_tasks
 from genreg_np.experiments.structure import Pruning, dense_width, stored, xor
 from genreg_np.experiments.summary import differs, exponent, interval, listed, mean_text, percent, points
-from genreg_np.experiments.training import backend
+from genreg_np.experiments.training import backend, images
 from genreg_np.experiments.variance import components, intensity, repeatability, truncation
 from genreg_np.fitness import Score
 from genreg_np.model import Network
@@ -72,6 +74,32 @@ def test_methods_are_compared_between_different_seeds() -> None:
     assert agreement(results, "one", "other", learned=True) == pytest.approx([-1, -1])
     assert agreement(results, "one", "one", learned=True) == pytest.approx([-1])
     assert agreement(results, "one", "other")[0] > -1
+
+
+def test_methods_agree_by_all_pairs_and_an_interval_of_pairs_that_share_no_run() -> None:
+    """The mean of all pairs with different seeds; of three seeds two ways to form three pairs each."""
+    rng = np.random.default_rng(9)
+    one, other = (
+        {seed: {"times": rng.permutation(40).tolist(), "looks": [1] * 40} for seed in range(3)} for _ in range(2)
+    )
+    results = Results(SIZES["full"], [], {"one": one, "other": other})
+    every = {}
+    for seed in range(3):
+        for partner in {0, 1, 2} - {seed}:
+            pair = Results(SIZES["full"], [], {"one": {seed: one[seed]}, "other": {partner: other[partner]}})
+            (every[seed, partner],) = agreement(pair, "one", "other")
+    ways = [[every[seed, (seed + shift) % 3] for seed in range(3)] for shift in (1, 2)]
+    expected = f"{np.mean(list(every.values())):.2f} ± {np.mean([interval(way) for way in ways]):.2f}"
+    assert told_agreement(results, "one", "other") == expected
+
+
+def test_easy_digits_are_compared_early_and_at_the_end() -> None:
+    """Evaluations from a thirtieth to a sixth of the run, and the last ones of its second half."""
+    looks = [1, 20, 100, 300, 450, 500, 540, 570, 600]
+    accuracy = [[0.1, 0.0], [0.9, 0.7], [1.0, 0.8], *[[0.5, 0.5]], *[[0.6, 0.4]] * 5]
+    run = {"looks": looks, "late": looks[3:], "accuracy": accuracy}
+    assert phases_of(run, (0, 1)) == pytest.approx((0.85, 0.5))
+    assert phases_of({**run, "looks": [1, 2, 3, 400, 450, 500, 540, 570, 600], "late": [400, 450]}, (0,)) is None
 
 
 def test_a_power_law_is_found() -> None:
@@ -130,6 +158,26 @@ def test_measures_of_continual_learning_are_those_of_the_papers() -> None:
     found = measures(left, 0.5)
     assert found == {"accuracy": 0.6, "forgetting": 0.4, "backward": -0.4, "forward": 0.05}
     assert measures(left[-1:], 0.5) == {"accuracy": 0.6}
+
+
+def test_a_strength_is_chosen_by_validation_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it reaches on test images; all that were tried are told."""
+    held = {1: 0.5, 2: 0.9, 3: 0.7}
+    monkeypatch.setattr(continual, "_after_all", lambda settings, given, seed, strength: (strength, [[1 / strength]]))
+    monkeypatch.setattr(continual, "_right", lambda learner, task, samples: held[learner])
+    tasks = Tasks([Task(*(((np.zeros((1, 1), np.float32), np.zeros(1, np.int64)),) * 3), np.arange(2))], 2, (0, 0), 0.5)
+    found = continual.chosen({"strengths": [1, 2, 3]}, tasks, 0)
+    assert found == {"left": [[0.5]], "accuracy": 0.5, "strength": 2, "swept": [[1, 0.5], [2, 0.9], [3, 0.7]]}
+
+
+def test_tasks_keep_their_splits_apart() -> None:
+    """Each split's images of the task's classes, and in a permuted task all of them."""
+    data = images("digits")
+    task = split_tasks(data, "class", 5, None).tasks[1]
+    for samples, labels in ((task.train, data.train.labels), (task.held, data.validation.labels),
+                            (task.test, data.test.labels)):  # fmt: skip
+        assert samples[1].tolist() == [label for label in labels.tolist() if label in (2, 3)]
+    assert len(permuted_tasks(data, 2, 0).tasks[1].held[1]) == len(data.validation)
 
 
 def test_cka_knows_the_same_values_turned_and_scaled() -> None:
