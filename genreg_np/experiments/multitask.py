@@ -44,7 +44,8 @@ class Multitask(Study):
     about = """
 One hidden layer of 64 units with a head for digits and a head for letters, compared with single networks of 64 units
 and two halves of 32, by three methods; all networks of a method are trained on the same number of samples of a task.
-Letters are drawn at 28x28, in many sizes, rotations and places. Test accuracy in per cent.
+Letters are drawn at 28x28, in many sizes, rotations and places. Test accuracy in per cent, of the network at the end of
+a run.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
