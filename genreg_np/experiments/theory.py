@@ -155,6 +155,15 @@ vectors at right angles.
                 f"by Price's equation, summed over every tenth generation, selection adds {mean_text(gained, 100, 1)} "
                 f"points of accuracy, of which {mean_text(lost, 100, 0)} % are lost again in the children.",
             )  # fmt: skip
+        if looks := [look for look in _heritability(results) if look[1] == OF_20]:
+            told = ", ".join(
+                f"{np.mean(happened):.2f} in generation {generation} ({np.mean(expected):.2f} predicted)"
+                for generation, _, expected, happened in looks
+            )
+            yield Answer(
+                "000", "Stable fitness signals: how much of a score is the genome's own",
+                f"of scores on {OF_20} images of each digit, those on two batches correlate by {told}.", added=True,
+            )  # fmt: skip
         if found := _exponents(results, "selection"):
             yield Answer(
                 "000", "Sample complexity",
