@@ -44,6 +44,7 @@ MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", "
 FLAGS = {"yes": 1.0, "true": 1.0, "y": 1.0, "t": 1.0, "no": 0.0, "false": 0.0, "n": 0.0, "f": 0.0}
 PARTS = ("year", "month", "day", "weekday", "hour")  # of a date
 ORDERS = ("ymd", "dmy", "mdy")
+YEARS = (2, 4)  # digits of a year, by which a column is recognised as one of dates
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MONTH_STARTS = (0, 3, 2, 5, 0, 3, 5, 1, 4, 6, 2, 4)  # offset of each month's first weekday
@@ -80,10 +81,11 @@ def word_of(text: str) -> str:
     return found.group(1) if found else word
 
 
-def date_of(text: str, order: str) -> dict[str, float] | None:
+def date_of(text: str, order: str, years: tuple[int, ...] = ()) -> dict[str, float] | None:
     """Return the parts of a date whose year, month and day are in an order of ORDERS; None if it is no such date.
 
-    A month may be written as a name, and is then recognised in any place.
+    A month may be written as a name, and is then recognised in any place. `years` are the numbers of digits that a
+    year may have; by default any, as earlier versions took a column of version numbers (1.2.3) for dates.
     """
     found = DATE.fullmatch(text.strip())
     if not found:
@@ -98,7 +100,10 @@ def date_of(text: str, order: str) -> dict[str, float] | None:
     if not all(field.isdigit() and field.isascii() for field in fields):
         return None
     number = {name: int(field) for name, field in zip(names, fields)}  # noqa: B905
-    if len(fields[names.index("y")]) <= 2:  # as in 11/23/98; if it comes first, it is more often a day
+    digits = len(fields[names.index("y")])
+    if years and digits not in years:
+        return None
+    if digits <= 2:  # as in 11/23/98; if it comes first, it is more often a day
         if names[0] == "y":
             return None
         number["y"] += 1900 if number["y"] >= 70 else 2000

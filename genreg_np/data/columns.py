@@ -2,7 +2,7 @@
 
     constant      one value in all rows, or no value
     counting      whole numbers in equal steps from row to row, up or down: they give away the label of a sorted table
-    identifiers   words that hardly ever recur, or distinct whole numbers in a column called id
+    identifiers   words that hardly ever recur, or distinct whole numbers in a column that is called id or has no name
 
 The user can override this: keep=("id",), drop=("name",), kind=("zip=words",).
 
@@ -23,12 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.labels import quoted, short_name
-from genreg_np.data.quantities import LEAST_COUNTING, counting_step
-from genreg_np.data.remarks import BEYOND, is_beyond, of_words
-from genreg_np.data.rows import DECIMAL_COMMA, THOUSANDS
+from genreg_np.data.quantities import LEAST_COUNTING, counting_step, rises
+from genreg_np.data.remarks import BEYOND, NUMBER_SHARE, is_beyond, of_words, with_commas
 from genreg_np.data.stored import Series
 from genreg_np.errors import DataError, UsageError, did_you_mean
-from genreg_np.infer_table import ORDERS, PARTS, Fields, date_of, flag_of, is_missing, number_of, word_of
+from genreg_np.infer_table import ORDERS, PARTS, YEARS, Fields, date_of, flag_of, is_missing, number_of, word_of
 
 TEXT = "text"  # a kind that searches read, and networks do not
 UNIQUE = "words of which hardly any recurs"
@@ -36,8 +35,8 @@ KINDS = NUMBERS, WORDS, FLAGS, DATES = "numbers", "words", "flags", "dates"
 MOST_WORDS = 64  # of a column
 LEAST_OF_WORD, SHARE_OF_WORD = 2, 0.002  # rows, and share of the rows, that a word needs
 IDENTIFIER_SHARE, LEAST_IDENTIFIERS = 0.5, 20  # distinct words as a share of the rows, and their least number
-NUMBER_SHARE = 0.8  # of the distinct texts that are numbers: the few words among them are mistakes
-IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|uuid|guid|key))|.*[a-z]I[dD]", re.ASCII)
+IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|uuid|guid|key)|index|row[ _.]?names?)|.*[a-z]I[dD]", re.ASCII)
+UNNAMED = re.compile(r"Unnamed: \d+(_level_\d+)?(\.\d+)*|\.\.\.\d+", re.ASCII)  # by pandas and R's readr
 EXACT = 1 << 24  # float32 represents all whole numbers below this exactly
 EMPTY = "empty"
 BLURRED = 0.01  # of a column's standard deviation: the largest acceptable float32 step
@@ -133,7 +132,19 @@ def describe(path: object, series: Series, train: NDArray[np.int64], asked: Aske
             )
         described |= {"order": order, "parts": date_parts(_known(series), order)}
     _check(path, series, described)
-    return Found(series, described, note=_note(series, described, guessed))
+    note = _note(series, described, guessed)
+    if not note and kind == NUMBERS and guessed and name not in asked.keep:
+        note = _numbering_note(series, rows)
+    return Found(series, described, note=note)
+
+
+def _numbering_note(series: Series, places: NDArray[np.int64]) -> str:
+    """Return a remark on whole numbers that rise or fall from row to row, as the index of a part of a table does."""
+    numbers = series.as_numbers()
+    if numbers is None or not (way := rises(numbers, places)):
+        return ""
+    name = short_name(series.name)
+    return f"{name!r}: {way} from row to row: leave it out if it only numbers the rows (--drop {name!r})"
 
 
 def _note(series: Series, described: Description, guessed: bool) -> str:
@@ -142,7 +153,7 @@ def _note(series: Series, described: Description, guessed: bool) -> str:
     if described["kind"] == WORDS and guessed:
         return of_words(series.name, _known(series))
     if described["kind"] == DATES and described["order"] != "ymd":
-        fitting = [order for order in ORDERS if all(date_of(text, order) for text in _known(series))]
+        fitting = [order for order in ORDERS if all(date_of(text, order, YEARS) for text in _known(series))]
         if len(fitting) > 1:
             return f"{name!r}: dates could be day-month or month-day and are read as {order_in_words(described)}"
     if described["kind"] == NUMBERS:
@@ -186,13 +197,9 @@ def _kind(path: object, series: Series) -> str:
     if all(flag_of(text) is not None for text in texts):
         return FLAGS
     odd = next(text for text in texts if number_of(text) is None)
-    commas = [text for text in texts if THOUSANDS.fullmatch(text) or DECIMAL_COMMA.fullmatch(text)]
-    if commas and len(commas) + numbers == len(texts):
-        way = (
-            "write thousands without commas, and decimals with a point"
-            if THOUSANDS.fullmatch(commas[0])
-            else "write a decimal point (or name another separator with --separator)"
-        )
+    commas = [text for text in texts if with_commas(text)]
+    if commas and len(commas) + numbers >= NUMBER_SHARE * len(texts):
+        way = f"{with_commas(commas[0])}, or say --kind {short_name(series.name)!r}=words"
         raise _odd(path, series, commas[0], way)
     beyond = [text for text in texts if is_beyond(text)]
     if len(texts) > 1 and beyond and numbers + len(beyond) >= NUMBER_SHARE * len(texts):
@@ -235,10 +242,13 @@ def _tells_nothing(series: Series, kind: str, places: NDArray[np.int64]) -> str:
             return EMPTY
         if step := counting_step(numbers, places):
             return "counts the rows" + {1: "", -1: " backwards"}.get(step, f" in steps of {step}")
-        named = IDENTIFIER.fullmatch(series.name) is not None
-        whole = named and rows >= LEAST_COUNTING and bool((numbers == np.rint(numbers)).all())
+        nameless = series.unnamed or UNNAMED.fullmatch(series.name) is not None
+        likely = nameless or IDENTIFIER.fullmatch(series.name) is not None
+        whole = likely and rows >= LEAST_COUNTING and bool((numbers == np.rint(numbers)).all())
         blurred = series.numbers is not None and np.abs(numbers).max() >= EXACT  # and thousands of distinct texts
-        return "identifies the rows" if whole and (blurred or len(np.unique(numbers)) == rows) else ""
+        if not whole or not (blurred or len(np.unique(numbers)) == rows):
+            return ""
+        return "an index without a name" if nameless else "identifies the rows"
     if series.numbers is not None:  # of another kind at the user's request
         return ""
     texts = _known(series)
@@ -266,7 +276,7 @@ def date_order(texts: Iterable[str]) -> str | None:
     known = list(texts)
     if not known:
         return None
-    return next((order for order in ORDERS if all(date_of(text, order) is not None for text in known)), None)
+    return next((order for order in ORDERS if all(date_of(text, order, YEARS) is not None for text in known)), None)
 
 
 def date_parts(texts: Iterable[str], order: str) -> list[str]:

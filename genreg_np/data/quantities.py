@@ -97,6 +97,25 @@ def counting_step(numbers: NDArray[np.float64], places: NDArray[np.integer]) -> 
     return int(step) if whole and np.array_equal(numbers, numbers[0] + step * (places - places[0])) else 0
 
 
+def rises(numbers: NDArray[np.float64], places: NDArray[np.integer]) -> str:
+    """Return "rises" or "falls" for whole numbers that always do so from row to row; "" for any other column.
+
+    Parameters
+    ----------
+    numbers : (N,) float64
+        A column; NaN where a value is missing.
+    places : (N,) int
+        The positions of the rows in their file, all different.
+    """
+    if len(numbers) < LEAST_COUNTING:
+        return ""
+    in_order = bool((np.diff(places) > 0).all())
+    steps = np.diff(numbers if in_order else numbers[np.argsort(places)])
+    if not ((steps > 0).all() or (steps < 0).all()) or not (numbers == np.rint(numbers)).all():
+        return ""
+    return "rises" if steps[0] > 0 else "falls"
+
+
 def counting_note(inputs: NDArray[np.generic], names: Sequence[str] = ()) -> str:
     """Return a warning about features that only count the rows; "" if there are none.
 

@@ -31,6 +31,7 @@ class Series:
     texts: tuple[str, ...]  # the distinct texts, stripped; empty if numbers are stored
     codes: NDArray[np.int32]  # (N,) indices into texts
     numbers: NDArray[np.float32] | None = None  # (N,) NaN where one is missing
+    unnamed: bool = False  # whether its table names other columns, but not this one
 
     def __len__(self) -> int:
         return len(self.codes if self.numbers is None else self.numbers)
@@ -81,6 +82,7 @@ class Table:
     first: int  # the line of the header, or of the first row if there is none
     named: bool  # whether the columns' names come from a header; otherwise they are numbers
     guessed: str = ""  # the label's column if it was only taken for being the last
+    width: int = 0  # the number of columns in the file
 
     def __len__(self) -> int:
         return len(self.lines)

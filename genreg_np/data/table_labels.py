@@ -5,17 +5,16 @@ Shapes: N rows, K classes or numbers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.checked import AUTO, CLASSES, VALUES
-from genreg_np.data.columns import NUMBER_SHARE
 from genreg_np.data.labels import class_order, encode_labels, label_text, listed, merge_numbers, merged_note, short_name
 from genreg_np.data.quantities import quantity, told_as_numbers
-from genreg_np.data.remarks import BEYOND, is_beyond
+from genreg_np.data.remarks import BEYOND, NUMBER_SHARE, is_beyond, number_like, plain_number, with_commas
 from genreg_np.data.rows import is_number
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
@@ -40,6 +39,7 @@ def targets_of(
         if not why:
             if task == AUTO:
                 _check_words(table, columns[0], names, labels, occurring)
+                return names, (), labels, [note, _check_written(table, columns[0], names, labels, occurring)]
             return names, (), labels, [note]
     elif task == CLASSES:
         raise UsageError(
@@ -64,6 +64,44 @@ def _check_words(
         )
 
 
+def _check_written(
+    table: Table, column: Series, names: Sequence[str], labels: NDArray[np.int64], occurring: NDArray[np.int64]
+) -> str:
+    """Refuse numbers that are not written as such among labels: with commas, or with a sign if they are a quantity.
+
+    Returns
+    -------
+    str
+        A remark on numbers with a sign that are classes; "" if there are none.
+
+    Raises
+    ------
+    DataError
+        With the line of the first one.
+    """
+    if len(names) < 2:
+        return ""
+
+    def odd(places: Sequence[int], way: Callable[[str], str]) -> DataError:
+        row = int(np.isin(labels, places).argmax())
+        name = names[labels[row]]
+        where = f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(name, 40)!r}"
+        return DataError(f"{where} is not a finite number; {way(name)}, or say --task classes")
+
+    commas = [place for place, name in enumerate(names) if with_commas(name)]
+    numbers = sum(number_of(name) is not None for name in names)
+    if commas and len(commas) + numbers >= NUMBER_SHARE * len(names):
+        raise odd(commas, with_commas)
+    written, extra = number_like(names)
+    if not written:
+        return ""
+    known = {place: one for place, name in enumerate(names) if (one := plain_number(name)) is not None}
+    if quantity([str(number) for number, _ in known.values()], occurring[list(known)]):
+        extras = [place for place, (_, extra) in known.items() if extra]
+        raise odd(extras, lambda _: f"remove the {extra} if labels are numbers to predict")
+    return f"{column.name!r}: numbers such as {written!r} are classes: remove the {extra} to predict them as numbers"
+
+
 def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
     """Return columns of numbers to predict, (N, K).
 
@@ -78,7 +116,15 @@ def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
         if numbers is None:
             text = next(text for text in column.texts if not is_missing(text) and number_of(text) is None)
             row = int(np.flatnonzero(column.codes == column.texts.index(text))[0])
-            what = BEYOND if is_beyond(text) else "is not a number to predict; name another column with --label"
+            what = "is not a number to predict; "
+            if is_beyond(text):
+                what = BEYOND
+            elif with_commas(text):
+                what += with_commas(text)
+            elif known := plain_number(text):
+                what += f"remove the {known[1]}"
+            else:
+                what += "name another column with --label"
             raise DataError(
                 f"{table.path}, line {table.lines[row]}, column {column.name!r}: {short_name(text, 40)!r} {what}"
             )

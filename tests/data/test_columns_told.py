@@ -15,6 +15,7 @@ from genreg_np.infer_table import date_of, word_of
 from tests.helpers import one_line
 
 N = 200
+MIXED = [k * 37 % N for k in range(N)]  # whole numbers, all different, in no order
 LARGE = 20_250_000_000_000
 
 
@@ -28,8 +29,22 @@ def column(name: str, values: list[object]) -> Series:
 @pytest.mark.parametrize(
     ("name", "values", "why", "note"),
     [
-        ("total_paid", [k * k for k in range(N)], "", ""),
-        ("bid", [k * k for k in range(N)], "", ""),
+        ("total_paid", [k * k for k in MIXED], "", ""),
+        ("bid", [k * k for k in MIXED], "", ""),
+        ("total_paid", [k * k for k in range(N)], "", "'total_paid': rises from row to row: leave it out if it only"),
+        ("left", [-k * k for k in range(N)], "", "falls from row to row: leave it out if it only numbers the rows"),
+        ("paid", [k * k + 0.5 for k in range(N)], "", ""),
+        ("paid", [k * k if k else "" for k in range(N)], "", ""),
+        ("row", [*range(50), *range(60, N)], "", "(--drop 'row')"),
+        ("Unnamed: 0", MIXED, "an index without a name", ""),
+        ("Unnamed: 0.1", [k * k for k in range(N)], "an index without a name", ""),
+        ("Unnamed: 0_level_1", MIXED, "an index without a name", ""),
+        ("...1", MIXED, "an index without a name", ""),
+        ("Unnamed: 0", [k % 7 for k in range(N)], "", ""),
+        ("Unnamed: 0", [k / 2 for k in MIXED], "", ""),
+        ("index", MIXED, "identifies the rows", ""),
+        ("row_names", MIXED, "identifies the rows", ""),
+        ("price_index", MIXED, "", ""),
         ("userId", [k * k for k in range(N)], "identifies the rows", ""),
         ("user_ID", [k * k for k in range(N)], "identifies the rows", ""),
         ("row", list(range(N, 0, -1)), "counts the rows backwards", ""),
@@ -47,6 +62,31 @@ def column(name: str, values: list[object]) -> Series:
         ("paid", ["$3.50", "$4", "5"] * 100, "", "numbers such as '$3.50' are read as words"),
         ("share", ["5%", "7%"] * 100, "", "remove the sign"),
         ("paid", [f"{k} €" for k in range(N)], "words of which hardly any recurs", "numbers such as '0 €'"),
+        (
+            "paid",
+            [f"1\xa0{k + 100}" for k in range(N)],
+            "words of which hardly any recurs",
+            "remove the spaces to read",
+        ),
+        ("paid", [f"1'{k + 100}" for k in range(N)], "words of which hardly any recurs", "remove the apostrophes"),
+        ("paid", [f"1.{k + 100},50 €" for k in range(N)], "words of which hardly any recurs", "such as '1.100,50 €'"),
+        ("paid", [f"$1,{k + 100}.50" for k in range(N)], "words of which hardly any recurs", "such as '$1,100.50'"),
+        ("mass", [f"{k} kg" for k in range(N)], "words of which hardly any recurs", "remove the unit to read them as"),
+        ("mass", [f"{k}kg" for k in range(N)] + ["n/d"], "words of which hardly any recurs", "numbers such as '0kg'"),
+        ("heat", [f"{k}.5 °C" for k in range(N)], "words of which hardly any recurs", "numbers such as '0.5 °C'"),
+        (
+            "at",
+            [f"{k // 60}:{k % 60:02}" for k in range(N)],
+            "words of which hardly any recurs",
+            "times such as '0:00'",
+        ),
+        ("at", [f"1/2/2024 {k % 12 + 1}:30 PM" for k in range(N)], "", "write hours from 0 to 23, without AM and PM"),
+        ("at", [f"{k % 12 + 1}:30\u202fPM" for k in range(N)], "", "write hours from 0 to 23, without AM and PM"),
+        ("name", ["1st", "2nd"] * 100, "", ""),
+        ("phone", ["030 123", "040 123"] * 100, "", ""),
+        ("long", ["1 " * 5000 + "x", "1 " * 5000 + "y"] * 100, "", ""),
+        ("version", ["1.2.3", "9.4.7", "12-3-4"] * 100, "", ""),
+        ("code", ["1.10.123", "2.10.124"] * 100, "", ""),
         ("kind", ["a", "b"] * 100, "", ""),
         ("x", [1, "#N/A"] * 100, "", ""),
     ],
@@ -57,6 +97,18 @@ def test_columns_are_told(name: str, values: list[object], why: str, note: str) 
     found = describe("d.csv", column(name, values), rows, Asked(), rows)
     assert found.why == why
     assert note in found.note if note else found.note == ""
+
+
+@pytest.mark.parametrize("field", ["1,234", "2,5", "1.234,5"])
+def test_one_stray_word_does_not_hide_commas(field: str) -> None:
+    """They are refused where most texts are numbers, whatever the others are."""
+    values = [*(f"{k}{field}" for k in range(1, 9)), "n/d"] * 3
+    with pytest.raises(Odd, match=f"'1{field}' is not a finite number; write .*, or say --kind 'x'=words") as error:
+        describe("d.csv", column("x", values), np.arange(27), Asked(), np.arange(27))
+    assert error.value.row == 0
+    found = describe("d.csv", column("x", ["a", "b", "1,5"] * 9), np.arange(27), Asked(), np.arange(27))
+    assert found.described is not None
+    assert found.described["kind"] == "words"
 
 
 def test_an_infinite_number_makes_no_words_of_a_column() -> None:
@@ -84,6 +136,13 @@ def test_flags_that_were_kept_as_numbers_are_looked_at() -> None:
     rows = np.arange(9000)
     with pytest.raises(Odd, match="is not yes or no"):
         describe("d.csv", column("x", [k / 9000 for k in rows]), rows, Asked.of((), (), ("x=flags",)), rows)
+
+
+def test_a_model_of_earlier_versions_reads_its_versions_on() -> None:
+    """They were taken for dates in training; no column is any more, and the user cannot make it one."""
+    assert (date_of("9.4.7", "dmy") or {})["year"] == 2007
+    with pytest.raises(DataError, match="not all are dates of one format"):
+        describe("d.csv", column("v", ["9.4.7"] * 9), np.arange(9), Asked(kinds={"v": "dates"}), np.arange(9))
 
 
 @pytest.mark.parametrize(
