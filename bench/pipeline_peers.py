@@ -33,7 +33,7 @@ PATIENCE = 6  # times the given seconds, after which they are stopped
 
 
 def answered(peer: str, python: str, told: dict[str, Any], seed: int, seconds: float) -> dict[str, Any]:
-    """Return the score of a program on the rows that our search held out."""
+    """Return the score of a program on the rows that our search held out; None, and why, if it gives none."""
     names, *raw = tabular.raw(told)
     label = told.get("label", "class")
     with tempfile.TemporaryDirectory() as place:
@@ -46,11 +46,14 @@ def answered(peer: str, python: str, told: dict[str, Any], seed: int, seconds: f
         command = [python, str(HERE / "peers" / PEERS[peer]), *map(str, parts), label, told["task"]]
         command += ["--seconds", str(seconds), "--seed", str(seed)]
         environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            command, cwd=place, env=environment, capture_output=True, text=True, timeout=PATIENCE * seconds
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=place, env=environment, capture_output=True, text=True, timeout=PATIENCE * seconds
+            )
+        except subprocess.TimeoutExpired:
+            return {"seed": seed, "score": None, "why": f"took longer than {PATIENCE * seconds:g} s"}
     if done.returncode:
-        raise SystemExit(f"{peer}: {done.stderr[-2000:]}")
+        return {"seed": seed, "score": None, "why": done.stderr.strip().splitlines()[-1][:200]}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

@@ -117,12 +117,18 @@ def peers() -> str:
     names = [name for name in ("genreg-np", *PEERS) if all(name in methods for methods in found["tables"].values())]
     rows, ranks = [], {name: [] for name in names}
     for one, methods in found["tables"].items():
-        means = {name: statistics.mean(line["score"] for line in methods[name]) for name in names}
+        scores = {name: [line["score"] for line in methods[name] if line["score"] is not None] for name in names}
+        means = {name: statistics.mean(own) if own else float("-inf") for name, own in scores.items()}
         for name in names:
             ranks[name].append(1 + sum(means[other] > means[name] for other in names))
-        rows.append([one, *(f"{means[name]:.3f}" for name in names)])
+        rows.append([one, *(f"{means[name]:.3f}" if scores[name] else "none" for name in names)])
     rows.append(["mean rank", *(f"{statistics.mean(ranks[name]):.2f}" for name in names)])
-    told = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    took = {
+        name: statistics.median(line["seconds"] for methods in found["tables"].values() for line in methods[name]
+                                if "seconds" in line)
+        for name in PEERS
+    }  # fmt: skip
+    told = ", ".join(f"{name} {version} (median {took[name]:.0f} s)" for name, version in found["versions"].items())
     return (
         f"{table(['table', *names], rows)}\n\n"
         f"Accuracy, for numbers R2, on rows that none of them saw, after {found['seconds']:g} s on two cores; "

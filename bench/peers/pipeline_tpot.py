@@ -10,6 +10,8 @@ from tpot import TPOTClassifier, TPOTRegressor
 def main() -> None:
     """Search, and print the score."""
     asked, train, test, labels = read()
+    words = dict.fromkeys(train.select_dtypes("category"), "object")  # the kind of column that TPOT encodes
+    train, test = train.astype(words), test.astype(words)
     kind = TPOTClassifier if asked.task == "classes" else TPOTRegressor
     names = LabelEncoder().fit(labels) if asked.task == "classes" else None
     found = kind(
