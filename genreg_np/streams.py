@@ -123,9 +123,16 @@ class Stream:
             raise UsageError(f"seed {self.seed!r} must be a whole number from 0 to 2**64 - 1")
 
     def blocks(
-        self, purpose: Purpose, generation: int, genomes: NDArray[np.integer], blocks: NDArray[np.integer]
+        self,
+        purpose: Purpose,
+        generation: int | NDArray[np.integer],
+        genomes: NDArray[np.integer],
+        blocks: NDArray[np.integer],
     ) -> NDArray[np.uint32]:
-        """Return the words of given blocks of given genomes: genomes and blocks broadcast to (...), words (..., 4)."""
+        """Return the words of given blocks of given genomes: genomes and blocks broadcast to (...), words (..., 4).
+
+        `generation` is that of all, or an array that broadcasts to (...) as well.
+        """
         genomes, blocks = np.broadcast_arrays(genomes, blocks)
         counter = np.empty((*blocks.shape, 4), np.uint32)
         counter[..., 0], counter[..., 1], counter[..., 2], counter[..., 3] = blocks, genomes, generation, purpose

@@ -143,6 +143,8 @@ def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Takin
     if array.shape == model.input_shape:
         named = [(name, array)]
     elif array.shape[1:] == model.input_shape:
+        if not len(array):
+            raise DataError(f"{name}: holds no inputs, only the shape {array.shape}")
         named = [(f"{name}[{index}]", one) for index, one in enumerate(array)]
     else:
         raise DataError(f"{name}: holds shape {array.shape}, but the model takes {model.input_shape} or many of it")

@@ -20,6 +20,7 @@ from genreg_np.strategies.problem import Problem
 from genreg_np.streams import Purpose, Stream
 
 UNMOVED = np.zeros(1, np.int64)  # the offsets of images that are not shifted
+WORDS = 4096  # drawn at a time, for several epochs if they are short: each call takes as long as some thousand words
 
 
 def training_batch(problem: Problem, batch_size: int, scoring: tuple[Score, float, float]) -> Batch:
@@ -86,8 +87,17 @@ def epoch_order(stream: Stream, epoch: int, images: int) -> tuple[NDArray[np.int
 
     A pure function, cached because it is expensive.
     """
-    words = stream.words(Purpose.EPOCH, epoch, 0, images)
+    together = max(1, WORDS // images)
+    words = _epoch_words(stream, epoch // together * together, together, images)[epoch % together]
     return np.argsort(words, kind="stable"), (words & np.uint32(0xFFFF)).astype(np.int64)
+
+
+@functools.lru_cache(maxsize=2)
+def _epoch_words(stream: Stream, first: int, epochs: int, images: int) -> NDArray[np.uint32]:
+    """Return a word for each image in each of several epochs, (E, M)."""
+    blocks = np.arange(-(-images // 4))
+    numbers = np.arange(first, first + epochs)[:, None]
+    return stream.blocks(Purpose.EPOCH, numbers, np.zeros_like(numbers), blocks).reshape(epochs, -1)[:, :images]
 
 
 def flat_offsets(network: Network, shift: int) -> NDArray[np.int64]:

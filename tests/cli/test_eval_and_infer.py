@@ -184,16 +184,17 @@ def test_infer_of_a_folder_with_nothing_to_read_says_what_it_looked_for(genreg, 
         ("c.npy", b"\x93NUMPY\x01\x00"),
         ("d.idx", b"\0\0\x08\x03\0\0"),
         ("e.jpg", b"not an image"),
-        ("f.npy", None),
+        ("f.npy", np.full((8, 8), np.nan, np.float32)),
+        ("g.npy", np.zeros((0, 8, 8), np.uint8)),
     ],
 )
-def test_infer_of_damaged_files_is_one_line_that_names_them(
-    genreg, model: Path, name: str, content: bytes | None
+def test_infer_of_damaged_or_empty_files_is_one_line_that_names_them(
+    genreg, model: Path, name: str, content: bytes | np.ndarray
 ) -> None:
-    if content is None:
-        np.save(name, np.full((8, 8), np.nan, np.float32))
-    else:
+    if isinstance(content, bytes):
         Path(name).write_bytes(content)
+    else:
+        np.save(name, content)
     assert name in one_line(genreg("infer", model, name), 1)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +14,9 @@ from genreg_np.backends.base import ACTIVATION_CODES
 from genreg_np.backends.gradients import Descent
 from genreg_np.backends.numba.kernels import descent as kernels
 from genreg_np.backends.numba.kernels import following
+from genreg_np.layers.dense import Dense
 from genreg_np.layers.optimisers import DECOUPLED, EPSILON, MOMENTS, SQUARE_DECAY, Optimiser, clipped
-from genreg_np.model import Float32, Network
+from genreg_np.model import Float32
 
 CODES = {"sgd": kernels.SGD, "rmsprop": kernels.RMSPROP, "adam": kernels.ADAM}
 STEPS = {
@@ -47,7 +50,7 @@ def descend(
     share_out(size, kernels.transpose_first, learning, np.ascontiguousarray(genes), inputs, units)
     first = np.zeros_like(learning)
     second = np.zeros((size if MOMENTS[descent.optimiser.name] > 1 else 0, genes.shape[1]), np.float32)
-    layers, losses, done = layer_table(network), np.zeros(size), 0
+    layers, losses, done = layer_table(network.dense), np.zeros(size), 0
     whole = len(order) // batch * batch
     parts = [order[:whole].reshape(-1, batch), order[whole:].reshape(-1, max(1, len(order) - whole))]
     for rows in parts:  # the last batch may be smaller
@@ -106,12 +109,14 @@ def follow(
     return genes, moments
 
 
-def layer_table(network: Network) -> NDArray[np.int64]:
-    """Return inputs, outputs, first weight and activation code of each dense layer, (L, 4)."""
+@functools.lru_cache(maxsize=8)
+def layer_table(layers: tuple[Dense, ...]) -> NDArray[np.int64]:
+    """Return inputs, outputs, first weight and activation code of each dense layer, (L, 4); not to be changed."""
+    firsts = itertools.accumulate(((layer.inputs + 1) * layer.outputs for layer in layers), initial=0)
     return np.array(
         [
-            (layer.inputs, layer.outputs, weights.start, ACTIVATION_CODES[layer.activation])
-            for layer, (weights, _) in zip(network.dense, network.weight_slices, strict=True)
+            (layer.inputs, layer.outputs, first, ACTIVATION_CODES[layer.activation])
+            for layer, first in zip(layers, firsts, strict=False)
         ],
         np.int64,
     )

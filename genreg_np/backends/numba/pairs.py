@@ -6,6 +6,7 @@ genes. Each step calls a few kernels, so that each kernel is small, and compiled
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
 
@@ -19,6 +20,7 @@ from genreg_np.backends.numba.kernels import perturb as kernels
 from genreg_np.backends.numba.kernels.bits import draw_words
 from genreg_np.backends.numba.kernels.network import PREDICTION, multiply, multiply_turned
 from genreg_np.fitness import Score, check_image_scores, explained
+from genreg_np.layers.dense import Dense
 from genreg_np.model import Float32, Network
 
 TILE = 128  # images whose mutants one thread scores at a time: a fixed shape, like IMAGE_TILE
@@ -44,11 +46,8 @@ class PairTiles:
         genes = np.ascontiguousarray(genes)
         self._batch, self._how = batch, how
         self._images, self._classes, self._depth = images, network.outputs, len(network.dense)
-        self._layers, self._net = network.unpack(genes), (genes, layer_table(network))
-        self._codes = [ACTIVATION_CODES[layer.activation] for layer in network.dense]
-        firsts = [0, *itertools.accumulate(layer.outputs for layer in network.dense)]
-        self._units = [slice(*pair) for pair in itertools.pairwise(firsts)]
-        self._unbiased = np.zeros(firsts[-1], np.float32)
+        self._layers, self._net = network.unpack(genes), (genes, layer_table(network.dense))
+        self._units, self._unbiased = _units_of(network.dense)
         self._drawn_from = batch.features, rows, shifts
         self._sigma, self._seed = np.float32(how.sigma), np.uint64(how.seed)
         self._task = int(batch.score), np.float32(batch.reward), np.float32(batch.penalty)
@@ -105,7 +104,7 @@ class PairTiles:
 
     def _by_log(self, layer: int) -> bool:
         """Return whether a layer's mutants have logits base +- spread and the score is log-probability."""
-        plain = self._codes[layer + 1 :] in ([], [ACTIVATION_CODES["linear"]])
+        plain = self._net[1][layer + 1 :, 3].tolist() in ([], [ACTIVATION_CODES["linear"]])
         return self._batch.score is Score.LOG_PROBABILITY and plain
 
     def answer(self, answers: Float32, tile: Tile) -> None:
@@ -149,6 +148,13 @@ class PairTiles:
         draw_words(draws, tile[0] // 4, FIRST, self._how.generation, PREDICTION, self._seed)
         own: NDArray[np.uint32] = draws[0]
         return own
+
+
+@functools.lru_cache(maxsize=8)
+def _units_of(layers: tuple[Dense, ...]) -> tuple[list[slice], Float32]:
+    """Return the places of each layer's units among all units, and zeros for all of them; not to be changed."""
+    firsts = [0, *itertools.accumulate(layer.outputs for layer in layers)]
+    return [slice(*pair) for pair in itertools.pairwise(firsts)], np.zeros(firsts[-1], np.float32)
 
 
 def estimate(network: Network, genes: Float32, batch: Batch, how: Perturbation, share_out: Share) -> Estimate:

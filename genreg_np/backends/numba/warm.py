@@ -36,7 +36,7 @@ NETWORK = Network.build((2,), (2,), 2)
 TWO, GENOMES = np.zeros((2, 2), np.float32), np.zeros((1, NETWORK.gene_count), np.float32)
 LABELS, SHARES, NONE, SEED = np.zeros(2, np.int64), np.ones(2), np.zeros(1, np.int64), np.uint64(0)
 DARK, BITS, HALF = np.zeros((1, 1), np.uint8), np.zeros((1, 4), np.uint32), np.float32(0.5)
-TASK, NET = (int(Score.LOG_PROBABILITY), HALF, HALF), (GENOMES[0], layer_table(NETWORK))
+TASK, NET = (int(Score.LOG_PROBABILITY), HALF, HALF), (GENOMES[0], layer_table(NETWORK.dense))
 BATCH = Batch(TWO, LABELS, SHARES, Score.LOG_PROBABILITY)
 BROOD = Brood(
     network=NETWORK,
@@ -113,7 +113,7 @@ def _mutate_units(backend: Backend) -> None:
 
 
 def _credit(backend: Backend) -> None:
-    credits, signs, layers = np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32), layer_table(NETWORK)
+    credits, signs, layers = np.zeros((4, 2), np.float32), np.zeros((4, 2), np.float32), layer_table(NETWORK.dense)
     perturb.credit(credits, GENOMES[0].copy(), TWO[:, None].copy(), signs, layers, SHARES, HALF, 1, True)
 
 
