@@ -77,7 +77,7 @@ def command(
     tell = tell_classes if model.class_names else tell_numbers
     found, lines = tell(model, measured, rejection, reject)
     if as_json:
-        print_json({"dataset": measured.name, "split": measured.split, **found})
+        print_json({"dataset": measured.name, "split": measured.split, "notes": measured.notes, **found})
         return
     say(*lines)
 

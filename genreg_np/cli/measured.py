@@ -85,11 +85,8 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
         labels, classes = numbers_of(table, targets), ()
     trained = model.trained("sha256")
     is_known, by_search = isinstance(trained, str) and trained == digest_of(path), model.trained("method") == SEARCHED
-    source = model.trained("config", "dataset")
-    if trained is None and split is None and isinstance(source, str):
-        from_train = not by_search and not source.endswith(IN_MEMORY)
-        way = ": use --split test to measure it on the others" if from_train else ", others may be predicted less well"
-        notes.append(f"if the model was trained on rows of this file{way}")
+    if told := _of_all(split) if is_known else _doubt(model, path, split):
+        notes.append(told)
     mean = _learned_mean(model)
     if is_known and by_search and split != ALL:
         rows = _of_search(model, table, path, split or "test")
@@ -110,10 +107,49 @@ def of_table(model: Model, path: str, split: str | None, options: Mapping[str, A
             if is_known:
                 notes.append(
                     f"the model was trained on this file: measured on {len(rows):,} of its {len(table):,} rows, the "
-                    f"{split or 'test'} split; --split all measures all of them"
+                    f"{split or 'test'} split{_learned(model, split)}; --split all measures all of them"
                 )
             return Measured(stem(path), split or "test", inputs[rows], labels[rows], tuple(notes), mean)
     return Measured(stem(path), ALL, inputs, labels, tuple(notes), mean)
+
+
+def _learned(model: Model, split: str | None) -> str:
+    """Return that a model has learned from a split of the file it was trained on, in words for a note; or ""."""
+    if split == "validation" and model.trained("refit"):
+        return ", which it learned from in the end"
+    return ", which it learned from" if split == "train" else ""
+
+
+def _of_all(split: str | None) -> str:
+    """Return a note for all rows of the file that a model was trained on; "" for one split."""
+    return "the model was trained on this file: it has learned from most of these rows" if split == ALL else ""
+
+
+def _doubt(model: Model, path: str, split: str | None) -> str:
+    """Return a note that a file may have rows that a model was trained on; "" if that is out of the question."""
+    from genreg_np.data.table import stem
+
+    source, by_search = model.trained("config", "dataset"), model.trained("method") == SEARCHED
+    if not isinstance(source, str):
+        return ""
+    if model.trained("sha256") is None:
+        if split is not None:
+            return ""
+        from_train = not by_search and not source.endswith(IN_MEMORY)
+        way = ": use --split test to measure it on the others" if from_train else ", others may be predicted less well"
+        return f"if the model was trained on rows of this file{way}"
+    name = quoted([source])
+    if stem(path) not in (source, stem(source)):
+        return f"measured as new rows: the model was trained on another file, {name}"
+    said = f"the file is not the same as when the model was trained on {name}"
+    if by_search:
+        return f"{said}: rows that it has learned from may be among these"
+    if split in (None, ALL):
+        return (
+            f"{said}: rows that it has learned from may be among these; --split test measures the others, if the rows "
+            "are the same and in the same order"
+        )
+    return f"{said}: its {split} split is that of training only if the rows are the same and in the same order"
 
 
 def _label_of(model: Model, table: Table, guessed: str) -> str:
@@ -200,13 +236,17 @@ def tell_classes(
         lines.append(
             f"answered {share} of them, {right} of those correctly; unsure about the others (--reject {reject:g})"
         )
-    lines += measured.notes
-    if isinstance(note := model.trained("note"), str):
-        lines.append(f"the model's note: {short_name(note, 160)}")
+    lines += _notes(model, measured)
     lines += ["", *per_class_lines(result, names), ""]
     if len(names) > MOST_SHOWN:
         return found, [*lines, f"the confusion matrix of {len(names):,} classes is printed with --json only"]
     return found, lines + confusion_lines(result, names)
+
+
+def _notes(model: Model, measured: Measured) -> list[str]:
+    """Return the notes on what was measured, and the model's own."""
+    note = model.trained("note")
+    return [*measured.notes, *([f"the model's note: {short_name(note, 160)}"] if isinstance(note, str) else [])]
 
 
 def _measured_line(measures: Mapping[str, float | None]) -> str:
@@ -231,7 +271,7 @@ def tell_numbers(
     predicted = np.asarray(model.outputs(measured.inputs), np.float64)
     mean = measured.labels.mean(axis=0) if measured.mean is None else measured.mean
     result = NumberEvaluation.of(predicted, measured.labels, model.value_names, mean)
-    lines = [f"{measured.words}: R2 {result.score:.4f}", *number_lines(result), *measured.notes]
+    lines = [f"{measured.words}: R2 {result.score:.4f}", *number_lines(result), *_notes(model, measured)]
     return result.to_json(), lines
 
 
