@@ -28,7 +28,6 @@ INCLUDES = {  # header: pattern of code that needs it
     "float.h": r"\bFLT_",
     "math.h": r"\b((sin|cos|exp|expm1|fabs|sqrt)f|sqrt)\(|\bNAN\b",
     "ctype.h": r"\btolower\(",
-    "stdlib.h": r"\bstrtof\(",
     "string.h": r"\b(mem(cpy|move)|str(n?cmp|len|spn))\(",
 }
 

@@ -3,7 +3,9 @@
     float NAME_field(int input, const char *text)
 
 returns the index of a word among those of its input, or the number of words for any other; 1 and 0 for yes and no; a
-number as it is written; NAN for a missing value or invalid text. Words and missing values are those of infer_table.py.
+number in decimals, with a point in every locale; NAN for a missing value or invalid text. Words and missing values are
+those of infer_table.py, and so are numbers: digits are gathered in a double and scaled by powers of ten that are exact
+up to 10^22, so that up to 15 digits give the double that Python reads.
 """
 
 from __future__ import annotations
@@ -41,14 +43,58 @@ static size_t {name}_word_length(const char *text)
     return strlen(text);
 }}
 
+/* Return the number that a text gives in decimals; NAN if it gives none, or one that is too large for a float. */
+static double {name}_number(const char *text)
+{{
+    double value = 0.0;
+    int point = 0, digits = 0, power = 0;
+    text += strspn(text, " \\t");
+    const int negative = *text == '-';
+    text += *text == '-' || *text == '+';
+    for (; (*text >= '0' && *text <= '9') || (*text == '.' && !point); text++) {{
+        if (*text == '.') {{
+            point = 1;
+            continue;
+        }}
+        digits = 1;
+        if (value < 1e17) {{
+            value = 10.0 * value + (*text - '0');
+            power -= point;
+        }} else {{ /* digits beyond those that a double holds */
+            power += !point;
+        }}
+    }}
+    if (digits && (*text == 'e' || *text == 'E')) {{
+        const int down = text[1] == '-';
+        int exponent = 0;
+        text += text[1] == '-' || text[1] == '+' ? 2 : 1;
+        if (*text < '0' || *text > '9')
+            return (double)NAN;
+        for (; *text >= '0' && *text <= '9'; text++)
+            exponent = exponent < 1000 ? 10 * exponent + (*text - '0') : exponent;
+        power += down ? -exponent : exponent;
+    }}
+    text += strspn(text, " \\t");
+    if (!digits || *text != '\\0')
+        return (double)NAN;
+    while (power != 0) {{
+        const int down = power < 0;
+        double scale = 1.0;
+        for (int k = 0; k < 22 && power != 0; k++, power += down ? 1 : -1)
+            scale *= 10.0;
+        value = down ? value / scale : value * scale;
+    }}
+    if (value > 3.4e38)
+        return (double)NAN;
+    return negative ? -value : value;
+}}
+
 float {name}_field(int input, const char *text)
 {{
     static const char *const flags[{flags}] = {{
 {flag_words}
     }};
     const int words = {name}_word_counts[input];
-    float value;
-    char *end;
     if ({name}_is_missing(text))
         return NAN;
     if (words >= 0) {{
@@ -62,10 +108,8 @@ float {name}_field(int input, const char *text)
     for (int k = 0; k < {flags} && words == -1; k++)
         if (strcmp(flags[k], text) == 0)
             return (float)(k < {flags} / 2);
-    value = strtof(text, &end);
-    if (*end != '\\0' || (words == -1 && value != 0.0F && value != 1.0F))
-        return NAN;
-    return value;
+    const double value = {name}_number(text);
+    return words == -1 && value != 0.0 && value != 1.0 ? NAN : (float)value;
 }}"""
 
 
@@ -106,8 +150,9 @@ class Rows:
         if not self:
             return []
         return [
-            "/* Return the number for a field's text: the index of a word, 1 and 0 for yes and no, NAN for a missing\n"
-            " * value or invalid text. Fields are numbered like inputs, and have no space around them. */\n"
+            "/* Return the number for a field's text: the index of a word, 1 and 0 for yes and no, a number in\n"
+            " * decimals, with a point in every locale, NAN for a missing value or invalid text. Fields are numbered\n"
+            " * like inputs, and have no space around them. */\n"
             f"float {name}_field(int input, const char *text);",
             "/* Return whether a field's text means a missing value: empty, NA, ?, null, ... */\n"
             f"int {name}_is_missing(const char *text);",

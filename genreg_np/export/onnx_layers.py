@@ -99,7 +99,10 @@ def rows(graph: Graph, columns: list[dict[str, Any]]) -> Value:
 
 
 def codes_of(column: dict[str, Any]) -> tuple[list[str], list[float], float]:
-    """Return texts, their codes, and the code of all other texts; texts that mean a missing value have NaN."""
+    """Return texts, their codes, and the code of all other texts; texts that mean a missing value have NaN.
+
+    Texts are compared as a whole, so only usual spellings are known: docs/export.md lists them.
+    """
     known: dict[str, float] = {}
     if column["kind"] == "words":
         known |= {word: float(place) for place, word in enumerate(column["words"])}
@@ -108,7 +111,7 @@ def codes_of(column: dict[str, Any]) -> tuple[list[str], list[float], float]:
         }
     else:
         known |= {form: value for word, value in FLAGS.items() for form in (word, word.capitalize(), word.upper())}
-        known |= {"1": 1.0, "0": 0.0}
+        known |= {f"{digit}{end}": float(digit) for digit in "10" for end in ("", *ENDS)}
     nothing = [
         form
         for word in sorted(MISSING)
@@ -118,7 +121,7 @@ def codes_of(column: dict[str, Any]) -> tuple[list[str], list[float], float]:
     return list(known), list(known.values()), float(len(column["words"])) if column["kind"] == "words" else float("nan")
 
 
-ENDS = (".", ".0", ".00")  # endings with which a whole number may be written
+ENDS = tuple("." + "0" * zeros for zeros in range(7))  # with which programs write a whole number: 3. to 3.000000
 CASES = {"nan": "NaN", "nat": "NaT", "none": "None"}  # usual spellings
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from genreg_np.errors import UsageError
 from genreg_np.export import files_of
 from genreg_np.export.quantise import quantise
 from genreg_np.infer import ModelError
-from genreg_np.infer_table import Fields, inputs_of, is_missing, read_rows
+from genreg_np.infer_table import Fields, inputs_of, is_missing, number_of, read_rows
 from genreg_np.layers.table import Columns
 from genreg_np.model import Model, Network
 from tests.export.conftest import Visit
@@ -39,7 +40,15 @@ TEXTS = (
     *("3", "3.0", "3.", "3.00", "+3", "-2.0", "-2", "30", "3.5", "abc", "ab", "abcd", "ABC", "abc.0", ".0", "."),
     *("", "NA", "na", "n/a", "?", "-", "NULL", "None", "nan", "NaN", "<NA>", "NaT", "nah", "#N/A"),
     *("yes", "YES", "Yes", "no", "f", "T", "1", "0", "7", "1e2", "12.5"),
+    *("1.", "1.0", "1.00", "1.000000", "0.0", "+1", "-0", "01", "1e0", "1.0000000001", "3.000", "3.000000"),
+    *("0x10", "0X1p3", "0b1", "inf", "-inf", "Infinity", "-nan", "nan(1)", "1e", "1e+", "e5", "1e5.0", "1_0", "1,5"),
+    *("--1", "+-1", "1..2", "1.2.3", "1f", "3.4e38", "3.41e38", "1e400", "-1e400", "1e-400", "0e999", "1E-5", "1e+05"),
 )
+USUAL = {  # spellings by the column of KINDS
+    "words": ("3", "3.0", "3.", "3.000000", "-2.0", "abc", "other", "", "NA", "na", "NaN", "None", "NULL", "?", "-"),
+    "flags": ("yes", "NO", "True", "f", "T", "1", "0", "1.0", "0.0", "1.", "1.00", "0.000000", "", "NA", "NaN", "nan"),
+}
+STRICT = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
 KINDS = [
     {"name": "words", "kind": "words", "words": ["-2", "3", "abc"]},
     {"name": "rare", "kind": "words", "words": []},
@@ -70,9 +79,7 @@ def test_every_text_is_the_same_in_c(tmp_path: Path) -> None:
         for text in TEXTS
     )
     (tmp_path / "driver.c").write_text(f'#include "model.h"\n#include <stdio.h>\nint main(void) {{\n{printed}}}\n')
-    subprocess.run(
-        ["gcc", "-std=c99", "-Wall", "-Werror", "model.c", "driver.c", "-o", "driver", "-lm"], cwd=tmp_path, check=True
-    )
+    subprocess.run(["gcc", *STRICT, "model.c", "driver.c", "-o", "driver", "-lm"], cwd=tmp_path, check=True)
     done = subprocess.run([tmp_path / "driver"], capture_output=True, text=True, check=True, timeout=PATIENCE)
     lines = iter(done.stdout.splitlines())
     for column in KINDS:
@@ -85,6 +92,92 @@ def test_every_text_is_the_same_in_c(tmp_path: Path) -> None:
                 expected = math.nan
             assert float(value) == pytest.approx(expected, nan_ok=True), (column["name"], text)
             assert bool(int(missing)) is is_missing(text), text
+
+
+NUMBER_DRIVER = """
+#include "model.h"
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv) {
+    char line[256], half[8];
+    if (argc > 1 && setlocale(LC_ALL, argv[1]) == NULL)
+        return 2;
+    while (fgets(line, sizeof line, stdin)) {
+        unsigned bits;
+        line[strcspn(line, "\\n")] = 0;
+        const float value = model_field(3, line);
+        memcpy(&bits, &value, sizeof bits);
+        printf("%08x\\n", bits);
+    }
+    sprintf(half, "%.1f", 0.5);
+    return argc > 1 && half[1] != ',';
+}
+"""
+
+
+def numbers_in_c(folder: Path, texts: list[str], *options: str, **environment: str) -> np.ndarray:
+    """Return what C makes of texts in the column of numbers, (n,) float32."""
+    for name, content in files_of(of_kinds(), "c").items():
+        (folder / name).write_bytes(content)
+    (folder / "driver.c").write_text(NUMBER_DRIVER)
+    subprocess.run(["gcc", *STRICT, "model.c", "driver.c", "-o", "driver", "-lm"], cwd=folder, check=True)
+    done = subprocess.run(
+        [folder / "driver", *options],
+        input="\n".join(texts) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+        env={"PATH": "", **environment},
+    )
+    return np.array([int(line, 16) for line in done.stdout.split()], np.uint32).view(np.float32)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_numbers_are_the_same_in_c_to_the_bit(tmp_path: Path) -> None:
+    """Up to fifteen digits, and powers of ten that a double holds; others to the last bit or the one before."""
+    draw = random.Random(0)
+    texts = ["0.1", "16777217", "-0.3", "123456.789012345", "5e-1", ".000001"]
+    for _ in range(400):
+        digits = str(draw.randrange(10 ** draw.randint(1, 15)))
+        point = draw.randint(0, len(digits))
+        texts.append(f"{draw.choice(['', '-', '+'])}{digits[:point]}.{digits[point:]}e{draw.randint(-7, 20)}")
+    longer = [f"{draw.random() * 10.0 ** draw.randint(-44, 38):.17g}" for _ in range(300)]
+    found = numbers_in_c(tmp_path, texts + longer)
+    expected = np.array([number_of(text) for text in texts + longer]).astype(np.float32)
+    assert found[: len(texts)].tobytes() == expected[: len(texts)].tobytes()
+    apart = np.abs(found.view(np.int32).astype(np.int64) - expected.view(np.int32))
+    assert apart.max() <= 1
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_numbers_in_c_have_a_point_in_every_locale(tmp_path: Path) -> None:
+    """Also in a program that has set one in which a comma is printed."""
+    if shutil.which("localedef") is None:
+        pytest.skip("needs localedef")
+    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", tmp_path / "de_DE.UTF-8"], check=False)
+    if made.returncode:
+        pytest.skip("needs the description of the locale de_DE")
+    found = numbers_in_c(tmp_path, ["1.5", "-2.25e1", "1,5"], "de_DE.UTF-8", LOCPATH=str(tmp_path))
+    np.testing.assert_array_equal(found, np.float32([1.5, -22.5, np.nan]))
+
+
+def test_onnx_knows_the_usual_spellings() -> None:
+    """Also those in which programs write whole numbers and flags; what it cannot know is on the page on exports."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = of_kinds()
+    session = onnxruntime.InferenceSession(files_of(model, "onnx")["model.onnx"])
+    for name, texts in USUAL.items():
+        place = [column["name"] for column in KINDS].index(name)
+        rows = [[text if k == place else "0" for k in range(len(KINDS))] for text in texts]
+        feed = {
+            str(column["name"]): np.array(
+                [row[k] for row in rows], np.float32 if column["kind"] == "numbers" else object
+            )[:, None]
+            for k, column in enumerate(KINDS)
+        }
+        np.testing.assert_allclose(session.run(["logits"], feed)[0], model.outputs(rows), rtol=1e-6)
 
 
 def test_an_output_of_onnx_is_no_columns_name() -> None:
