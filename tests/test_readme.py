@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 
 from genreg_np import load, load_dataset
+from genreg_np.cli import main
+from genreg_np.infer import ModelError
+from genreg_np.model import Network
 from genreg_np.runs.config import read_preset
-from tests.helpers import own
+from tests.helpers import model_of, own
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -53,7 +56,31 @@ def test_the_python_examples_of_the_page_on_python_run_in_order(
     assert names["parity"](names["best"]) >= 3
 
 
-@pytest.mark.parametrize(("page", "least"), [("README.md", 6), ("docs/command-line.md", 32)])
+def test_the_readme_leads_from_a_raw_table_to_predictions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its two lines on tables as printed: words, dates and gaps, columns in another order, one that is new."""
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^genreg-np .*table.*$", README.read_text("utf-8"), re.MULTILINE)
+    assert [line.split()[1] for line in lines] == ["train", "infer"]
+    draw = np.random.default_rng(0)
+    kinds, known, new = [], ["kind,seen,size,soil"], ["soil,note,size,seen"]
+    for row in range(120):
+        kind, soil = [("oak", "NA"), ("yew", "sand"), ("ash", "clay")][row % 3]
+        day, size = f"{1 + row % 28}.{1 + row % 12}.2024", "" if row % 17 == 5 else f"{draw.normal(3 * (row % 3)):.2f}"
+        kinds.append(kind)
+        known.append(f"{kind},{day},{size},{soil}")
+        new.append(f"{soil},new,{size},{day}")
+    Path("table.csv").write_text("\n".join(known))
+    Path("new.csv").write_text("\n".join(new))
+    for line in lines:
+        with pytest.raises(SystemExit) as ended:
+            main(shlex.split(line, comments=True)[1:])
+        assert not ended.value.code
+    header, *told = (line.split(",") for line in Path("predictions.csv").read_text("utf-8").splitlines())
+    assert header == ["soil", "note", "size", "seen", "prediction", "probability"]
+    assert np.mean([one[4] == kind for one, kind in zip(told, kinds, strict=True)]) > 0.9
+
+
+@pytest.mark.parametrize(("page", "least"), [("README.md", 7), ("docs/command-line.md", 32)])
 def test_the_command_lines_of_a_page_are_understood(page: str, least: int) -> None:
     """Commands and options exist; and what is quantised is a model that can be."""
     lines = re.findall(r"^genreg-np (.*)$", (README.parent / page).read_text("utf-8"), re.MULTILINE)
@@ -74,6 +101,23 @@ def test_the_python_example_of_the_methods_runs() -> None:
     names: dict[str, object] = {}
     exec(compile(block, "methods.md", "exec"), names)
     assert names["evolution"].accuracies("validation")["best"] > 0.9  # type: ignore[attr-defined]
+
+
+def test_a_model_of_numbers_takes_what_the_page_on_embedding_says() -> None:
+    """No mapping, no further column, no gap; and what the page makes of these. Models of mixed tables take all."""
+    pandas = pytest.importorskip("pandas", reason="needs DataFrames")
+    network = Network.build((2,), (), 2)
+    model = model_of(network, class_names=("a", "b"), feature_names=("x", "y"), input_range=None)
+    row = {"y": [2.0, -1.0], "more": ["a", "b"], "x": [1.0, 3.0]}
+    frame = pandas.DataFrame(row)
+    for refused in ({name: row[name] for name in "xy"}, frame, [[1.0, float("nan")]]):
+        with pytest.raises(ModelError):
+            model.predict(refused)
+    (block,) = (one for one in python_of(README.parent / "docs/embedding.md") if "column_stack" in one)
+    expected = model.outputs([[1.0, 2.0], [3.0, -1.0]])
+    for line in block.replace("predict", "outputs").splitlines():
+        np.testing.assert_array_equal(eval(line, {"model": model, "frame": frame, "row": row, "np": np}), expected)
+    np.testing.assert_array_equal(model.outputs(frame[["y", "x"]]), expected)
 
 
 def test_the_python_examples_of_networks_in_words_run() -> None:
