@@ -7,6 +7,7 @@ Shapes: N rows.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -79,7 +80,7 @@ def fields_of_frames(name: str, pairs: Mapping[str, tuple[Any, Array]], label: s
 def _series(name: str, frames: list[Any]) -> list[Series]:
     """Return the columns of tables concatenated, in the order of the first table."""
     names = [str(column) for column in frames[0].columns]
-    if twice := [column for column in names if names.count(column) > 1]:
+    if twice := [column for column, count in Counter(names).items() if count > 1]:
         raise DataError(f"{name}: more than one column is called {twice[0]!r}; give each its own name")
     stored = {column: Stored() for column in names}
     for frame in frames:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -97,7 +98,7 @@ def first_is_header(first: Sequence[str], below: Sequence[Collection[str]], rows
     rows : int
         The number of these rows.
     """
-    twice = {field for field in first if field and first.count(field) > 1}
+    twice = {field for field, count in Counter(first).items() if field and count > 1}
     if any(is_number(field) or field.lower() in MISSING for field in twice):
         return False
     above, recurs, fresh = False, 0, 0

@@ -107,7 +107,8 @@ def _inputs(where: str, inputs: Any, columns: list[str]) -> Array:
         return array
     if len(set(names)) != len(names) or set(names) != set(columns):
         raise DataError(f"{where}: columns {_shown(names)}, but those of train are {_shown(columns)}; name them alike")
-    return array[:, [names.index(name) for name in columns]]
+    place = {name: number for number, name in enumerate(names)}
+    return array[:, [place[name] for name in columns]]
 
 
 def _numbers(where: str, name: str, column: Array) -> Array:

@@ -1,7 +1,8 @@
 """Read a text file of separated fields as rows, each with the number of the line it begins on.
 
-The separator is the one given, else whichever of comma, semicolon, tab, | and blank gives the most rows as wide as the
-first, and among equals the most numbers; text in quotes does not count. Lines at the top that begin with # may be
+The separator is the one given, else the one that a first line such as `sep=;` names for spreadsheets, else whichever of
+comma, semicolon, tab, | and blank gives the most rows as wide as the first, and among equals the most numbers; text in
+quotes does not count. Lines at the top that begin with # may be
 comments: they are yielded like other rows, and the caller decides.
 
 Files are not trusted: a line has a limit of characters, and a field that of the csv module. A quoted field may span
@@ -35,6 +36,7 @@ SAMPLE_CHARACTERS = 1 << 20  # the limit if lines are long
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 STRAY_BYTE = re.compile("[\udc80-\udcff]")  # what "surrogateescape" makes of bytes that are not UTF-8
+NAMED_SEPARATOR = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)  # a whole first line
 SIGN_ALONE = re.compile("#[,;\t|]")  # a first field that is nothing but #, as of a header, not of a comment
 
 TABLE_SUFFIXES = (".csv", ".tsv")
@@ -118,7 +120,37 @@ def separator_of(path: PathLike, separator: str | None = None) -> str:
         open_regular(path) as raw,
         io.TextIOWrapper(_unpacked(raw), "utf-8-sig", "surrogateescape", newline="") as file,
     ):
-        return _separator(list(itertools.islice(_lines(path, file), SAMPLE_LINES)))
+        sample = list(itertools.islice(_lines(path, file), SAMPLE_LINES))
+        return _named_separator(path, sample) or _separator(sample)
+
+
+def names_separator(path: PathLike) -> bool:
+    """Return whether the first line of a text file only names the separator: `sep=;`."""
+    with (
+        open_regular(path) as raw,
+        io.TextIOWrapper(_unpacked(raw), "utf-8-sig", "surrogateescape", newline="") as file,
+    ):
+        return _named_separator(path, list(itertools.islice(_lines(path, file), 1))) is not None
+
+
+def _named_separator(path: PathLike, sample: list[str]) -> str | None:
+    """Return the separator that the first line names, and blank that line; None if it is another line.
+
+    Raises
+    ------
+    DataError
+        For a character that separates no fields.
+    """
+    found = NAMED_SEPARATOR.fullmatch(sample[0]) if sample else None
+    if found is None:
+        return None
+    if found[1] not in SEPARATORS.values():
+        raise DataError(
+            f"{path}, line 1: names the separator {found[1]!r}, but it must be one of {', '.join(SEPARATORS)}: save "
+            "the table with one of these"
+        )
+    sample[0] = "\n"
+    return found[1]
 
 
 def is_table(path: PathLike) -> bool:
@@ -150,7 +182,8 @@ def _lines(path: PathLike, file: io.TextIOWrapper) -> Iterator[str]:
             raise DataError(f"{path}, line {number}: a NUL byte, so not text; save it as CSV in UTF-8")
         if not line.isascii() and STRAY_BYTE.search(line):
             raise DataError(f"{path}, line {number}: not UTF-8 text; save it as CSV in UTF-8")
-        top = top and (line.startswith("#") or not line.strip())
+        named = number == 1 and NAMED_SEPARATOR.fullmatch(line)
+        top = bool(top and (line.startswith("#") or not line.strip() or named))
         yield line.replace('"', "") if top and not SIGN_ALONE.match(line) else line
 
 
@@ -164,7 +197,8 @@ def _rows(path: PathLike, file: io.TextIOWrapper, sign: str | None, keep_empty: 
         characters += len(line)
         if characters > SAMPLE_CHARACTERS:
             break
-    sign = sign or _separator(sample)
+    named = _named_separator(path, sample)
+    sign = sign or named or _separator(sample)
     taken: list[str] = []  # lines of the current row
 
     def feed() -> Iterator[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genreg_np.data.columns import Asked
-from genreg_np.data.rows import read_rows, separator_of
+from genreg_np.data.rows import names_separator, read_rows, separator_of
 from genreg_np.data.stored import Table
 from genreg_np.data.table import read_table, stem
 from genreg_np.errors import DataError, UsageError
@@ -95,11 +95,12 @@ class Reading:
 
     def _header(self, table: Table) -> Header:
         """Return how the header is written."""
+        says_separator = names_separator(self.path)
         if not table.named:
-            return Header(False, table.first - 1)
+            return Header(False, table.first - 1, says_separator=says_separator)
         _, fields = next(row for row in read_rows(self.path, self.separator) if row[0] == table.first)
         is_comment = fields[0] == "#" or (fields[0].startswith("#") and fields[0] != table.names[0])
         return Header(
             True, table.first - 1, is_comment, has_gaps=not all(fields),
-            has_lines=int(table.lines.min()) > table.first + 1,
+            has_lines=int(table.lines.min()) > table.first + 1, says_separator=says_separator,
         )  # fmt: skip

@@ -72,6 +72,8 @@ class Header:
         Whether a column has no name.
     has_lines : bool
         Whether the header may span several lines.
+    says_separator : bool
+        Whether the first line only names the separator: sep=;
     """
 
     is_there: bool
@@ -79,6 +81,7 @@ class Header:
     is_comment: bool = False
     has_gaps: bool = False
     has_lines: bool = False
+    says_separator: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,9 +230,11 @@ def _raw(source: Source) -> list[str]:
     how += ["dtype=str", "keep_default_na=False", *([] if blanks else ["skipinitialspace=True"])]
     lines = ["    try:"]
     if looks:
+        begins = '("#", "sep=")' if header.says_separator else '"#"'
         lines += [
             '        with open(path, encoding="utf-8-sig") as file:',
-            '            comments = itertools.takewhile(lambda line: line.startswith("#") or not line.strip(), file)',
+            "            comments = itertools.takewhile("
+            f"lambda line: line.startswith({begins}) or not line.strip(), file)",
             "            before = sum(1 for _ in comments)",
         ]
     lines += [
