@@ -272,6 +272,7 @@ class Model(infer.Model):
         targets: Targets | None = None,
         columns: Sequence[Mapping[str, Any]] = (),
         label: str = "",
+        table: Mapping[str, Any] | None = None,
     ) -> Model:
         """Make a model of a genome.
 
@@ -293,8 +294,8 @@ class Model(infer.Model):
             How numeric targets were scaled: the model then ends with a layer that reverses that.
         columns : sequence of mapping
             How the fields of a table's row become inputs: `Dataset.columns`; empty if they are plain numbers.
-        label : str
-            The name of a table's class column.
+        label, table : str, mapping or None
+            A table's column of classes, and where it has its columns without a header: `Dataset.label` and `table`.
 
         Raises
         ------
@@ -326,8 +327,8 @@ class Model(infer.Model):
             "training": dict(training or {}),
         }
         named, rows = list(names_of(feature_names, "feature_names")), [dict(column) for column in columns]
-        more = {"picture": dict(picture or {}), "feature_names": named, "columns": rows, "label": label}
-        header |= {name: value for name, value in more.items() if value}
+        more = {"picture": picture, "feature_names": named, "columns": rows, "label": label, "table": table}
+        header |= {name: dict(value) if isinstance(value, Mapping) else value for name, value in more.items() if value}
         if targets is not None:
             header |= {"task": "values", "values": targets.header()}
         return cls(header, arrays)

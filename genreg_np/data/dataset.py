@@ -61,6 +61,8 @@ class Dataset:
         The name of the column that holds a table's classes.
     absent : tuple of str
         Splits for which there were no samples: they repeat another one, and no score of theirs is reported.
+    table : mapping or None
+        Where a table without a header has its columns (`data.layout`).
 
     Raises
     ------
@@ -84,6 +86,7 @@ class Dataset:
     columns: tuple[Mapping[str, Any], ...] = ()
     label: str = field(default="", compare=False)
     absent: tuple[str, ...] = ()
+    table: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def from_arrays(

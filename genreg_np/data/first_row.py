@@ -1,14 +1,14 @@
 """The first row of a table: whether it names the columns, and which column is the label.
 
 A line at the top that begins with # is the header if it has a name for each column of the row directly below and that
-row has numbers, as numpy.savetxt writes it, or if # is itself the name of the first column; otherwise it is a comment.
+row is a sample, as numpy.savetxt writes it, or if # is itself the name of the first column; otherwise it is a comment.
 Decisions that need the rows below are made in header.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from genreg_np.errors import DataError, UsageError, did_you_mean
 
 MOST_TOLD = 100_000  # rows used to detect a header
 MOST_COMMENTS = 1000  # at the top
+MOST_BELOW = 200  # rows by which a row below a comment is judged
 LABEL_NAMES = ("label", "class", "target")
 
 
@@ -65,13 +66,28 @@ def first_row(
     above, names = comments[-1][0], names_in(comments[-1][1], len(fields))
     if names[:1] == ["#"] and above == line - 1 and _may_name(names[1:]):
         return (above, names), chain([first], rows), True
-    numeric = sum(map(is_number, fields)) >= len(fields) - 1 > 0
-    if numeric and len(names) == len(fields):
-        if header is None and label is None and label_column(path, names, None, None) != len(fields) - 1:
-            raise _ask(path, f"the comment in line {above}", names, "a comment only")
-        if header or (above == line - 1 and _names(names)):
-            return (above, names), chain([first], rows), True
+    if len(names) != len(fields) or len(fields) < 2:
+        return first, rows, header
+    what = f"the comment in line {above}"
+    numeric = sum(map(is_number, fields)) >= len(fields) - 1
+    below = [] if numeric else list(islice(rows, MOST_BELOW))
+    rows = chain(below, rows)
+    is_header = None if numeric else _is_header(fields, below)
+    is_usable = is_header is not True and above == line - 1 and _names(names)
+    moves = label is None and label_column(path, names, None, None) != len(fields) - 1
+    if header is None and moves and (numeric or is_usable):
+        raise _ask(path, what, names, "a comment only")
+    if (header and (numeric or is_usable)) or (is_usable and (numeric or is_header is False)):
+        return (above, names), chain([first], rows), True
+    if header is None and is_usable:
+        raise _ask(path, what, names, "a comment only")
     return first, rows, header
+
+
+def _is_header(fields: Sequence[str], below: Sequence[Row]) -> bool | None:
+    """Return whether a row below a comment is a header, judged by some rows below it; None if undecided."""
+    same = [others for _, others in below if len(others) == len(fields)]
+    return first_is_header(fields, [set(texts) for texts in zip(*same, strict=True)], len(same)) if same else None
 
 
 def _names(fields: list[str]) -> bool:
@@ -106,6 +122,17 @@ def label_column(path: PathLike, first: list[str], label: str | None, header: bo
             f"{path}: no column {label!r}; without a header, name the label column by a number from 1 to {width}"
         )
     raise UsageError(f"{path}: no column {label!r}{did_you_mean(label, first)}")
+
+
+def last_columns(first: Sequence[str], column: int, label: str | None) -> range:
+    """Return the columns of which one is the label by default, if the first row ends with empty fields; else none.
+
+    Spreadsheets write such fields for columns that once had something in them: the label is then the last column with
+    a name or a value.
+    """
+    if label is not None or column != len(first) - 1 or first[column]:
+        return range(0)
+    return range(max(number for number, field in enumerate(first) if field), len(first))
 
 
 def told(path: PathLike, first: list[str], column: int, label: str | None, series: Sequence[Series]) -> bool:

@@ -1,6 +1,7 @@
 """Rows of a table as inputs of a model trained on a similar one, matched by name, or by position without names.
 
-Columns of a table without a header are called 1, 2, 3, ..., and a model that was trained on one may know them so.
+Columns of a table without a header are called 1, 2, 3, ..., and a model that was trained on one knows them so: it
+takes rows that are laid out like those of its training table, with or without the label (`layout.py`).
 Columns that the model does not know are allowed and carried through. For a model trained on numbers of which none was
 missing, missing values are filled in with the training mean.
 
@@ -9,6 +10,7 @@ Shapes: N rows, I inputs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -19,8 +21,10 @@ from numpy.typing import NDArray
 
 from genreg_np import infer
 from genreg_np.data.first_row import names_in, past_comments
+from genreg_np.data.header import counts
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import label_text, listed, quoted, short_name
+from genreg_np.data.layout import Layout
 from genreg_np.data.rows import Row, is_number, read_rows
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
@@ -44,8 +48,9 @@ def columns_of(model: infer.Model) -> Columns:
         return list(described)
     if len(model.input_shape) != 1 or model.input_range is not None:
         raise UsageError(f"the model takes inputs of shape {model.input_shape}, not rows of a table")
-    names = model.feature_names or [str(place) for place in range(1, model.input_shape[0] + 1)]
-    return [{"name": name, "kind": "numbers"} for name in names]
+    layout = Layout.found(model.header, model.input_shape[0])
+    places = range(1, model.input_shape[0] + 1) if layout is None else layout.columns
+    return [{"name": name, "kind": "numbers"} for name in model.feature_names or map(str, places)]
 
 
 def is_for_tables(model: infer.Model) -> bool:
@@ -91,22 +96,26 @@ class Reader:
         self.filled = 0  # missing numbers so far
         self._rows, self._strange = 0, np.zeros(len(self._columns), np.int64)  # rows so far; those with unknown words
         wanted = [column["name"] for column in self._columns]
+        layout = Layout.found(model.header, len(wanted))
         named = bool(model.feature_names) and (has_names(model) or set(wanted) <= set(names or ()))
         self._why = ""  # columns are matched by position
-        if names is None or not named:
+        if names is None or not named or layout is not None:  # whose numbers are not those of pandas, from 0
             if names is not None or has_names(model):
-                self._why = "model has no column names" if names else "table has no column names, the model has"
+                why = "model has no column names" if names else "table has no column names, the model has"
+                self._why = f"columns are matched by position: the {why}"
             self.places = _positions(model, path, wanted, width)
         else:
-            if twice := [name for name in wanted if list(names).count(name) > 1]:
+            occurring = Counter(names)
+            if twice := [name for name in wanted if occurring[name] > 1]:
                 raise UsageError(f"{path}: two columns are called {short_name(twice[0])!r}: rename or remove one")
-            lacking = [name for name in wanted if name not in names]
+            lacking = [name for name in wanted if not occurring[name]]
             if lacking:
                 raise UsageError(
                     f"{path}: lacks {quoted(lacking)}, which the model was trained on (it takes {quoted(wanted)}); "
                     "add them; extra columns are allowed"
                 )
-            self.places = [names.index(name) for name in wanted]
+            place_of = {name: place for place, name in enumerate(names)}
+            self.places = [place_of[name] for name in wanted]
         self._fields = [Fields(column) for column in self._columns]
 
     def __call__(self, rows: Sequence[Sequence[str]], lines: Sequence[int]) -> NDArray[np.float32]:
@@ -164,7 +173,7 @@ class Reader:
         """Return a note on how columns were matched, on missing values and on unknown words; usually an empty one."""
         told = []
         if self._why:
-            told.append(f"columns are matched by position: the {self._why}")
+            told.append(self._why)
         if self.filled:
             values = f"{self.filled:,} missing value{'s were' if self.filled > 1 else ' was'}"
             told.append(f"{values} filled in with the training mean: none was missing in the training data")
@@ -186,6 +195,10 @@ def _positions(model: infer.Model, path: PathLike, wanted: Sequence[str], width:
     UsageError
         For a table of another width.
     """
+    if (layout := Layout.found(model.header, len(wanted))) is not None:
+        if (places := layout.places(width)) is None:
+            raise UsageError(f"{path}: {width} columns, but the model {layout.words}")
+        return places
     if width == len(wanted):
         return list(range(width))
     numbered = bool(model.feature_names) and not has_names(model)
@@ -291,7 +304,12 @@ def _is_header(model: infer.Model, path: PathLike, wanted: Sequence[str], fields
     DataError
         If it has none of the model's names, and nothing that the model knows from a row either.
     """
-    if model.feature_names and (any if has_names(model) else all)(name in fields for name in wanted):
+    layout, present = Layout.found(model.header, len(wanted)), set(fields)
+    if model.feature_names and layout is not None:
+        is_named = len(fields) > 2 and counts(fields)  # as pandas names columns
+    else:
+        is_named = bool(model.feature_names) and (any if has_names(model) else all)(name in present for name in wanted)
+    if is_named:
         return True
     try:
         places = _positions(model, path, wanted, len(fields))
@@ -305,7 +323,8 @@ def _is_header(model: infer.Model, path: PathLike, wanted: Sequence[str], fields
                 f"({quoted(wanted)}): give the table a header; or, if it has the model's columns in their order and no "
                 "others, pass --no-header"
             ) from None
-        return True
+        places = [] if layout is None else layout.places(len(fields)) or []
+        return not any(is_number(fields[place]) for place in places)  # a sample with a fault, to be reported
     if not model.feature_names or any(_is_known(column, field) for column, field in pairs):
         return False
     raise DataError(
@@ -330,10 +349,15 @@ def inputs_of_table(model: infer.Model, table: Table, targets: Sequence[str] = (
     If columns have no names to match, all but the targets are matched by position.
     """
     wanted = {column["name"] for column in columns_of(model)}
-    by_name = has_names(model) and table.named  # targets may then be inputs as well
-    columns = [column for column in table.columns if by_name or column.name not in targets]
-    names = [column.name for column in columns]
-    known = table.named or (bool(model.feature_names) and wanted <= set(names))
+    layout = Layout.found(model.header, len(wanted))
+    if layout is not None:
+        columns, known = layout.series(table, targets), table.named
+        names = [column.name for column in columns]
+    else:
+        by_name = has_names(model) and table.named  # targets may then be inputs as well
+        columns = [column for column in table.columns if by_name or column.name not in targets]
+        names = [column.name for column in columns]
+        known = table.named or (bool(model.feature_names) and wanted <= set(names))
     reader = Reader(model, table.path, names if known else None, len(columns))
     return reader.of(table, columns), reader.note()
 

@@ -14,10 +14,12 @@ Shapes: N rows, inputs (N, I) float32, labels (N,) int64 or (N, K) float64.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,7 @@ from genreg_np.data.checked import AUTO, TASKS
 from genreg_np.data.columns import (
     UNIQUE,
     Asked,
+    Description,
     Found,
     Odd,
     check_known,
@@ -36,10 +39,11 @@ from genreg_np.data.columns import (
     left_out_note,
 )
 from genreg_np.data.dataset import Dataset
-from genreg_np.data.first_row import LABEL_NAMES, first_row, label_column, told
+from genreg_np.data.first_row import LABEL_NAMES, first_row, label_column, last_columns, told
 from genreg_np.data.held_out import completed
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import quoted
+from genreg_np.data.layout import Layout
 from genreg_np.data.rows import PACKED_SUFFIXES, Row, read_rows
 from genreg_np.data.split import Split
 from genreg_np.data.stored import Series, Stored, Table
@@ -181,8 +185,14 @@ def dataset_of(
         value_names=value_names,
         columns=() if plain else tuple(described),
         label="" if value_names else targets[0],
+        table=None if table.named else _layout(table, targets, described),
     )
     return dataset, found
+
+
+def _layout(table: Table, targets: Sequence[str], described: Sequence[Description]) -> dict[str, Any]:
+    """Return where a table without a header has its columns, as in a model's header."""
+    return Layout.of(table.width, [column["name"] for column in described], targets).header()
 
 
 def stem(path: str) -> str:
@@ -272,13 +282,15 @@ def read_table(
             "separator with --separator)"
         )
     column = label_column(path, first[1], label, header)
+    last = last_columns(first[1], column, label)
     words = {name for name, kind in ((asked.kinds if asked else None) or {}).items() if kind == "words"}
     stored = [
-        Stored(number == column or not {name, str(number + 1)}.isdisjoint((*words, *as_written)))
+        Stored(number == column or number in last or not {name, str(number + 1)}.isdisjoint((*words, *as_written)))
         for number, name in enumerate(first[1])
     ]
     lines = _read(path, rows, stored, first)
     series = [one.finished(name) for one, name in zip(stored, first[1], strict=True)]
+    column = next((number for number in reversed(last) if first[1][number] or any(series[number].texts)), column)
     if header is None:
         header = told(path, first[1], column, label, series)
     names = first[1] if header else [str(number) for number in range(1, width + 1)]
@@ -287,16 +299,17 @@ def read_table(
         lines.insert(0, first[0])
     if not len(lines):
         raise DataError(f"{path}: a header, but no rows; add samples, or pass --no-header")
-    if names.count(names[column]) > 1:
+    if names[column] and names.count(names[column]) > 1:
         raise DataError(f"{path}: two columns are called {names[column]!r}, one of them the label; rename one")
     columns = [label_column(path, first[1], one, header) for one in labels] or [column]
     if len(set(columns)) < len(columns):
         raise UsageError(f"{path}: a label column is named twice")
-    unique = tuple(replace(one, name=name) for one, name in zip(series, _different(path, names), strict=True))
+    each = zip(series, _different(path, names), names, strict=True)
+    unique = tuple(replace(one, name=name, unnamed=not own) for one, name, own in each)
     guessed = not labels and not (header and names[column].lower() in LABEL_NAMES)
     table = Table(
         str(path), unique, np.frombuffer(lines, np.int64), np.arange(len(lines)), first[0], bool(header),
-        unique[column].name if guessed else "",
+        unique[column].name if guessed else "", width,
     )  # fmt: skip
     return table, [table.names[number] for number in columns]
 
@@ -304,7 +317,7 @@ def read_table(
 def _different(path: PathLike, names: list[str]) -> list[str]:
     """Return the columns' names, which must be distinct; unnamed columns are named by their numbers."""
     filled = [name or f"column {number}" for number, name in enumerate(names, start=1)]
-    if twice := [name for number, name in enumerate(filled) if name in set(filled[:number])]:
+    if twice := [name for name, count in Counter(filled).items() if count > 1]:
         raise DataError(f"{path}: more than one column is called {twice[0]!r}; give each its own name")
     return filled
 

@@ -383,7 +383,8 @@ class Generations:
         picture = self.dataset.picture if self.dataset else None
         told = {"generation": self.generation} if training is None else training
         columns, label = (self.dataset.columns, self.dataset.label) if self.dataset else ((), "")
-        about = self.class_names, self.input_range, told, names, picture, self.targets, columns, label
+        table = self.dataset.table if self.dataset else None
+        about = self.class_names, self.input_range, told, names, picture, self.targets, columns, label, table
         return Model.build(self.network.finished, genes, *about)
 
     def _validation(self, standing: Standing) -> Record:

@@ -101,10 +101,16 @@ def test_a_model_of_columns_without_names_takes_a_table_with_or_without_its_labe
 def test_a_model_of_numbers_without_names_says_what_is_too_much(genreg) -> None:
     rows = [f"{k % 5},{k * 7 % 13},{'ab'[k % 2]}" for k in range(60)]
     assert genreg("train", "--dataset", write("d.csv", *rows), *FAST, "--out", "r", "--quiet").code == 0
-    for header in ((), ("p,q,label",)):
-        write("n.csv", *header, *rows)
-        said = one_line(genreg("infer", "r/model.npz", "n.csv"), 2)
+    assert load("r/model.npz").header["table"] == {"width": 3, "columns": [1, 2], "labels": [3]}
+    old = save_relabelled(Path("r/model.npz"), table=None)  # as of earlier versions, which take what they took
+    for names in ((), ("p,q,label",)):
+        write("n.csv", *names, *rows)
+        said = one_line(genreg("infer", old, "n.csv"), 2)
         assert "3 columns, but the model takes 2 ('1', '2') and does not know their names: remove the others" in said
+        assert len(genreg("infer", "r/model.npz", "n.csv").out.splitlines()) == 60
+        write("n.csv", *(f"{name},more" for name in names), *(f"{row},1" for row in rows))
+        said = one_line(genreg("infer", "r/model.npz", "n.csv"), 2)
+        assert "the model was trained on 3 columns: give it all of them, or the 2 without the label" in said
     write("n.csv", "p,q", "1,2")
     assert "matched by position: the model has no column names" in genreg("infer", "r/model.npz", "n.csv").err
 
