@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np.data.held_out import packed
+from genreg_np.data.layout import Layout
 from genreg_np.engines.processes import leave_if_still_importing
 from genreg_np.errors import UsageError
 from genreg_np.model import Model
@@ -33,6 +34,7 @@ from genreg_np.search.tabular.reading import Reading
 from genreg_np.search.tabular.rows import Rows
 from genreg_np.search.tabular.scoring import Scoring
 from genreg_np.search.tabular.script import script_of
+from genreg_np.search.tabular.script_reading import Source
 from genreg_np.search.tabular.space import NETWORK
 from genreg_np.settings import usable_processors
 from genreg_np.version import __version__
@@ -117,7 +119,7 @@ def search_table(
         is_network = chosen.verdict.genome["model"] == NETWORK
         found = chosen.found(rows, len(held), "model.npz" if is_network else "pipeline.py", clock() - started)
         if is_network:
-            model = _told(chosen.fitted(learned).model_, found, rows, config.seed, digest, held)
+            model = _told(chosen.fitted(learned).model_, found, rows, source, config.seed, digest, held)
             found = dataclasses.replace(found, seconds=round(clock() - started, 3))
             own.ends("pipeline.py")
             own.save("model.npz", model)
@@ -130,7 +132,9 @@ def search_table(
         return found
 
 
-def _told(model: Model, found: FoundTable, rows: Rows, seed: int, digest: str, held: NDArray[np.integer]) -> Model:
+def _told(
+    model: Model, found: FoundTable, rows: Rows, source: Source, seed: int, digest: str, held: NDArray[np.integer]
+) -> Model:
     """Return a network's model with its table, the held-out rows in the order of its lines, and its score on these."""
     scores = {"accuracy": "accuracies", "r2": "r2"}.get(found.metric)
     known = {scores: {"test": {"best": found.judged.held}}} if scores and found.judged.held == found.judged.held else {}
@@ -139,7 +143,15 @@ def _told(model: Model, found: FoundTable, rows: Rows, seed: int, digest: str, h
         "method": "search", "seed": seed, "genome": dict(found.genome), "config": {"dataset": rows.name},
         "sha256": digest, "held_out": packed(places, len(rows)),
     }  # fmt: skip
-    return Model({**model.header, "training": training | known}, model.arrays)
+    header = {**model.header, "training": training | known}
+    if not source.header.is_there:
+        header["table"] = Layout.of(len(source.names), _names(model), [rows.label]).header()
+    return Model(header, model.arrays)
+
+
+def _names(model: Model) -> list[str]:
+    """Return the names of the columns of a network's table."""
+    return [column["name"] for column in model.header.get("columns") or ()]
 
 
 def _said(found: FoundTable, rows: Rows, scoring: Scoring) -> list[str]:

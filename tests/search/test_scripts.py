@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 pytest.importorskip("pandas", reason="scripts need it")
 
+from genreg_np.infer import load
+from genreg_np.search.tabular import space
 from genreg_np.search.tabular.reading import Reading
 from tests.search.test_tables import ran, search, table
 
@@ -36,6 +38,13 @@ TABLES: dict[str, tuple[list[str], dict[str, Any]]] = {
     ),
     "an index without a name": ([",x,label", *(f"{n * n},{x_of(n)},{label_of(n)}" for n in ROWS)], LABEL),
     "nothing between header and rows": (["x,label", "", *(f"{x_of(n)},{label_of(n)}" for n in ROWS)], LABEL),
+    "a line that names the separator": (["sep=;", "x;label", *(f"{x_of(n)};{label_of(n)}" for n in ROWS)], LABEL),
+    "a line that names the separator, and no header": (
+        ["sep=;", "# by hand", *(f"{x_of(n)};{label_of(n)}" for n in ROWS)], {"label": "2", "header": False},
+    ),
+    "a comment that names a column of words": (
+        ["#kind,x,label", *(f"k{n % 3},{x_of(n)},{label_of(n)}" for n in ROWS)], LABEL,
+    ),
     "a header of two lines": (['"the\nx",label', *(f"{x_of(n)},{label_of(n)}" for n in ROWS)], LABEL),
     "a header that is a comment": (
         ["# made by hand", "# x,y", *(f"{x_of(n)},{int(x_of(n) > 15)}" for n in ROWS)], {"label": "y", "header": True},
@@ -162,6 +171,18 @@ def test_a_table_without_header_may_lack_the_label_wherever_it_stood(tmp_path: P
     ran(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
     predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()[1:]]
     assert predicted == ["b", "a"]
+
+
+def test_a_network_knows_where_a_table_without_header_has_its_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a model that was trained on one."""
+    monkeypatch.setitem(space.PLAIN, "generations", 300)
+    content = [f"{label_of(n)},{x_of(n)},{'pq'[n % 2]},7" for n in ROWS]
+    how = {"models": "network", "population": 1, "generations": 1, "selection": "random"}
+    genome = "generations = 300\nunits = 8"
+    found = search(table(tmp_path, content), tmp_path / "run", {"label": "1", "header": False}, genome=genome, **how)
+    assert load(found.path).header["table"] == {"width": 4, "columns": [2, 3], "labels": [1]}
 
 
 ODD = [
