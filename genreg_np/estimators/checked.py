@@ -6,6 +6,7 @@ Shapes: N rows, I columns, K classes.
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,10 @@ class Checked(BaseEstimator):  # type: ignore[misc]
             check_consistent_length(inputs, groups)
             number = np.unique(column_or_1d(groups), return_inverse=True)[1]
         if by_names:
-            return rows_of_frame(inputs, values, names, number), classes
+            rows = rows_of_frame(inputs, values, names, number)
+            for note in rows.notes:
+                warnings.warn(f"X, column {note}", RuntimeWarning, stacklevel=4)  # where fit was called
+            return rows, classes
         return rows_of_array(inputs.astype(np.float64), values, names, number), classes
 
     def _keep_rows(self, rows: Rows, classes: Classes | None) -> None:

@@ -94,7 +94,9 @@ class PipelineEstimator(Checked):
         Parameters
         ----------
         X : (N, I) array of numbers, or DataFrame of numbers, words, dates and text
-            Missing values are NaN, None or empty.
+            Missing values are NaN, None or empty. A column of text is read as in a file: as numbers, yes and no, or
+            dates of one format if all of its values are (so "00501" is 501), with a warning where that may be a
+            mistake; a category is always words.
         y : (N,) array
         groups : (N,) array, optional
             Rows of the same group are never on both sides of a fold.

@@ -116,7 +116,9 @@ class NetworkEstimator(Checked):
         ----------
         X : (N, I) array of numbers, or DataFrame of numbers, words and dates; or images (N, H, W) or (N, C, H, W)
             Missing values are NaN, None or empty, and in columns of text also words for it, such as NA or "None", as in
-            a file. Images of whole numbers beyond 0 .. 1 are raw pixels, of whatever type; at prediction, pixels beyond
+            a file. A column of text is read as in a file, too: as numbers, yes and no, or dates of one format if all of
+            its values are (so "00501" is 501), with a warning where that may be a mistake; a category is always words.
+            Images of whole numbers beyond 0 .. 1 are raw pixels, of whatever type; at prediction, pixels beyond
             those of fit count as the nearest.
         y : (N,) array
             Classes, or numbers; also several numbers for each sample, (N, K).

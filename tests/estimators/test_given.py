@@ -16,7 +16,7 @@ pytest.importorskip("sklearn", reason="estimators are scikit-learn's")
 from sklearn.datasets import load_wine
 from sklearn.metrics import f1_score
 
-from genreg_np import GenregClassifier
+from genreg_np import GenregClassifier, PipelineSearchClassifier
 from genreg_np.errors import DataError, UsageError
 from tests.helpers import one_line
 
@@ -129,3 +129,37 @@ def test_a_constant_column_is_nothing_to_warn_of() -> None:
         GenregClassifier(max_iter=5, random_state=0).fit(np.c_[inputs, np.ones(len(inputs))], labels)
     with pytest.warns(RuntimeWarning, match="only in steps of 64: subtract"):
         GenregClassifier(max_iter=5, random_state=0).fit(np.c_[inputs, inputs[:, 0] + 1e9], labels)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GenregClassifier(max_iter=5, random_state=0),
+        PipelineSearchClassifier(generations=1, population=2, models="linear", folds=2, random_state=0),
+    ],
+)
+def test_columns_of_text_that_may_be_misread_are_warned_of(estimator: Any) -> None:
+    """As for a file, with the way out that a DataFrame has, at the line that called fit; a category is not."""
+    pandas = pytest.importorskip("pandas", reason="needs DataFrames")
+    rows = np.arange(60)
+    codes = [f"0{1000 + row % 40}" for row in rows]
+    frame = pandas.DataFrame({
+        "seen": [f"0{1 + row % 9}/0{1 + row % 7}/2024" for row in rows],
+        "area code": codes,
+        "zone": pandas.Categorical(codes),
+        "price": [f"${row % 7}.50" for row in rows],
+        "stamp": [str(1_700_000_000 + row % 7) for row in rows],
+    })  # fmt: skip
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        estimator.fit(frame, rows % 2)
+    told = [str(one.message) for one in caught if issubclass(one.category, RuntimeWarning)]
+    others = [one for one in told if "'stamp'" not in one]
+    assert [one.split("'")[1] for one in others] == ["seen", "area code", "price"]
+    assert all(one.startswith("X, column ") and " --" not in one for one in others)
+    assert "read as day-month-year; convert it to datetimes to decide" in others[0]
+    assert "without their leading zeros (make it a category" in others[1]
+    assert "are read as words" in others[2]
+    blurred = [one for one in told if "'stamp': float32 resolves" in one]
+    assert len(blurred) == isinstance(estimator, GenregClassifier)  # a pipeline computes in float64
+    assert {one.filename for one in caught if issubclass(one.category, RuntimeWarning)} == {__file__}

@@ -10,17 +10,20 @@ Shapes: N rows, I inputs.
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.data.columns import EMPTY, NUMBERS, WORDS, Asked, Odd, describe
+from genreg_np.data.columns import DATES, EMPTY, MOST_NOTES, NUMBERS, WORDS, Asked, Found, Odd, blurred_note, describe
+from genreg_np.data.labels import short_name
 from genreg_np.data.stored import Series, Stored
 from genreg_np.errors import DataError
 from genreg_np.infer import ModelError
-from genreg_np.infer_table import Fields, inputs_of, is_missing, text_of
+from genreg_np.infer_table import Fields, inputs_of, is_missing, number_of, text_of
 from genreg_np.search.tabular.rows import (
     TEXT,
     UNIQUE,
@@ -68,7 +71,7 @@ def rows_of_array(
 def rows_of_frame(
     frame: Any, labels: NDArray[Any], class_names: Sequence[str], groups: NDArray[np.int64] | None = None
 ) -> Rows:
-    """Return a DataFrame of N rows with labels (N,) as rows.
+    """Return a DataFrame of N rows with labels (N,) as rows; `notes` are on columns that may have been misread.
 
     Raises
     ------
@@ -78,6 +81,7 @@ def rows_of_frame(
     columns: list[Column] = []
     parts: list[NDArray[np.float64]] = []
     texts: dict[int, list[str]] = {}
+    notes: list[str] = []
     for name in frame.columns:
         values = _numbers(frame, name)
         if values is not None:
@@ -86,7 +90,8 @@ def rows_of_frame(
             parts.append(values[:, None])
             continue
         series = _series(frame, name)
-        source, as_text = _described(series, name, _is_category(frame, name))
+        source, as_text, note = _described(series, name, _is_category(frame, name))
+        notes += [note] if note else []
         if as_text:
             texts[len(columns)] = text_of_series(series)
             columns.append(column_of_text(name))
@@ -97,7 +102,8 @@ def rows_of_frame(
             parts.append(found)
     if not columns or (not texts and all(np.isnan(part).all() for part in parts)):
         raise DataError("X: no column has a value to learn from")
-    return _rows(tuple(columns), np.concatenate(parts, axis=1), texts, labels, class_names, groups)
+    rows = _rows(tuple(columns), np.concatenate(parts, axis=1), texts, labels, class_names, groups)
+    return replace(rows, notes=tuple(notes[:MOST_NOTES]))
 
 
 def inputs_of_frame(columns: Sequence[Column], frame: Any) -> NDArray[Any]:
@@ -126,20 +132,36 @@ def inputs_of_frame(columns: Sequence[Column], frame: Any) -> NDArray[Any]:
     return np.concatenate([part.astype(object) for part in found], axis=1)
 
 
-def _described(series: Series, name: str, is_category: bool) -> tuple[dict[str, Any], bool]:
-    """Return how a column is read, and whether as text."""
+def _described(series: Series, name: str, is_category: bool) -> tuple[dict[str, Any], bool, str]:
+    """Return how a column is read, whether as text, and a remark if it may have been misread, usually ""."""
     every = np.arange(len(series))
     kinds = {name: WORDS} if is_category else {}
     try:
         found = describe("X", series, every, Asked(kinds=kinds), every)
         if found.why == UNIQUE and is_text(series):
-            return {}, True
+            return {}, True, ""
         if found.described is None and found.why != EMPTY:
             found = describe("X", series, every, Asked(keep=(name,), kinds=kinds), every)
     except Odd as error:
         words = error.words.partition(", or say --kind")[0]
         raise DataError(f"X, row {error.row}, {words}, or make the column a category of words") from None
-    return dict(found.described or {"name": name, "kind": WORDS}), False
+    return dict(found.described or {"name": name, "kind": WORDS}), False, _remark(series, found)
+
+
+def _remark(series: Series, found: Found) -> str:
+    """Return the remark on a column, with the way out that there is for a DataFrame.
+
+    Those on numbers that float32 cannot tell apart are left to estimators that compute in float32.
+    """
+    kind = found.described["kind"] if found.described else WORDS
+    if kind == NUMBERS:
+        each = [number_of(text) for text in series.texts if not is_missing(text)]
+        values = np.array(each, np.float64) if series.numbers is None else series.numbers
+        if found.note == blurred_note(short_name(series.name), values):
+            return ""
+    way = "; convert it to datetimes to decide" if kind == DATES and found.note else ""
+    note = re.sub(r" \(--drop .*\)$", "", found.note)
+    return re.sub(r"--kind .*?=words", "make it a category", note) + way
 
 
 def _read(column: Column, series: Series) -> NDArray[np.float64]:
