@@ -72,6 +72,11 @@ class Course:
         self._results: list[dict[int, Trial]] = [{} for _ in ladder.samples]  # by rung and child
         self._handed: set[int] = set()
 
+    def at_once(self, most: int) -> int:
+        """Return about how many trials can run at the same time, promotions included, `most` at most."""
+        children, eta = self._selection.at_once(most), self.ladder.eta
+        return min(most, children * eta // (eta - 1) if len(self.ladder.samples) > 1 else children)
+
     # What comes next
 
     def jobs(self, children: int) -> Iterator[Job]:

@@ -36,6 +36,7 @@ from genreg_np.search.trials import Trial
 
 MOST_LINE_BYTES, MOST_TOML_BYTES = 1 << 16, 1 << 20
 ORIGIN, FINAL, JUDGE, DIARY = "origin", "final", "judge.npz", "checkpoints.jsonl"
+TARGET = "target"  # in the origin: the target that the search was bred for, unless its record had reached it before
 SHARED, MARK = "shared", ".of-a-search"  # a folder of shared data, and the file in it that says whose it is
 STATE = re.compile(rf"[0-9a-f]{{16}}(-{FINAL}-\d+)?-\d+\.npz(\.\d+-\d+)?")  # a file name in states/
 BEST, OLD = "best-", ".old"  # before and after a file's name
@@ -88,6 +89,7 @@ class SearchFolder(HeldFolder):
                     _check_settings(path, before, config)
                 _check_kept(path, name, theirs.get(name), kept[name])
             _check_settings(path, before, config)
+            _check_generations(path, config)
             folder.write_config(config, {**theirs, **origin, **kept})
         except BaseException:
             folder.close()
@@ -107,8 +109,8 @@ class SearchFolder(HeldFolder):
 
     @property
     def states(self) -> Path:
-        """The folder of individuals' states."""
-        path = self.path / "states"
+        """The folder of individuals' states, as workers find it, wherever they were started."""
+        path = (self.path / "states").resolve()
         with as_run_error(path):
             path.mkdir(exist_ok=True)
         return path
@@ -190,6 +192,26 @@ class SearchFolder(HeldFolder):
         """
         return read_search_config(self.path / "config.toml")
 
+    def ends_at(self, target: float | None, is_reached: bool) -> bool:
+        """Note the target of a search; return whether its trials were bred for it, so that the record ends there.
+
+        Parameters
+        ----------
+        target : float or None
+        is_reached : bool
+            Whether the record reaches the target. If it was not bred for it, then no trial of it is cut off later.
+        """
+        if not (self.path / "config.toml").exists():
+            return False
+        config, origin = self.read_config()
+        before = origin.get(TARGET)
+        if target is not None and before == target:
+            return True
+        noted = None if is_reached else target
+        if before != noted:
+            self.write_config(config, origin | {TARGET: noted})
+        return False
+
     def record(self, trial: Trial) -> None:
         """Add a trial to trials.jsonl."""
         self.append("trials.jsonl", trial.line())
@@ -255,6 +277,18 @@ def _check_settings(path: Path, old: SearchConfig, new: SearchConfig) -> None:
     for item in dataclasses.fields(new):
         if item.name != "generations":
             _check_same(path, item.name, getattr(old, item.name), getattr(new, item.name))
+
+
+def _check_generations(path: Path, config: SearchConfig) -> None:
+    """Refuse fewer generations than the record holds, as most of it would be left out."""
+    if config.children is None:
+        return
+    held = 1 + max((trial.child for trial in trials_in(path / "trials.jsonl")), default=-1)
+    if held > config.children:
+        raise UsageError(
+            f"{path}: holds {held:,} individuals, and --generations {config.generations} of {config.population} are "
+            f"{config.children:,}: give at least --generations {-(-held // config.population)}, or choose another --out"
+        )
 
 
 def _check_same(path: Path, name: str, old: Any, new: Any) -> None:

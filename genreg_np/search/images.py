@@ -58,7 +58,8 @@ class Found:
     model : Model
     finals : sequence of mapping
         Measures on the test split for each training from scratch; those of the model come first.
-    trials : int
+    tried : sequence of Trial
+        The trials that the winner is chosen from.
     ended : str
         Why breeding stopped: generations, budget, target, crashes.
     seconds : float
@@ -78,7 +79,7 @@ class Found:
     genome: Mapping[str, Any]
     model: Model
     finals: Sequence[Mapping[str, float]]
-    trials: int
+    tried: Sequence[Trial]
     ended: str
     seconds: float
     folder: Path
@@ -86,6 +87,11 @@ class Found:
     why: str = ""
     judge: str = ""
     floor: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> int:
+        """How many trials the winner is chosen from."""
+        return len(self.tried)
 
     @property
     def path(self) -> Path:
@@ -115,6 +121,7 @@ def search_images(
     backend: str = "auto",
     watcher: Watcher | None = None,
     clock: Callable[[], float] = time.monotonic,
+    started: float | None = None,
 ) -> Found:
     """Search for a network for images, of the kind that `config.kind` names.
 
@@ -140,6 +147,8 @@ def search_images(
     watcher : Watcher, optional
     clock : callable
         Returns seconds; must be monotonic.
+    started : float, optional
+        The clock's time from which the budget counts; by default that of the call.
 
     Returns
     -------
@@ -154,7 +163,7 @@ def search_images(
     """
     if engine != "serial":
         leave_if_still_importing()
-    started = clock()
+    started = clock() if started is None else started
     watcher = watcher or Watcher()
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long should it run?")
@@ -163,6 +172,8 @@ def search_images(
     goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
     if target is not None:
         goal.metric.check_target(target)
+    if not (Path(folder) / "config.toml").exists():  # a search of before this was checked goes on
+        goal.check_signs()
     if not kind.beginnings() and (why := kind.misfit()):
         raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
     kind.given()  # refuses an infeasible genome before anything is done
@@ -210,7 +221,7 @@ def search_images(
             own.save(name, one)
         network = kind.answering(genome)
         found = Found(
-            winner, network, genome, model, finals, len(search.trials), search.ended, clock() - started,
+            winner, network, genome, model, finals, search.trials, search.ended, clock() - started,
             own.path, kind.file, why, notes.get("judge", ""), notes.get("floor", {}),
         )  # fmt: skip
         own.write("winner.toml", search.space.to_toml(genome).encode("utf-8"))
@@ -254,13 +265,13 @@ def _done_before(own: SearchFolder, config: SearchConfig, kind: Kind) -> Found |
     genome = kind.fallback if winner is None else winner.genome
     try:
         model = load(own.path / kind.file)
-        finals, count, seconds = notes["finals"], notes["trials"], notes["seconds"]
+        finals, seconds = notes["finals"], notes["seconds"]
     except (ModelError, KeyError):
         return None
     if genome is None or (winner is None) != (child is None):
         return None
     return Found(
-        winner, kind.answering(genome), genome, model, finals, count, "generations", seconds, own.path, kind.file,
+        winner, kind.answering(genome), genome, model, finals, trials, "generations", seconds, own.path, kind.file,
         notes.get("why", ""), notes.get("judge", ""), numbers_in(notes, "floor"),
     )  # fmt: skip
 
@@ -305,6 +316,9 @@ def _finals(
     kind = search.kind
     individual = kind.individual_of(genome)
     samples, seeds = search.finals(genome, winner)
+    if winner is not None and (before := _trained_before(search, winner, samples)) is not None:
+        return before
+    search.remark_late(genome, winner, samples)
     judged = kind.judged_at_the_end(len(search.dataset.test))
     lessons: list[Lesson] = [
         search.lesson_of(genome, individual, (samples,), kind.retrained, judged, f"{FINAL}-{seed}")
@@ -337,6 +351,30 @@ def _finals(
     if model is None:
         raise RunError(f"{search.folder.states}: the trained network is missing: is the disc full?")
     return model, finals, learned.why
+
+
+def _trained_before(
+    search: NetworkSearch, winner: Trial, samples: int
+) -> tuple[Model, list[Mapping[str, float]], str] | None:
+    """Return what `_finals` returned at an earlier end, if the winner is the same and learned from more samples then.
+
+    So a short budget that goes on with a search never replaces a model by one of less training.
+    """
+    path = search.folder.path
+    try:
+        model, notes = load(path / search.kind.file), json_of(path / "search.json")
+        finals: list[Mapping[str, float]] = [dict(one) for one in notes["finals"]]
+    except (ModelError, KeyError, TypeError, ValueError):
+        return None
+    told, learned_from = model.training, model.training.get("samples", 0)
+    is_same = told.get("trial") == winner.number and told.get("genome") == dict(search.space.expressed(winner.genome))
+    if not finals or not is_same or not isinstance(learned_from, int) or learned_from <= samples:
+        return None
+    search.tell(
+        f"individual {winner.child} won before, and learned from {learned_from:,} samples then: that model is kept, as "
+        f"the time left is enough for {samples:,}"
+    )
+    return model, finals, str(notes.get("why", ""))
 
 
 def _notes(found: Found, search: NetworkSearch, workers: int, backend: str) -> dict[str, Any]:

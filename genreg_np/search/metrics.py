@@ -112,12 +112,36 @@ class Goal:
                 weight = math.nan
             if not equals or not math.isfinite(weight):
                 raise UsageError(f"--weights {term!r} must look like accuracy=1, or parameters=-0.001")
-            if name not in COSTS and name not in known:
+            if name not in COSTS and name.partition(":")[0] not in known:
                 raise UsageError(
                     f"--weights: there is no metric or cost {name!r}" + did_you_mean(name, (*known, *COSTS))
                 )
+            if name not in COSTS:
+                Metric.of(name, class_names, known)
             found[name] = weight
         return cls(own, found)
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """The metrics of a single class, which are not measured unless asked for."""
+        return tuple(name for name in dict.fromkeys((self.metric.name, *self.weights)) if ":" in name)
+
+    def check_signs(self) -> None:
+        """Refuse weights by which the worst would be selected.
+
+        Raises
+        ------
+        UsageError
+            For a positive weight of what is better lower, or a negative one of what is better higher.
+        """
+        for name, weight in self.weights.items():
+            is_lower = name in COSTS or name in LOWER
+            if weight * (-1 if is_lower else 1) < 0:
+                better, sign = ("lower", "negative") if is_lower else ("higher", "positive")
+                raise UsageError(
+                    f"--weights {name}={weight:g} would select the worst: {better} {name} is better, so give it a "
+                    f"{sign} weight, {name}={-weight:g}"
+                )
 
     def score(self, measures: Mapping[str, float], parameters: int, macs: int) -> float:
         """Return the score that an individual is selected by."""

@@ -96,7 +96,8 @@ class NetworkSearch(Search[Individual]):
 
     def scored(self, trial: Trial, job: Job, individual: Individual, learned: Learned) -> Trial:
         """Return a judged trial with its score, and record how long it took."""
-        self.cost.took(self._work(job, individual), learned.seconds)
+        if learned.seconds:
+            self.cost.took(self._work(job, individual), learned.seconds)
         measures = learned.measures["search"]
         return dataclasses.replace(
             trial, score=self._goal.score(measures, individual.parameters, individual.macs),
@@ -147,7 +148,7 @@ class NetworkSearch(Search[Individual]):
 
     def remember(self, trial: Trial, job: Job, individual: Individual) -> None:
         """Learn from a trial of the record how long trials take, if it was judged on the same backend."""
-        if self._trusts_times and trial.is_ok and trial.seconds:
+        if self._trusts_times and trial.is_ok and trial.seconds and trial.pace:  # a stored state takes no time
             self.cost.took(self._work(job, individual), trial.seconds)
 
     def is_saved(self, trial: Trial) -> bool:
@@ -221,6 +222,16 @@ class NetworkSearch(Search[Individual]):
         affordable = time_left / (-(-seeds // self.workers) * pace)
         return int(min(most, max(affordable, least))), seeds
 
+    def remark_late(self, genome: Genome, winner: Trial | None, samples: int) -> None:
+        """Say so if a final training, which is never shorter than in the search, takes longer than what is left."""
+        seconds, left = samples * self._pace(genome, winner), self.deadline - self.clock()
+        if left < seconds:
+            name = "the default network" if winner is None else f"individual {winner.child}"
+            self.tell(
+                f"{name} is trained on {samples:,} samples at least, about {seconds:.0f} s: longer than the "
+                f"{max(0.0, left):.0f} s that are left of the budget"
+            )
+
     def final_limits(self, genome: Genome, winner: Trial | None, samples: int) -> Limits:
         """Return the limits of a final training."""
         return self._limits_at_the_end(samples * self._pace(genome, winner))
@@ -237,8 +248,8 @@ class NetworkSearch(Search[Individual]):
 
     def _pace(self, genome: Genome, trial: Trial | None) -> float:
         """Return the seconds that an individual takes per sample, from its own trial if it has one."""
-        if trial is not None and (trial.pace or trial.seconds):
-            return trial.pace or trial.seconds / self._new_samples(trial.rung)
+        if trial is not None and trial.pace:
+            return trial.pace
         return self.cost.seconds(self.kind.individual_of(genome).work(1))
 
     def reserve(self) -> float:

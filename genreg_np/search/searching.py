@@ -35,6 +35,7 @@ from genreg_np.search.trials import UNSAVED, Trial, leaders_of
 AHEAD = 1  # queued jobs, so that no worker has to wait for one
 MOST_BYTES = 4 << 30  # memory limit of an individual
 PATIENCE, LEAST_PATIENCE = 20.0, 60.0  # times the prediction, and seconds: a job that takes longer is stuck
+BUDGET_PATIENCE = 10.0, 0.1, 10.0  # under a budget at most: times the prediction, share of the budget, and seconds
 END_SHARE = 0.5  # the most of a budget that is kept for the end
 CRASHES = 3  # in a row, at the start: then the fault is not the individuals'
 LATE, LEAST_LATE = 3.0, 10.0  # times the prediction, and seconds, that a job may take after the deadline
@@ -94,6 +95,8 @@ class Search(ABC, Generic[I]):
         self.standing = standing_of(config)  # what trials are compared by
         self.most_crashes, self.most_bytes = CRASHES, MOST_BYTES
         self._last = math.inf  # the number of the first trial that reached the target
+        self._over = ""  # why nothing new begins: the budget or the target; the record is still gone through
+        self._replayed = 0  # how many children the record has, counted up to its last
         self._recorded: dict[int, Trial] = {}  # trials of the folder that have not been used yet
         self._engine, self._target = engine, target
         self._watcher = watcher or Watcher()
@@ -137,7 +140,7 @@ class Search(ABC, Generic[I]):
 
     def patience(self, job: Job, individual: I) -> float:
         """Return the seconds that a job may take, however much time is left: after these it is stuck."""
-        return self.config.max_seconds or patience(self.predicted(job, individual))
+        return self.config.max_seconds or patience(self.predicted(job, individual), self.deadline - self._begun)
 
     def limits(self, job: Job, individual: I) -> Limits:
         """Return the limits of a job; under a budget, little more than the time that is left."""
@@ -175,7 +178,13 @@ class Search(ABC, Generic[I]):
 
     def run(self) -> None:
         """Breed and judge until nothing is left to do or the time is up; resume from the folder's trials."""
-        self._recorded = {trial.number: trial for trial in self.folder.read_trials(self.space, self.tell)}
+        recorded = self.folder.read_trials(self.space, self.tell)
+        self._recorded = {trial.number: trial for trial in recorded}
+        self._replayed = 1 + max((trial.child for trial in recorded), default=-1)
+        is_reached = any(map(self._is_on_target, recorded))
+        if not self.folder.ends_at(self._target, is_reached) and is_reached:
+            self._over = "target"  # reached by a search that went on: all of its trials count
+        self._remark_idle()
         self._fill()
         for outcome in self._engine.completed():
             self._took(outcome)
@@ -185,14 +194,28 @@ class Search(ABC, Generic[I]):
             self.folder.forget(self.space, {number for number in self._new if number > self._last})
         self.ended = self.ended or "generations"
 
+    def _remark_idle(self) -> None:
+        """Say so if there are more workers than the selection can use."""
+        busy, children, population = self.course.at_once(self.workers), self.config.children, self.config.population
+        if not self._over and busy < self.workers and (children is None or children > population):
+            self.tell(
+                f"--selection {self.config.selection} with a --population of {population} keeps about {busy} of "
+                f"{self.workers} workers busy: give fewer --workers, or --selection crossover with a --population of "
+                f"{self.workers} or more"
+            )
+
     def _fill(self) -> None:
         """Hand out jobs until every worker has one and one is queued."""
         while not self.ended and len(self._under_way) < self.workers + AHEAD:
-            job = next(self.course.jobs(self._children() if self._has_time() else 0), None)
+            if not self._recorded:  # else each job is held to it as it begins
+                self._has_time()
+            job = next(self.course.jobs(self._children()), None)
+            if job is not None and job.number < self._last:
+                self._begin(job)
+            if self._over and (job is None or not self._recorded):
+                self.ended = self._over
             if job is None:
                 break
-            if job.number < self._last:
-                self._begin(job)
         if self._unsaved and self.best is not None:  # a process may stop between recording a trial and saving it
             self._unsaved = False
             if not self.is_saved(self.best):
@@ -202,8 +225,13 @@ class Search(ABC, Generic[I]):
                 self._engine.withdraw(number)
 
     def _children(self) -> int:
-        """Return how many individuals to breed at most; after the target is reached, only those before it."""
+        """Return how many individuals to breed at most.
+
+        Once the target is reached, these are those before it; once nothing new may begin, those of the record.
+        """
         children = 1 << 40 if self.config.children is None else self.config.children
+        if self._over:
+            return min(children, self._replayed)
         if self._last == math.inf:
             return children
         bred = len(self.course.bred)
@@ -239,7 +267,7 @@ class Search(ABC, Generic[I]):
         if outcome.status == CANCELLED:
             return
         if outcome.status == TIMEOUT and job.number in self._hurried:  # not its fault: it is tried again with more time
-            self.ended = self.ended or "budget"
+            self._over = self._over or "budget"
             return
         trial = self.blank(job, individual)
         if outcome.status != OK:
@@ -247,7 +275,7 @@ class Search(ABC, Generic[I]):
         else:
             learned: Learned = outcome.value
             if learned.status == UNSAVED:  # not recorded, so that it is tried again once there is room
-                raise RunError(f"{self.folder.path}: {learned.why}: free some disk space, and continue with --resume")
+                raise RunError(f"{self.folder.path}: {learned.why}")
             trial = dataclasses.replace(
                 trial, status=learned.status, why=learned.why, seconds=learned.seconds, pace=learned.pace,
                 metrics=learned.measures.get("search", {}),
@@ -267,7 +295,7 @@ class Search(ABC, Generic[I]):
             self.best, self._unsaved = trial, not is_new
             if is_new:
                 self.save(trial, steps)
-        if trial.is_ok and self._target is not None and self.reaches(trial, self._target):
+        if self._over != "target" and self._is_on_target(trial):
             self._last = min(self._last, trial.number)
         if self._crashes >= self.most_crashes and self.best is None:
             self.ended = "crashes"
@@ -276,6 +304,9 @@ class Search(ABC, Generic[I]):
         for number in list(self._under_way):
             if number > self._last or self.ended == "crashes":
                 self._engine.cancel(number)
+
+    def _is_on_target(self, trial: Trial) -> bool:
+        return trial.is_ok and self._target is not None and self.reaches(trial, self._target)
 
     @property
     def running(self) -> int:
@@ -303,18 +334,21 @@ class Search(ABC, Generic[I]):
         self._watcher.on_remark(remark)
 
     def _has_time(self, seconds: float = 0.0, is_last: bool = True) -> bool:
-        """Return whether there is time for the end, and `seconds` before it; without, the search ends if `is_last`.
+        """Return whether there is time for the end, and `seconds` before it; without, nothing begins if `is_last`.
 
-        There always is at the start, and for trials in the folder. The prediction for a job stops nothing in the first
-        half of the time, when little is known about how long jobs take.
+        There always is at the start. The prediction for a job stops nothing in the first half of the time, when little
+        is known about how long jobs take; a promotion that an earlier budget left out is held to it all the same.
         """
-        if self.deadline == math.inf or not self.course.trials or self._recorded:
+        if self._over:
+            return False
+        if self.deadline == math.inf or not self.course.trials:
             return True
         now, until = self.clock(), self._until
-        if now + seconds < until or now < (self._begun + until) / 2:
+        is_early = now < (self._begun + until) / 2
+        if now + seconds < until or (is_early and (is_last or not self._replayed)):
             return True
         if is_last or now >= until:
-            self.ended = "budget"
+            self._over = "budget"
         return False
 
     @property
@@ -333,9 +367,13 @@ def selection_of(config: SearchConfig, policy: tuple[str, ...]) -> Selection:
     return Paired(inner, create_selection(config.selection, config.population), policy)
 
 
-def patience(predicted: float) -> float:
-    """Return the seconds after which what should take `predicted` seconds is stuck."""
-    return LEAST_PATIENCE + PATIENCE * predicted
+def patience(predicted: float, budget: float = math.inf) -> float:
+    """Return the seconds after which what should take `predicted` seconds is stuck; fewer under a short budget.
+
+    A selection may wait for it, and nothing else is bred then.
+    """
+    times, share, least = BUDGET_PATIENCE
+    return min(LEAST_PATIENCE + PATIENCE * predicted, max(times * predicted, share * budget, least))
 
 
 def _found(trial: Trial) -> dict[str, Any]:

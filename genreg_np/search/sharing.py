@@ -38,13 +38,18 @@ def check_images(dataset: Dataset) -> None:
     Raises
     ------
     UsageError
-        If its inputs are not images of integer pixels.
+        If its inputs are not images of integer pixels, or its labels are numbers.
     """
     shape = dataset.input_shape
     if len(shape) not in (2, 3) or dataset.input_range is None:
         raise UsageError(
             f"{dataset.name} has inputs of {shape} {dataset.train.inputs.dtype}, not images of integer pixels: "
             "give a folder of pictures or a named image dataset; tables need search table"
+        )
+    if dataset.of_numbers:
+        raise UsageError(
+            f"{dataset.name}: its labels are numbers, and a search for images needs classes: give whole numbers or "
+            "names of classes as labels; images with numbers to predict need train"
         )
 
 

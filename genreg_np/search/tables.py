@@ -52,6 +52,7 @@ def search_table(
     address: str = "",
     watcher: Watcher | None = None,
     clock: Callable[[], float] = clocks.monotonic,
+    started: float | None = None,
 ) -> FoundTable:
     """Search for a pipeline for a table.
 
@@ -75,6 +76,8 @@ def search_table(
     watcher : Watcher, optional
     clock : callable
         Returns seconds; must be monotonic.
+    started : float, optional
+        The clock's time from which the budget counts; by default that of the call.
 
     Raises
     ------
@@ -87,7 +90,7 @@ def search_table(
     """
     if engine != "serial":
         leave_if_still_importing()
-    started, watcher = clock(), watcher or Watcher()
+    started, watcher = clock() if started is None else started, watcher or Watcher()
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long should it run?")
     watcher.on_phase("preparing")

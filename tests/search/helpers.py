@@ -40,7 +40,8 @@ def bars(images: int = 96, classes: int = 3, side: int = 8, channels: int = 0, s
 def search(folder: Path, dataset: Dataset | None = None, **changes: Any) -> Found:
     """Do a small search in this process."""
     how: dict[str, Any] = {"engine": "serial", "backend": "numpy", "workers": 1}
-    how |= {name: changes.pop(name) for name in (*how, "budget", "target", "watcher", "clock") if name in changes}
+    names = (*how, "budget", "target", "watcher", "clock", "started")
+    how |= {name: changes.pop(name) for name in names if name in changes}
     return search_images(dataset or bars(), SearchConfig.from_dict(SMALL | changes), folder, **how)
 
 

@@ -116,6 +116,18 @@ def test_selection_finds_more_than_chance(name: str) -> None:
     assert best[name] > best["random"] + 12 * 0.15
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_as_many_can_be_judged_at_once_as_is_said(name: str) -> None:
+    """Once the first populations have been; two in turns have one more now and then."""
+    course, jobs, most = Course(SPACE, selection(name), Ladder((10,), 3), 0, lambda genome: ""), [], 0
+    for _ in range(96):
+        jobs += list(course.jobs(len(course.bred) + 40))
+        most = max(most, len(jobs) if len(course.trials) >= 24 else 0)
+        course.judged(judged(jobs.pop(0)))
+    told = selection(name).at_once(40)
+    assert told == 40 if name in ("random", "elitist") else told <= most <= told + (name == "paired")
+
+
 def test_the_best_of_three_goes_on() -> None:
     """Once three have been judged, each once."""
     course = done("random", 27)

@@ -173,6 +173,14 @@ def test_what_a_budget_cuts_off_is_not_an_individual_s_fault(tmp_path: Path, mon
     assert max(numbers) >= len(numbers), "one of them was left out"
 
 
+def test_what_is_stuck_is_recorded_under_a_budget_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it has taken all of the time, so that the others go on."""
+    monkeypatch.setattr("genreg_np.search.searching.BUDGET_PATIENCE", (0.0, 0.0, 3.0))
+    found = faulty("hangs", tmp_path / "run", monkeypatch, budget=1e6, final_seeds=1)
+    assert found.ended == "generations"
+    assert {trial.why for trial in trials_of(found) if not trial.is_ok and not trial.rung} == {"took longer than 3 s"}
+
+
 def test_a_disc_that_is_full_when_the_model_is_written_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

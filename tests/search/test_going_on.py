@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from functools import partial
@@ -230,6 +231,131 @@ def test_a_target_that_was_reached_before_takes_nothing_from_the_record(tmp_path
     before = scores(tmp_path)
     assert search(tmp_path, target=0.34).ended == "target"
     assert scores(tmp_path) == before
+
+
+def test_a_target_that_the_record_had_reached_takes_no_candidate_away(tmp_path: Path) -> None:
+    """Nothing new begins, and the winner and its model are what they were; also after a stop in the last training."""
+    first, begun = search(tmp_path), list[Trial]()
+    for _ in range(2):
+        again = search(tmp_path, target=0.34, watcher=Watcher(lambda trial, search: begun.append(trial)))
+        assert not begun
+        assert (again.ended, again.trials) == ("target", first.trials)
+        assert again.winner == first.winner
+        assert load(tmp_path / "model.npz").pack() == first.model.pack()
+
+
+def test_a_model_is_not_replaced_by_one_that_learned_from_less(tmp_path: Path) -> None:
+    """Where a shorter budget finds the same winner again."""
+    now, said = [0.0], list[str]()
+
+    def phase(name: str) -> None:
+        now[0] = 1e6 if name == "training" else now[0]
+
+    how: dict[str, Any] = {"generations": 1, "budget": 1e6, "clock": lambda: now[0], "final_epochs": 100}
+    first = search(tmp_path, **how)
+    watcher = Watcher(on_phase=phase, on_remark=said.append)
+    again = search(tmp_path, target=0.01, watcher=watcher, started=0.0, **how)
+    assert again.winner == first.winner
+    assert (again.finals, again.model.pack()) == (first.finals, first.model.pack())
+    assert load(tmp_path / "model.npz").pack() == first.model.pack()
+    (remark,) = (line for line in said if "that model is kept" in line)
+    assert f"learned from {first.model.training['samples']:,} samples then" in remark
+    assert not any("left of the budget" in line for line in said)
+    (tmp_path / "search.json").unlink()  # then it is not known to be of an end
+    now[0] = 0.0
+    assert search(tmp_path, target=0.01, watcher=watcher, started=0.0, **how).model.training["samples"] < 1000
+
+
+def test_what_was_under_way_when_a_target_was_reached_is_no_candidate_later(tmp_path: Path) -> None:
+    """As it is none without a stop."""
+    whole = {trial.number: trial for trial in found_trials(search(tmp_path / "whole", generations=4))}
+    first = search(tmp_path / "run", target=0.5, generations=4)
+    later = dataclasses.replace(whole[first.trials], metrics=whole[first.trials].metrics | {"accuracy": 1.0}, score=1.0)
+    with (tmp_path / "run/trials.jsonl").open("a", encoding="utf-8") as file:  # a process was killed before it left it
+        file.write(later.line())
+    again = search(tmp_path / "run", target=0.5, generations=4)
+    assert (again.trials, again.winner) == (first.trials, first.winner)
+    assert again.model.pack() == first.model.pack()
+
+
+def test_fewer_generations_than_were_bred_are_refused(tmp_path: Path) -> None:
+    search(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(UsageError) as raised:
+        search(tmp_path, generations=1)
+    assert "holds 12 individuals, and --generations 1 of 6 are 6: give at least --generations 2" in one_line(
+        raised.value
+    )
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
+    search(tmp_path / "stopped", generations=1)
+    with pytest.raises(Stopped):
+        search(tmp_path / "stopped", generations=9, watcher=after(1))
+    assert search(tmp_path / "stopped", generations=2).ended == "generations"
+
+
+def test_a_promotion_that_was_left_out_is_held_to_the_new_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of the record is still to be gone through; what it has above a gap counts."""
+    search(tmp_path)
+    record = tmp_path / "trials.jsonl"
+    lines = record.read_text("utf-8").splitlines(keepends=True)
+    record.write_text("".join(line for line in lines if not json.loads(line)["rung"]), "utf-8")
+    before, now = scores(tmp_path), [0.0]
+
+    def clock() -> float:
+        now[0] += 1
+        return now[0]
+
+    monkeypatch.setattr(NetworkSearch, "predicted", lambda self, job, individual: 1e9 * bool(job.rung))
+    for budget in (1.0, 300.0):
+        found = search(tmp_path, generations=0, budget=budget, clock=clock, started=now[0])
+        assert found.ended == "budget"
+        assert not any(trial.rung for trial in found_trials(found))
+        assert found.trials >= len(before)
+        assert scores(tmp_path).items() >= before.items()
+
+
+def test_a_winner_that_needs_more_time_than_is_left_is_told(tmp_path: Path) -> None:
+    now, said = [0.0], list[str]()
+
+    def phase(name: str) -> None:
+        now[0] = 1e6 if name == "training" else now[0]
+
+    watcher = Watcher(on_phase=phase, on_remark=said.append)
+    found = search(tmp_path, generations=1, budget=1e6, clock=lambda: now[0], watcher=watcher)
+    assert found.winner is not None
+    (remark,) = (line for line in said if "left of the budget" in line)
+    assert f"individual {found.winner.child} is trained on {found.winner.samples} samples at least" in remark
+
+
+def test_a_state_that_was_stored_says_nothing_of_how_long_trials_take(tmp_path: Path) -> None:
+    """A process may stop between a trial's state and its line; what earlier versions recorded then does not count."""
+    with pytest.raises(Stopped):
+        search(tmp_path, watcher=after(4))
+    record = tmp_path / "trials.jsonl"
+    lines = record.read_text("utf-8").splitlines(keepends=True)
+    old = [json.dumps(json.loads(line) | {"pace": 0.0, "seconds": 1e-9}) + "\n" for line in lines[:2]]
+    record.write_text("".join(old + lines[2:3]), "utf-8")
+    known: dict[int, tuple[float, float, int]] = {}
+
+    def on_trial(trial: Trial, search: Any) -> None:
+        assert search._pace(trial.genome, trial) == pytest.approx(
+            trial.pace or search.cost.seconds(search.kind.individual_of(trial.genome).work(1))
+        )
+        known[trial.number] = trial.seconds, trial.pace, len(search.cost._seconds)
+
+    search(tmp_path, watcher=Watcher(on_trial))
+    number = json.loads(lines[3])["number"]
+    assert known[number][:2] == (0.0, 0.0)
+    assert max(count for *_, count in known.values()) == 1 + len(known) - 1, "two of the record and one new are unknown"
+    assert all(seconds > 0 and pace > 0 for one, (seconds, pace, _) in known.items() if one != number)
+
+
+def test_a_budget_counts_from_where_its_command_began(tmp_path: Path) -> None:
+    found = search(tmp_path, generations=0, budget=100.0, clock=lambda: 0.0, started=-200.0, final_seeds=1)
+    assert (found.ended, found.seconds) == ("budget", 200.0)
+    assert found.trials <= 2
 
 
 def test_one_class_is_nothing_to_search_by(tmp_path: Path) -> None:

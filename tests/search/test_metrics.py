@@ -7,7 +7,9 @@ import pytest
 
 from genreg_np.errors import UsageError
 from genreg_np.runs.measures import interval, measures_of
+from genreg_np.search.aims import REGISTRY as AIMS
 from genreg_np.search.metrics import METRICS, Goal, Metric
+from tests.helpers import one_line
 
 NAMES = ("cat", "dog", "eel", "fox")
 
@@ -80,9 +82,44 @@ def test_a_weighted_sum_of_metrics_and_costs() -> None:
     assert Goal.of("f1", "", NAMES).score(measures, 5_000, 2_000_000) == 0.8
 
 
+def test_a_weighted_sum_may_have_metrics_of_one_class() -> None:
+    """They are measured because of it."""
+    goal = Goal.of("recall:dog", "f1:cat=1,recall:dog=2,parameters=-0.1", NAMES)
+    assert goal.also == ("recall:dog", "f1:cat")
+    log_p, labels = answers(7)
+    measures = AIMS["classes"].measures(log_p, np.zeros((60, 1), np.float32), labels, NAMES, goal.also)
+    assert goal.score(measures, 1000, 0) == pytest.approx(measures["f1:cat"] + 2 * measures["recall:dog"] - 0.1)
+
+
 @pytest.mark.parametrize(
     ("weights", "said"),
-    [("accuracy", "must look like"), ("accuracy=much", "must look like"), ("size=1", "no metric or cost 'size'")],
+    [
+        ("log-loss=1", "lower log-loss is better, so give it a negative weight, log-loss=-1"),
+        ("accuracy=1,parameters=0.01", "lower parameters is better, so give it a negative weight, parameters=-0.01"),
+        ("f1:cat=-2", "higher f1:cat is better, so give it a positive weight, f1:cat=2"),
+    ],
+)
+def test_weights_that_would_select_the_worst_are_refused(weights: str, said: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        Goal.of("accuracy", weights, NAMES).check_signs()
+    assert said in one_line(raised.value)
+
+
+def test_weights_of_the_right_sign_are_taken() -> None:
+    Goal.of("accuracy", "f1:cat=1,log-loss=-0.5,macs=-1,accuracy=0,parameters=0", NAMES).check_signs()
+    Goal.of("fitness", "fitness=-1,variety=1", (), ("fitness", "variety")).check_signs()
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("accuracy", "must look like"),
+        ("accuracy=much", "must look like"),
+        ("size=1", "no metric or cost 'size'"),
+        ("f1:cow=1", "there is no class 'cow'"),
+        ("accuracy:cat=1", "can be of one class"),
+        ("macs:cat=1", "no metric or cost 'macs:cat'"),
+    ],
 )
 def test_weights_that_are_none_are_refused(weights: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):

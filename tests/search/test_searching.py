@@ -317,6 +317,23 @@ def test_costs_can_count(tmp_path: Path) -> None:
     assert found.winner.parameters == min(trial.parameters for trial in trials(found))
 
 
+def test_a_sum_with_a_metric_of_one_class(tmp_path: Path) -> None:
+    """It is measured in every trial; what would select the worst is refused before anything is done."""
+    found = search(tmp_path / "run", weights="f1:down=1,parameters=-0.01", generations=1)
+    for trial in trials(found):
+        assert trial.score == pytest.approx(trial.metrics["f1:down"] - 1e-5 * trial.parameters)
+    with pytest.raises(UsageError, match="would select the worst"):
+        search(tmp_path / "other", weights="log-loss=1")
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_search_of_before_signs_were_checked_goes_on(tmp_path: Path) -> None:
+    search(tmp_path / "run", weights="parameters=-1", generations=1)
+    config = (tmp_path / "run/config.toml").read_text("utf-8")
+    (tmp_path / "run/config.toml").write_text(config.replace("parameters=-1", "parameters=1"), "utf-8")
+    assert search(tmp_path / "run", weights="parameters=1", generations=2).ended == "generations"
+
+
 def test_trials_that_can_be_none_of_this_search_are_passed_over(found: Found, tmp_path: Path) -> None:
     """A folder may come from anybody: genomes that lack genes, or have values that no gene can have."""
     search(tmp_path / "run", generations=1)

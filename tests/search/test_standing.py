@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,16 @@ from genreg_np.engines.base import CANCELLED, OK, Outcome
 from genreg_np.errors import RunError, UsageError
 from genreg_np.report.sections.evaluations import best_of_random
 from genreg_np.search.config import SearchConfig
-from genreg_np.search.folder import trials_in
+from genreg_np.search.course import Course
+from genreg_np.search.folder import SearchFolder, trials_in
 from genreg_np.search.gan import health
+from genreg_np.search.kinds.classifiers import SPACE
+from genreg_np.search.ladder import Ladder
 from genreg_np.search.lessons import network
+from genreg_np.search.lessons.base import Unsaved, saving
+from genreg_np.search.networks import NetworkSearch
+from genreg_np.search.searching import patience
+from genreg_np.search.selections import create as create_selection
 from genreg_np.search.standing import standing_of
 from genreg_np.search.trials import Trial, leaders_of
 from tests.helpers import one_line
@@ -152,6 +160,54 @@ def test_rows_of_numbers_are_no_images(tmp_path: Path, kind: str) -> None:
     metric: dict[str, Any] = {"gan": {"metric": "fitness"}, "autoencoder": {"metric": "psnr"}}.get(kind, {})
     with pytest.raises(UsageError, match="not images of integer pixels"):
         search(tmp_path / "run", rows, kind=kind, **metric)
+
+
+def test_images_with_numbers_to_predict_are_refused(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (90, 8, 8)).astype(np.uint8)
+    data = Dataset.from_arrays(images, np.linspace(0, 1, 90), name="ages")
+    with pytest.raises(UsageError) as raised:
+        search(tmp_path / "run", data)
+    assert "ages: its labels are numbers, and a search for images needs classes" in one_line(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(28, "free some disk space"), (2, "make the folder writable for all workers")]
+)
+def test_what_to_do_about_a_state_that_cannot_be_written_is_told(number: int, said: str) -> None:
+    """Which is not the same for a full disk and for a folder that is not there."""
+    with pytest.raises(Unsaved) as raised, saving():
+        raise OSError(number, "why", "states/a.npz")
+    assert raised.value.learned.why == f"states/a.npz cannot be written (why): {said}, and continue with --resume"
+
+
+def test_workers_find_states_wherever_they_were_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder is shown as it was named."""
+    monkeypatch.chdir(tmp_path)
+    with SearchFolder.create(Path("run")) as own:
+        assert own.states == (tmp_path / "run/states").resolve()
+        assert own.path == Path("run")
+
+
+def test_more_workers_than_a_selection_can_use_are_told() -> None:
+    course = Course(SPACE, create_selection("steady", 24), Ladder(), 0, lambda genome: "")
+    said: list[str] = []
+    for workers, generations in ((64, 0), (13, 0), (64, 1)):
+        config = SearchConfig(generations=generations)
+        NetworkSearch._remark_idle(
+            SimpleNamespace(course=course, config=config, workers=workers, tell=said.append, _over="")  # type: ignore[arg-type]
+        )
+    assert said == [
+        "--selection steady with a --population of 24 keeps about 13 of 64 workers busy: give fewer --workers, or "
+        "--selection crossover with a --population of 64 or more"
+    ]
+
+
+def test_what_is_stuck_takes_little_of_a_short_budget() -> None:
+    """A tenth of it, ten seconds at least, or ten times what was predicted; a minute and twenty times that at most."""
+    assert patience(0.5) == 70
+    assert [patience(0.5, budget) for budget in (60, 300, 3600)] == [10, 30, 70]
+    assert patience(20.0, 60) == 200
 
 
 def test_nothing_of_a_search_that_never_began_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,9 +63,9 @@ class Aim(ABC):
         features: Float32,
         labels: NDArray[np.int64],
         class_names: Sequence[str],
-        metric: str,
+        also: Sequence[str],
     ) -> Mapping[str, float]:
-        """Return all metrics, and `metric` if it is of a single class.
+        """Return all metrics, and those of a single class that are asked for.
 
         Parameters
         ----------
@@ -73,5 +73,6 @@ class Aim(ABC):
         features : (N, I) float32
         labels : (N,) int64
         class_names : sequence of str
-        metric : str
+        also : sequence of str
+            Metrics of a single class.
         """

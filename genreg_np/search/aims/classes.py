@@ -38,7 +38,10 @@ class Classes(Aim):
         features: Float32,
         labels: NDArray[np.int64],
         class_names: Sequence[str],
-        metric: str,
+        also: Sequence[str],
     ) -> Mapping[str, float]:
         """Return all metrics of log p (N, K)."""
-        return measures_of(answers, labels, class_names, metric)
+        found = measures_of(answers, labels, class_names)
+        for name in also:
+            found |= measures_of(answers, labels, class_names, name)
+        return found

@@ -34,7 +34,7 @@ class Itself(Aim):
         features: Float32,
         labels: NDArray[np.int64],
         class_names: Sequence[str],
-        metric: str,
+        also: Sequence[str],
     ) -> Mapping[str, float]:
         """Return the mean squared error of pixels in 0 .. 1, and its peak signal-to-noise ratio in decibels."""
         errors = answers.astype(np.float64) - features

@@ -292,14 +292,14 @@ class Gans(Kind):
         except ModelError:
             model = judge_for(images, labels, self.shape, self.class_names, backend, told.data)
             folder.save(JUDGE, model)
-        self.judge, self.judged_by, self.held = str(path), digest(model), parts["search"]
+        self.judge, self.judged_by, self.held = str(path.resolve()), digest(model), parts["search"]
         if origin.get("judge", self.judged_by) != self.judged_by:
             raise UsageError(
                 f"{path}: is judge {self.judged_by}, but the search began with {origin['judge']}, and scores of two "
                 "judges cannot be compared: restore the file, or choose another --out"
             )
         folder.write_config(self.config, origin | {"judge": self.judged_by})
-        self.diary = str(folder.path / DIARY)
+        self.diary = str((folder.path / DIARY).resolve())
         judge = self.judge, self.judged_by
         reals = reals_of(*judge, self.held, parts["train"], self.compared, backend)
         predicted, known = reals.held.logits.argmax(axis=1), reals.held.labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,7 @@ from genreg_np.search.aims.base import Aim
 from genreg_np.search.genes import Genome
 from genreg_np.search.kinds.base import Individual, Kind
 from genreg_np.search.lessons.network import WORKS, NetworkLesson
+from genreg_np.search.metrics import Goal
 from genreg_np.strategies.gradient import GradientOptions
 
 
@@ -68,10 +70,14 @@ class NetworkKind(Kind):
     def lesson(self, genome: Genome, individual: Individual, folds: int, **told: Any) -> NetworkLesson:
         """Return a lesson of an individual, judged by cross-validation with `folds` folds or, if 0, on parts."""
         return NetworkLesson(
-            aim=self.aim.name, words=self.words_of(genome), options=individual.options, metric=self.config.metric,
+            aim=self.aim.name, words=self.words_of(genome), options=individual.options, also=self._goal.also,
             folds=folds, repeats=self.config.repeats if folds else 0, input_shape=self.shape,
             class_names=self.class_names, **told,
         )  # fmt: skip
+
+    @functools.cached_property
+    def _goal(self) -> Goal:
+        return Goal.of(self.config.metric, self.config.weights, self.class_names, self.metrics)
 
     def model(self, network: Network, genes: Float32, dataset: Dataset, training: Mapping[str, Any]) -> Model:
         """Return a model of the result of a lesson."""

@@ -27,6 +27,8 @@ from genreg_np.backends.base import Backend, Work
 from genreg_np.model import Float32, Network
 from genreg_np.search.trials import UNSAVED
 
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # the disk is full, or the user's share of it
+
 
 @dataclass(frozen=True)
 class Part:
@@ -58,7 +60,7 @@ class Learned:
     status: str
     why: str = ""
     measures: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by the part that was judged on
-    seconds: float = 0.0
+    seconds: float = 0.0  # 0 if unknown, as some of the states to train were stored
     pace: float = 0.0  # seconds per sample, from the median of its steps, so that one-off delays do not count
     steps: int = 0  # of the state in its first file
 
@@ -119,7 +121,7 @@ class Lesson(ABC):
 
 
 class Unsaved(Exception):
-    """A state that could not be written; that is not the individual's fault."""
+    """A state that could not be written, and what to do; that is not the individual's fault."""
 
     @property
     def learned(self) -> Learned:
@@ -134,7 +136,8 @@ def saving() -> Iterator[None]:
         yield
     except OSError as error:
         said = f"{error.filename or 'its state'} cannot be written ({error.strerror or error})"
-        raise Unsaved(said) from None
+        what = "free some disk space" if error.errno in FULL else "make the folder writable for all workers"
+        raise Unsaved(f"{said}: {what}, and continue with --resume") from None
 
 
 class Teachable(Protocol):

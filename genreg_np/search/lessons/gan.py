@@ -149,7 +149,7 @@ class GanLesson(Lesson):
             return Learned(REMOVED, why, told, time.perf_counter() - started)
         broken = health.broken(kept.checkpoints, classes, samples)
         why = f"infeasible: {', '.join(broken)}" if broken else ""
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - started if learning.pace else 0.0  # where nothing was trained they say nothing
         return Learned(OK, why, measures, seconds, learning.pace, kept.state.step)
 
     def finished(self, steps: int | None) -> tuple[Network, Float32] | None:

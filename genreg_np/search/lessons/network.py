@@ -52,7 +52,8 @@ class NetworkLesson(Lesson):
         The description of the network.
     options : mapping
         Settings of the strategy `gradient`.
-    metric : str
+    also : tuple of str
+        Metrics of a single class to measure as well.
     folds, repeats : int
         Of cross-validation, instead of parts to judge on; 0 repeats for none.
     """
@@ -60,7 +61,7 @@ class NetworkLesson(Lesson):
     aim: str
     words: str
     options: Mapping[str, Any]
-    metric: str
+    also: tuple[str, ...] = ()
     folds: int = 0
     repeats: int = 0
 
@@ -96,7 +97,7 @@ class NetworkLesson(Lesson):
             return Learned(DIVERGED, str(error), seconds=time.perf_counter() - started)
         except Unsaved as error:
             return error.learned
-        seconds = time.perf_counter() - started
+        seconds = 0.0 if learning.stored else time.perf_counter() - started  # of a part of the work they say nothing
         return Learned(OK, measures=measures, seconds=seconds, pace=learning.pace, steps=steps)
 
     def finished(self, steps: int | None) -> tuple[Network, Float32] | None:
@@ -138,6 +139,7 @@ class _Learning:
     lesson: NetworkLesson
     fold: str = ""  # appended to the names of its states
     times: list[float] = dataclasses.field(default_factory=list)  # seconds per step
+    stored: list[Path] = dataclasses.field(default_factory=list)  # states of the lesson's rung that were there before
 
     @property
     def pace(self) -> float:
@@ -155,6 +157,8 @@ class _Learning:
         last = self.lesson.steps(rung, min(self.options.batch_size, len(self.labels)))
         path = Path(self.lesson.states[rung] + self.fold)
         if (kept := kept_in(path, self.network, last)) is not None:
+            if rung == len(self.lesson.rungs) - 1:
+                self.stored.append(path)
             return kept
         context, stream = self._context(last), Stream(self.lesson.seed)
         if rung:
@@ -204,7 +208,7 @@ class _Learning:
 
     def measures(self, answers: Float32, features: Float32, labels: NDArray[np.int64]) -> Mapping[str, float]:
         """Return the measures of predictions (N, V) for images."""
-        return self.aim.measures(answers, features, labels, self.lesson.class_names, self.lesson.metric)
+        return self.aim.measures(answers, features, labels, self.lesson.class_names, self.lesson.also)
 
     def validated(self, first: int) -> tuple[dict[str, float], int]:
         """Return measures by cross-validation, averaged over repeats with folds numbered from `first`; and the steps.

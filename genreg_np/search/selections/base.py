@@ -21,6 +21,8 @@ from genreg_np.search.genes import Genome, Space
 from genreg_np.search.trials import Trial
 from genreg_np.settings import whole_number
 
+SETTLED = 6  # populations after which all depends on earlier ones; where generations begin, of two populations also
+
 
 @dataclass(frozen=True)
 class Bred:
@@ -57,6 +59,11 @@ class Selection(ABC):
         draws : Draws
             The child's random choices.
         """
+
+    def at_once(self, most: int) -> int:
+        """Return how many children can be judged at the same time, `most` at most, after the first populations."""
+        judged = SETTLED * self.population
+        return next((more for more in range(most) if self.needs(judged + more) > judged), most)
 
     def first_of_generation(self, child: int) -> int:
         """Return the first child of a child's generation, where a generation is P children."""
