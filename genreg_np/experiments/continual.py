@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from genreg_np.experiments import plots
 from genreg_np.experiments.base import Answer, Case, Results, Settings, Size, Study, Values
-from genreg_np.experiments.learning import EWC_STRENGTH, LEARNERS, ByGradient, ByNodes, Learner
+from genreg_np.experiments.learning import LEARNERS, ByGradient, ByNodes, Learner
 from genreg_np.experiments.sequences import (
     REPLAYED,
     TASKS,
@@ -60,8 +60,8 @@ BATCH = {"SGD": 128, "node perturbation": 250, "selection": 400, "bank": 250}
 WAYS = ("none", "joint", "replay", "both")  # in addition to those of a learner
 CHOSEN = "ewc chosen"  # of SGD: EWC with the best of several strengths
 CAPTIONS = {"none": "nothing", "joint": "all at once", "replay": f"replay, {REPLAYED} a class",
-            "both": "replay and an anchor", "anchored": "an anchor", "ewc": f"EWC, strength {EWC_STRENGTH:,.0f}",
-            "ewc chosen": "EWC, strength chosen", "sparse": "sparse mutation", "elites": "elites by task"}  # fmt: skip
+            "both": "replay and an anchor", "anchored": "an anchor",
+            "ewc chosen": "EWC", "sparse": "sparse mutation", "elites": "elites by task"}  # fmt: skip
 MEASURES = ("accuracy", "forgetting", "backward", "forward")
 
 
@@ -74,8 +74,7 @@ class Continual(Study):
 Split-MNIST, five tasks of two digits each, in three scenarios: the task is known (task), unknown with the same two
 outputs (domain), or unknown with ten outputs (class); and Permuted-MNIST, ten tasks. A network of 100 hidden units is
 trained by gradient descent, node perturbation and selection. Each learner has its own budget: 400 steps per task, 300
-steps, and 150 generations. Numbers are per cent of test images, and are those of the network at the end: no images
-choose it.
+steps, and 150 generations. Numbers are per cent of test images, and are those of the network at the end.
 
 *Accuracy* is over all tasks, after the last one. *Forgetting* is how much lower a task's accuracy is then than at its
 best, *backward* how much higher it is than right after the task was learned (below 0: lower), *forward* how much higher
@@ -83,12 +82,13 @@ than chance it is right before the task is learned, all as means over tasks. Wit
 meaning: a class not seen yet is never predicted.
 
 *Nothing* is one task after the other, *all at once* is training without separate tasks, *replay* keeps 20 images of
-each class. *An anchor* pulls all weights a hundredth of the way back to those at the end of the last task in each step.
-*EWC*, elastic weight consolidation, pulls each weight back by its importance for earlier tasks (Kirkpatrick et al.
-2017). *Sparse mutation* mutates a tenth as many weights once the first task is learned. *Elites by task* have the
-champion of each earlier task scored again in every generation, beside the children. The strength of an anchor was
-chosen once, not tuned per scenario. *Bank* is 24 random filters, drawn anew for each seed and scaled by the first
-task's images, with one layer of outputs trained by node perturbation.
+each class. *An anchor* pulls all weights a hundredth of the way back to those at the end of the last task in each step;
+this strength was chosen once, not tuned per scenario. *EWC*, elastic weight consolidation, pulls each weight back by
+its importance for earlier tasks (Kirkpatrick et al. 2017), with a strength chosen for each scenario and seed by
+validation images of all tasks, after the last one. *Sparse mutation* mutates a tenth as many weights once the first
+task is learned. *Elites by task* have the champion of each earlier task scored again in every generation, beside the
+children. *Bank* is 24 random filters, drawn anew for each seed and scaled by the first task's images, with one layer of
+outputs trained by node perturbation.
 """
 
     def cases(self, size: Size) -> Sequence[Case]:
@@ -96,14 +96,12 @@ task's images, with one layer of outputs trained by node perturbation.
         found = []
         for scenario in size.pick(SCENARIOS, SCENARIOS, SCENARIOS[-1:]):
             for method, learner in LEARNERS.items():
-                for way in (*WAYS, *learner.holds):
+                for way in (*WAYS, *ways_of(learner)):
                     found.append(self._case(size, f"split {scenario}", method, way))
-            found.append(self._case(size, f"split {scenario}", "SGD", CHOSEN))
         for way in WAYS:
             found.append(self._case(size, "split class", "bank", way))
         for method, learner in LEARNERS.items():
-            chosen = (CHOSEN,) if method == "SGD" else ()
-            found += [self._case(size, "permuted domain", method, way) for way in (*WAYS[:3], *learner.holds, *chosen)]
+            found += [self._case(size, "permuted domain", method, way) for way in (*WAYS[:3], *ways_of(learner))]
         return found
 
     def _case(self, size: Size, scenario: str, method: str, way: str) -> Case:
@@ -143,7 +141,7 @@ task's images, with one layer of outputs trained by node perturbation.
                 pictures = _picture(results) if scenario == PICTURED else ()
                 words = _left_out(results) if scenario == PERMUTED_CASES else ""
                 yield Shown(scenario.capitalize(), words, (*pictures, Table(head, rows)))
-        if results.measured(*(f"{scenario}, SGD, ewc" for scenario in ("split class", PERMUTED_CASES))):
+        if results.measured(*(f"{scenario}, SGD, {CHOSEN}" for scenario in ("split class", PERMUTED_CASES))):
             yield Shown("Beside published figures", _beside(results))
 
     def answers(self, results: Results) -> Iterator[Answer]:
@@ -154,7 +152,7 @@ task's images, with one layer of outputs trained by node perturbation.
         forgets = ", ".join(f"{method} {_percent(results, method, 'none')} %" for method in LEARNERS)
         helps = []
         for method, learner in LEARNERS.items():
-            ways = [way for way in ("replay", "both", *learner.holds) if _percent(results, method, way) != "-"]
+            ways = [way for way in ("replay", "both", *ways_of(learner)) if _percent(results, method, way) != "-"]
             told = ", ".join(f"{CAPTIONS[way]} {_percent(results, method, way)} %" for way in ways)
             helps.append(f"{method}: {told}")
         yield Answer(
@@ -175,7 +173,7 @@ task's images, with one layer of outputs trained by node perturbation.
             yield Answer(
                 "000", "Continual learning, where all tasks share their outputs",
                 f"after ten tasks of permuted pixels, one after the other: {told}. A learner that learned less has "
-                "less to forget.", added=True,
+                f"less to forget.{_held(results)}", added=True,
             )  # fmt: skip
         if _percent(results, "bank", "both") != "-":
             yield Answer(
@@ -187,6 +185,22 @@ task's images, with one layer of outputs trained by node perturbation.
                 f"{_percent(results, 'bank', 'joint')} % all at once. What the filters and what the method contribute "
                 "was not separated.", added=True,
             )  # fmt: skip
+
+
+def ways_of(learner: type[Learner]) -> tuple[str, ...]:
+    """Return a learner's own ways against forgetting, as cases are named: EWC with its strength chosen."""
+    return tuple(CHOSEN if hold == "ewc" else hold for hold in learner.holds)
+
+
+def _held(results: Results) -> str:
+    """Return what each learner's own ways against forgetting, and replay, reach on Permuted-MNIST, as a sentence."""
+    told = []
+    for method, learner in LEARNERS.items():
+        ways = {CAPTIONS[way]: results.numbers(f"{PERMUTED_CASES}, {method}, {way}", "accuracy")
+                for way in ("replay", *ways_of(learner))}  # fmt: skip
+        each = ", ".join(f"{words} {percent(found)} %" for words, found in ways.items() if found)
+        told += [f"{method}: {each}"] if each else []
+    return f" With something against forgetting: {'; '.join(told)}." if told else ""
 
 
 def _against(results: Results, way: str) -> str:
@@ -209,10 +223,9 @@ def _left_out(results: Results) -> str:
 
 def _beside(results: Results) -> str:
     """Return what differs from published protocols, and whether EWC's strength is the reason."""
-    way = CHOSEN if results.measured(f"{PERMUTED_CASES}, SGD, {CHOSEN}") else "ewc"
-    split, permuted = (percent(results.numbers(f"{scenario}, SGD, {way}", "accuracy"))
+    split, permuted = (percent(results.numbers(f"{scenario}, SGD, {CHOSEN}", "accuracy"))
                        for scenario in ("split class", PERMUTED_CASES))  # fmt: skip
-    firsts = [np.diag(run["left"]) for run in results.of(f"{PERMUTED_CASES}, SGD, {way}")]
+    firsts = [np.diag(run["left"]) for run in results.of(f"{PERMUTED_CASES}, SGD, {CHOSEN}")]
     begun, ended = (100 * float(np.mean([first[place] for first in firsts])) for place in (0, -1))
     told = [
         "Rows here cannot be held against published ones number by number. Van de Ven & Tolias 2019, \"Three scenarios "
@@ -227,11 +240,14 @@ def _beside(results: Results) -> str:
         + ("later tasks are hardly learned, and the row says little about EWC." if ended < begun / 2 else
            "later tasks are still learned."),
     ]  # fmt: skip
-    if way == CHOSEN:
-        strengths = {scenario: listed([f"{run['strength']:,.0f}" for run in results.of(f"{scenario}, SGD, {CHOSEN}")])
-                     for scenario in (*(f"split {name}" for name in SCENARIOS), PERMUTED_CASES)}  # fmt: skip
-        each = "; ".join(f"{scenario} {those}" for scenario, those in strengths.items() if those)
-        told.append(f"The strengths chosen from {STRENGTHS[0]} to {STRENGTHS[-1]:,}, seed by seed: {each}.")
+    strengths = {scenario: listed([f"{run['strength']:,}" for run in results.of(f"{scenario}, SGD, {CHOSEN}")])
+                 for scenario in (*(f"split {name}" for name in SCENARIOS), PERMUTED_CASES)}  # fmt: skip
+    each = "; ".join(f"{scenario} {those}" for scenario, those in strengths.items() if those)
+    told.append(f"The strengths chosen from {STRENGTHS[0]} to {STRENGTHS[-1]:,}, seed by seed: {each}.")
+    edge = [scenario for scenario in strengths
+            if any(run["strength"] == STRENGTHS[-1] for run in results.of(f"{scenario}, SGD, {CHOSEN}"))]  # fmt: skip
+    if edge:
+        told.append(f"In {listed(edge)} that is the largest one tried: a still larger one might do better.")
     return " ".join(told)
 
 
