@@ -13,6 +13,7 @@ from genreg_np import backends
 from genreg_np.backends.numpy_ import NumpyBackend
 from genreg_np.errors import UsageError
 from genreg_np.layers.groups import BLOCK_SIZE
+from genreg_np.layers.targets import Targets
 from genreg_np.model import Model, Network, Standardise
 from genreg_np.report import measure
 from genreg_np.strategies.mixed import breeding
@@ -177,6 +178,25 @@ def test_models_of_other_data_cannot_recombine(changes: dict[str, Any], words: s
     assert recombine(first, made(FIXED[0])).network == first.network
     with pytest.raises(UsageError, match=words) as raised:
         recombine(first, made(**({"fixed": FIXED[0]} | changes)))
+    one_line(raised.value)
+
+
+def test_a_child_knows_of_the_data_what_its_parents_know() -> None:
+    """The table's label, and the units of predicted numbers: those of others are refused."""
+    network = Network.build((6,), (4, 5), 3)
+    table = {"label": "kind", "table": {"width": 7, "columns": [1, 2, 3, 4, 5, 6], "labels": [7]}}
+    first, second = (model_of(network, seed, **table) for seed in (1, 2))
+    child = recombine(first, second)
+    assert {name: child.header[name] for name in table} == table
+    units = [Targets.of(("y",), np.array([[0.0], [high]])) for high in (4.0, 6.0)]
+    own: dict[str, Any] = {"class_names": (), "input_range": None}
+    low, other, high = (
+        model_of(Network.build((6,), (4, 5), 1), seed, targets=targets, **own)
+        for seed, targets in enumerate((units[0], units[0], units[1]))
+    )
+    assert recombine(low, other).header["values"] == low.header["values"]
+    with pytest.raises(UsageError, match="predicted numbers differ") as raised:
+        recombine(low, high)
     one_line(raised.value)
 
 

@@ -35,6 +35,7 @@ from genreg_np.strategies.mixed.options import GENES, MixedOptions
 from genreg_np.streams import Purpose, Stream, unit_floats
 
 FIRST_REPLACEMENT, FIRST_BASELINE = 1 << 29, 1 << 30
+OF_DATA = ("picture", "columns", "label", "table", "task", "values")  # what headers of models say about their data
 
 
 def draw_parents(children: int, parents: int, stream: Stream, generation: int) -> NDArray[np.int32]:
@@ -163,6 +164,7 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
         ("class names", first.class_names, second.class_names),
         ("ranges of inputs", first.input_range, second.input_range),
         ("names of features", first.feature_names, second.feature_names),
+        ("predicted numbers", first.header.get("values"), second.header.get("values")),
     ):
         if one != other:
             raise UsageError(f"models whose {what} differ cannot recombine: {one} and {other}")
@@ -176,8 +178,8 @@ def recombine(first: Model, second: Model, gene: str = "layer", seed: int = 0, p
     brood = Brood(network=network, seed=seed, generation=0, survivors=genes, parents=pair, gene=GENES[gene])
     child = NumpyBackend().rebuild(brood, np.arange(1))[0]
     told = {"method": "mixed", "gene": gene}
-    picture = first.header.get("picture")
-    return Model.build(network, child, first.class_names, first.input_range, told, first.feature_names, picture)
+    bred = Model.build(network, child, first.class_names, first.input_range, told, first.feature_names)
+    return Model(bred.header | {name: first.header[name] for name in OF_DATA if name in first.header}, bred.arrays)
 
 
 def _same_layers(first: Model, second: Model) -> bool:
