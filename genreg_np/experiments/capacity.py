@@ -143,17 +143,17 @@ across widths, not across methods. A budget of {SECONDS:g} seconds on one thread
         if not both or len(widths) < 2:
             return
         fewer = all(other < own for own, other in both.values())
-        told = listed([f"{other} against {own} for {100 * level:.0f} %" for level, (own, other) in both.items()])
+        told = ", ".join(f"{other} against {own} units for {100 * level:.0f} %" for level, (own, other) in both.items())
         wide = [width for width in widths if width <= widths[-1] / 4][-1:]
         gaps = "".join(
             f" By backpropagation a quarter of the widest network's units ({width} instead of {widths[-1]}) costs "
-            f"{_lost(results, width, widths[-1])} points: to that extent wide networks are larger than they need be."
+            f"{_lost(results, width, widths[-1])} points: most of its width can be spared, at that price."
             for width in wide
         )
         yield Answer(
             "000", "Parameter efficiency: most networks are overparameterised, GENREG discovers compact solutions",
-            f"{'GENREG needs more units than gradient descent, not fewer' if fewer else 'it depends'}: within this "
-            f"study's generations backpropagation takes {told} by GENREG's mechanism.{gaps}",
+            f"{'GENREG needs more units than gradient descent, not fewer' if fewer else 'it depends'}: with "
+            f"backpropagation, against GENREG's mechanism, within this study's generations, {told}.{gaps}",
         )  # fmt: skip
 
     def _stuck(self, results: Results) -> Iterator[Answer]:
