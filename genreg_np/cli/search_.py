@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,7 @@ command.add_command(search_table.table)
 
 def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -> int:
     """Search and print the results; `kind` holds the settings of the kind of search."""
+    started = time.monotonic()  # a budget is for reading the data as well
     from genreg_np.search.folder import DIARY
     from genreg_np.search.images import search_images
     from genreg_np.search.mirror import optuna
@@ -146,7 +148,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
     progress = Progress(options["quiet"], options["as_json"])
     budget = seconds_of(options["budget"])
     folder, config, dataset, origin, budget = set_up(kind, options, budget, progress)
-    board = Board(progress, budget, folder / DIARY, config.children == 1)
+    board = Board(progress, budget, folder / DIARY, config.children == 1, started)
     mirror: _Mirrored | None = None
     stopping.last_words = ["stopped; no search was started"]
 
@@ -170,7 +172,7 @@ def _search(stopping: Stopping, kind: dict[str, Any], options: dict[str, Any]) -
             dataset, config, folder, budget=budget, target=options["target"], workers=options["workers"],
             engine=options["engine"] or "processes", address=options["address"] or "",
             backend=options["backend"] or "auto",
-            watcher=Watcher(on_trial, on_phase, progress.say, progress.compiling),
+            watcher=Watcher(on_trial, on_phase, progress.say, progress.compiling), started=started,
         )  # fmt: skip
 
     def tell(found: Found) -> None:

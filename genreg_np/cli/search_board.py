@@ -40,11 +40,15 @@ class Board:
         The file to which lessons write their progress, if any.
     alone : bool
         Whether there is a single individual, which is shown in more detail.
+    started : float, optional
+        The time.monotonic from which the budget counts; by default now.
     """
 
-    def __init__(self, progress: Progress, budget: float | None, diary: Path, alone: bool) -> None:
+    def __init__(
+        self, progress: Progress, budget: float | None, diary: Path, alone: bool, started: float | None = None
+    ) -> None:
         self._progress, self._budget, self._path, self._alone = progress, budget, diary, alone
-        self._started = time.monotonic()
+        self._started = time.monotonic() if started is None else started
         self._printed = -math.inf
         self._values: list[float] = []
         self._stopped: dict[str, int] = {}

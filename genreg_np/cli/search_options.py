@@ -163,12 +163,16 @@ def _gone_on_with(
     progress: Progress,
 ) -> Set:
     """Return the same as set_up for a search that is resumed."""
+    from genreg_np.data import READER_OPTIONS
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.folder import SearchFolder
 
     folder = Path(options["resume"])
     if options["out"]:
         raise UsageError("--resume names the folder: leave out --out")
+    if read := [name for name in READER_OPTIONS if options.get(name) not in (None, ())]:
+        option = read[0].replace("_", "-")
+        raise UsageError(f"--resume names a search that has its own --{option}: leave it out")
     with SearchFolder.open(folder) as own:
         config, origin = own.read_config()
     if config.kind != kind["kind"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from genreg_np.cli.signals import Stopping
 from genreg_np.errors import UsageError, missing_extra
 
 if TYPE_CHECKING:
+    from genreg_np.search.chance import Chance
     from genreg_np.search.config import SearchConfig
     from genreg_np.search.found_table import FoundTable
     from genreg_np.search.tabular.reading import Reading
@@ -72,9 +74,9 @@ def table(stopping: Stopping, /, **options: Any) -> int:
 
     if options["report"]:
         report_.check()
-    progress = Progress(options["quiet"], options["as_json"])
+    started, progress = time.monotonic(), Progress(options["quiet"], options["as_json"])
     reading, config, folder, budget = _set_up(options)
-    board = Board(progress, budget, folder / "no diary", False)
+    board = Board(progress, budget, folder / "no diary", False, started)
     stopping.last_words = ["stopped; no search was started"]
 
     def on_phase(phase: str) -> None:
@@ -88,7 +90,7 @@ def table(stopping: Stopping, /, **options: Any) -> int:
         return search_table(
             reading, config, folder, budget=budget, target=options["target"], workers=options["workers"],
             engine=options["engine"] or "processes", address=options["address"] or "",
-            watcher=Watcher(board.took, on_phase, progress.say),
+            watcher=Watcher(board.took, on_phase, progress.say), started=started,
         )  # fmt: skip
 
     def tell(found: FoundTable) -> None:
@@ -158,6 +160,14 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
     return Reading(os.path.relpath(path) if options["data"] is None else path, **kept), config, folder, budget
 
 
+def _chance(found: FoundTable) -> Chance:
+    """Return how bred pipelines compare with random ones."""
+    from genreg_np.search.chance import against_random
+    from genreg_np.search.folder import trials_in
+
+    return against_random(trials_in(found.folder / "trials.jsonl"))
+
+
 def _json(found: FoundTable, report: Path | None) -> dict[str, Any]:
     """Return the line of --json."""
     judged = found.judged.plain()
@@ -168,6 +178,7 @@ def _json(found: FoundTable, report: Path | None) -> dict[str, Any]:
         "model": str(found.path), "genome": dict(found.genome), "winner": found.winner, "trials": found.trials,
         "rows": found.rows, "test_rows": found.held_rows, "new_folds": found.new_folds, "ended": found.ended,
         "seconds": found.seconds, "folder": str(found.folder), "report": None if report is None else str(report),
+        "against_random": _chance(found).plain(),
     }  # fmt: skip
 
 
@@ -195,6 +206,7 @@ def _told(found: FoundTable) -> list[str]:
         lines.append(f"{NOT_CLEARLY}: {other.name}, {scoring.shown(other.score)}")
     if not found.new_folds:
         lines.append("there was no time to judge the best again: their scores in the search are optimistic")
+    lines.append(_chance(found).words)
     where = shlex.quote(str(found.path))
     lines += ["", f"{'script' if found.file.endswith('.py') else 'model'} {found.path}", "", "try next:"]
     if found.file.endswith(".py"):

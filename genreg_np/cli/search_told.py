@@ -63,11 +63,11 @@ def next_of(found: Found, config: SearchConfig, origin: dict[str, Any]) -> list[
 def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progress) -> None:
     """Print the results of a search."""
     from genreg_np.runs.measures import interval
-    from genreg_np.search.folder import trials_in
+    from genreg_np.search.chance import against_random
     from genreg_np.search.metrics import SHARES
     from genreg_np.search.pareto import front_of, rows_of
 
-    trials = list(trials_in(found.folder / "trials.jsonl"))
+    trials = found.tried
     individuals, bred = ({trial.child for trial in those} for those in (trials, [t for t in trials if t.parents]))
     none = "; a longer budget breeds" if not bred and config.children is None else ""
     those = f"{len(individuals):,} individual{'s' * (len(individuals) != 1)}"
@@ -106,6 +106,8 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
         for trial, (child, cost, value) in zip(front, rows_of(front, config.second, config.metric), strict=True):
             judged = f"individual {child}, {trial.samples:,} samples"
             progress.say(f"  {cost:>11} {config.second}  {config.metric} {value}  {judged}")
+    if len(individuals) > 1:
+        progress.say(against_random(trials).words)
     progress.say(f"model {found.path}")
 
 
@@ -120,6 +122,8 @@ def _of_the_mean(dataset: Dataset) -> str:
 
 def to_json(found: Found, config: SearchConfig, report: Path | None) -> dict[str, Any]:
     """Return the line of --json."""
+    from genreg_np.search.chance import against_random
+
     test = dict(found.finals[0]) if found.finals else {}
     of_all = {"test_accuracy": test.get("accuracy")} if config.kind == "classifier" else {}
     of_gans: dict[str, Any] = {}
@@ -134,4 +138,5 @@ def to_json(found: Found, config: SearchConfig, report: Path | None) -> dict[str
         "network": found.network, "genome": dict(found.genome), "trials": found.trials,
         "seconds": round(found.seconds, 3), "test": [dict(one) for one in found.finals],
         "winner": None if found.winner is None else found.winner.child,
+        "against_random": against_random(found.tried).plain(),
     }  # fmt: skip

@@ -194,6 +194,11 @@ def test_an_individual_is_explained(genreg) -> None:
         (("table.csv", *QUICK), 2, "not images of integer pixels"),
         (("--resume", "nowhere"), 1, "holds no search"),
         (("--resume", "run", "--out", "other"), 2, "leave out --out"),
+        (("--resume", "run", "--size", "9x9"), 2, "a search that has its own --size: leave it out"),
+        (("--resume", "run", "--color", "rgb"), 2, "a search that has its own --color: leave it out"),
+        (("--resume", "run", "--skip-bad"), 2, "a search that has its own --skip-bad: leave it out"),
+        (("--resume", "run", "--no-header"), 2, "a search that has its own --header: leave it out"),
+        (("bars.npz", *QUICK, "--weights", "log-loss=1"), 2, "give it a negative weight, log-loss=-1"),
     ],
 )
 def test_misuse_is_one_line(genreg, arguments: tuple[object, ...], code: int, said: str) -> None:

@@ -31,6 +31,7 @@ def test_a_pipeline_is_searched_told_and_explained(genreg) -> None:
     assert ", 95 % interval " in done.out
     for name in ("winner", "usual linear", "usual svm", "no model"):
         assert f"\n  {name} " in done.out
+    assert "against random search: too few to say (" in done.out
     assert f"script {folder / 'pipeline.py'}" in done.out
     assert f"  python {folder / 'pipeline.py'} NEW.csv predictions.csv\n" in done.out
     again = genreg("search", "table", "flowers.csv", *SMALL, "--generations", "2", "--out", folder)
@@ -57,6 +58,7 @@ def test_json_and_a_search_that_goes_on(genreg) -> None:
     done = genreg("search", "table", "flowers.csv", *SMALL, "--generations", "1", "--out", "run", "--json")
     first = json.loads(done.out)
     assert first["metric"] == "accuracy"
+    assert first["against_random"]["verdict"] == "too few to say"
     assert first["gap"] == pytest.approx(first["score"] - first["test_score"])
     assert set(first["beside"]) == {"usual linear", "usual svm", "usual together", "no model"}
     more = genreg("search", "table", "--resume", "run", "--generations", "2", "--engine", "serial", "--json")

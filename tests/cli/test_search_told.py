@@ -15,6 +15,7 @@ import pytest
 from genreg_np.cli.output import Progress
 from genreg_np.cli.search_board import Board
 from genreg_np.cli.search_told import stopped
+from genreg_np.search.chance import against_random
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import trials_in
 from genreg_np.search.lessons import base as lessons
@@ -73,6 +74,22 @@ def test_the_command_to_resume_with_says_all_that_a_folder_does_not_hold() -> No
     assert few[1] == "  genreg-np search gan --resume one --generations 3"
     table = stopped(Path("one"), SearchConfig(kind="table", metric=""), dict.fromkeys(options), usual="60s")
     assert table[1:] == ["  genreg-np search table --resume one --budget 60s"]
+
+
+def test_whether_breeding_is_better_than_random_search_is_told(genreg) -> None:
+    """In a line, and in that of --json; of trials that the winner is chosen from, like all that is counted."""
+    many = (*QUICK, "--population", 10, "--generations", 3, "--begin", "random", "--max-epochs", 1)
+    found = genreg("search", "images", "bars.npz", *many, "--out", "run")
+    assert found.code == 0, found.err
+    expected = against_random(trials_in(Path("run/trials.jsonl")))
+    assert (expected.bred, expected.random) == (20, 10)
+    assert expected.words in found.out
+    again = genreg("search", "images", "bars.npz", *many, "--out", "run", "--json")
+    assert json.loads(again.out)["against_random"] == expected.plain()
+    few = genreg("search", "images", "bars.npz", *QUICK, "--out", "other")
+    assert "against random search: too few to say (0 bred, " in few.out
+    reached = genreg("search", "images", "bars.npz", *many, "--out", "third", "--target", 0.01)
+    assert "1 trial of 1 individual, 0 of them bred" in reached.out
 
 
 def test_what_has_no_effect_is_said(genreg) -> None:

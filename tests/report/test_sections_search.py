@@ -18,6 +18,7 @@ from genreg_np.report.page import page_of
 from genreg_np.report.sections import copies, diagram, evaluations, importance, leaderboard, lineage
 from genreg_np.report.shown import Picture, Table
 from genreg_np.report.subject import Subject
+from genreg_np.search.chance import against_random
 from genreg_np.search.kinds.classifiers import SPACE
 from genreg_np.search.stored import StoredSearch, is_search
 from genreg_np.search.trials import Trial
@@ -81,6 +82,34 @@ def test_lineage_leads_to_a_random_individual(subject: Subject) -> None:
             told = lineage.changes(subject.search, one, parent)
             for name in SPACE.changes(one.genome, parent.genome):
                 assert f"{name}: " in told
+
+
+@pytest.mark.parametrize(("metric", "side"), [("accuracy", "above"), ("log-loss", "below")])
+def test_breeding_is_credited_with_what_was_bred_alone(metric: str, side: str, subject: Subject) -> None:
+    """Not with what was made by hand; errors are drawn as they are, so that better is lower."""
+    assert subject.search is not None
+    sign = 1 if metric == "accuracy" else -1
+    rng = np.random.default_rng(0)
+    scores = [0.99, *(0.5 + rng.random(12) / 10).tolist(), *(0.6 + rng.random(20) / 10).tolist()]
+    ways = [((), "made by hand"), *[((), "random")] * 12, *[((1,), "mutated: x")] * 20]
+    trials = [
+        dataclasses.replace(
+            subject.search.trials[0], number=n, child=n, rung=0, parents=parents, how=how, score=sign * score,
+            metrics={metric: score},
+        )
+        for n, (score, (parents, how)) in enumerate(zip(scores, ways, strict=True))
+    ]  # fmt: skip
+    config = dataclasses.replace(subject.search.config, metric=metric)
+    other = dataclasses.replace(subject.search, trials=trials, config=config)
+    shown = evaluations.section(dataclasses.replace(subject, search=other))
+    assert shown is not None
+    best = (max if sign > 0 else min)(scores[13:])
+    assert f"the best of 20 bred ones {best:.4f}" in shown.parts[0].says
+    assert f"the line of the bred is {side} the dotted one" in shown.parts[0].caption
+    found = against_random(trials)
+    verdict = "better than" if sign > 0 else "worse than"
+    assert f"Breeding is {verdict} random search here" in shown.words
+    assert f"95 % interval {100 * found.low:.0f} to {100 * found.high:.0f} %; 20 bred, 12 random" in shown.words
 
 
 def test_the_mean_best_of_some() -> None:

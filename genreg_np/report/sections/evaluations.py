@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from genreg_np.report.sections.leaderboard import of_tables
 from genreg_np.report.shown import COLOURS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Searched
+from genreg_np.search.chance import BETTER, WORSE, against_random, is_random
 from genreg_np.search.stored import StoredSearch
-from genreg_np.search.trials import Trial
 
 FEWEST = 4
 DRAWN = 12  # individuals whose scores by rung are drawn
-RANDOM = "random"
 
 
 def section(subject: Searched) -> Shown | None:
@@ -65,21 +64,21 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ranks
 
 
-def _is_random(trial: Trial) -> bool:
-    return not trial.parents and RANDOM in trial.how
-
-
 def _against_chance(search: StoredSearch) -> list[str]:
-    first = search.rung(0)
-    random = [trial.score for trial in first if _is_random(trial)]
+    first, found = search.rung(0), against_random(search.trials)
+    random = [trial.score for trial in first if is_random(trial)]
     bred = [trial.score for trial in first if trial.parents]
-    if len(random) < FEWEST or len(bred) < FEWEST:
-        return []
+    if found.share is None or not random or not bred:
+        return [
+            f"Too few to say whether breeding is better than chance: {found.bred:,} bred and {found.random:,} random "
+            "individuals at the first rung."
+        ]
     medians = [search.shown(float(np.median(scores))) for scores in (bred, random)]
-    better = float(np.mean(np.asarray(bred)[:, None] > np.asarray(random)[None]))
+    verdict = {BETTER: "better than", WORSE: "worse than"}.get(found.verdict, "not clearly better than")
     return [
-        f"A bred individual beats a random one {100 * better:.0f} % of the time at the first rung "
-        f"({len(bred):,} bred, {len(random):,} random; medians {medians[0]} and {medians[1]})."
+        f"Breeding is {verdict} random search here: a bred individual beats a random one {100 * found.share:.0f} % of "
+        f"the time at the first rung (95 % interval {100 * found.low:.0f} to {100 * found.high:.0f} %; {found.bred:,} "
+        f"bred, {found.random:,} random, those that failed last; medians {medians[0]} and {medians[1]})."
     ]
 
 
@@ -95,17 +94,25 @@ def _correlated(search: StoredSearch) -> list[str]:
 
 
 def _course(search: StoredSearch) -> Picture:
-    """Draw best, median and random at the first rung, by number of individuals judged."""
-    scores = np.array([trial.score for trial in search.rung(0)])
+    """Draw best, median, bred and random at the first rung, by number of individuals judged.
+
+    The bred ones are counted apart, so that as many random ones can be compared with them.
+    """
+    first = search.rung(0)
+    scores = np.array([trial.score for trial in first])
+    bred = np.maximum.accumulate([trial.score for trial in first if trial.parents] or [-np.inf])
+    is_bred = bool(np.isfinite(bred[0]))
     counts = np.arange(1, len(scores) + 1)
     best = np.maximum.accumulate(scores)
     median = np.array([np.median(scores[: count + 1]) for count in range(len(scores))])
-    random = best_of_random([trial.score for trial in search.rung(0) if _is_random(trial)] or [scores[0]])
+    random = best_of_random([trial.score for trial in first if is_random(trial)] or [scores[0]])
     figure = new_figure()
     panel = figure.subplots()
     sign, each = search.sign, np.arange(1, len(random) + 1)
     panel.plot(counts, sign * scores, ".", color="0.55", markersize=4, label="each individual")
     panel.plot(counts, sign * best, color=COLOURS[0], linewidth=1.8, label="best so far")
+    if is_bred:
+        panel.plot(np.arange(1, len(bred) + 1), sign * bred, color=COLOURS[3], linewidth=1.8, label="best of n bred")
     panel.plot(counts, sign * median, "--", color=COLOURS[1], label="median so far")
     panel.plot(each, sign * random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random")
     low = float(np.quantile(scores, 0.1))
@@ -117,9 +124,11 @@ def _course(search: StoredSearch) -> Picture:
     return Picture(
         "evaluations", png_of(figure),
         f"Scores at the first rung by individuals: best {search.shown(best[-1])}, median {search.shown(median[-1])}, "
-        f"the best of {len(random)} random ones {search.shown(random[-1])} on average.",
-        "Where the best line is above the dotted one, breeding found more than chance would have."
-        if any(trial.parents for trial in search.rung(0))
+        + (f"the best of {len(bred)} bred ones {search.shown(bred[-1])}, " if is_bred else "")
+        + f"the best of {len(random)} random ones {search.shown(random[-1])} on average.",
+        f"Where the line of the bred is {'above' if sign > 0 else 'below'} the dotted one, as many bred individuals "
+        "found something better than random ones do on average."
+        if is_bred
         else "No individual has been bred yet.",
     )  # fmt: skip
 
