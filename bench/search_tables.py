@@ -26,14 +26,24 @@ def budgets() -> str:
                 f"{statistics.mean(seconds):.0f} ({max(seconds):.0f})",
                 f"{statistics.median(line['trials'] for line in lines):.0f}",
                 f"{min(line['parameters'] for line in lines):,} - {max(line['parameters'] for line in lines):,}",
+                "{:.0f} - {:.0f} %".format(*_cost_errors(lines)),
             ]
         )
-    head = ["search", "seeds", "test accuracy: mean (range)", "F1", "seconds: mean (longest)", "trials", "weights"]
+    head = [
+        "search", "seeds", "test accuracy: mean (range)", "F1", "seconds: mean (longest)", "trials", "weights",
+        "a trial's seconds are predicted with a median error of",
+    ]  # fmt: skip
     return table(head, rows) + f"\n\n{_machine(found)}"
 
 
+def _cost_errors(lines: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """Return the least and the greatest median error of the predicted seconds of searches, in per cent."""
+    errors = [100 * line["cost_error"] for line in lines if line["cost_error"] is not None]
+    return min(errors), max(errors)
+
+
 def selections() -> str:
-    """Return how selections compare with random search at equal samples."""
+    """Return how selections compare with random search at equal samples; intervals are of 95 %."""
     lines = read("search")["selections"]
     random = {line["seed"]: line for line in lines["random"]}
     rows = []
@@ -48,17 +58,32 @@ def selections() -> str:
                 f"`{name}`",
                 f"{statistics.mean(line['best'] for line in own):.4f}",
                 "" if name == "random" else f"{mean:+.4f} ({mean - half:+.4f} .. {mean + half:+.4f})",
-                f"{statistics.median(reached):.0f}",
+                _until(reached, len(own[0]["first"])),
             ]
         )
     seeds = len(random)
-    head = ["selection", f"best log loss, mean of {seeds}", "minus random's (95 %)", "individuals until random's best"]
+    head = [
+        "selection", f"best log loss, mean of {seeds}", "minus random's (95 %)",
+        "individuals until random's best: median (95 %)",
+    ]  # fmt: skip
     return table(head, rows)
 
 
 def _reached(values: Sequence[float], target: float) -> int:
     """Return after how many individuals a value is reached; one more than there are if none reaches it."""
     return next((place for place, value in enumerate(values, start=1) if value <= target), len(values) + 1)
+
+
+def _until(counts: Sequence[int], most: int) -> str:
+    """Return the median and its 95 % interval by order statistics; counts above `most` are those that never were."""
+    ordered, share, place = sorted(counts), 0.0, 0
+    while 2 * (share := share + math.comb(len(ordered), place) / 2 ** len(ordered)) <= 0.05:
+        place += 1
+    ends = [ordered[place - 1], ordered[-place]] if place else []
+    middle, *interval = (
+        f"{count:.0f}" if count <= most else f"more than {most}" for count in (statistics.median(ordered), *ends)
+    )
+    return f"{middle} ({' .. '.join(interval)})" if interval else middle
 
 
 def workers() -> str:
@@ -79,7 +104,8 @@ def workers() -> str:
     return (
         f"A search of {trials:.0f} trials in two workers: they are busy {100 * busy:.0f} % of its {seconds:.0f} "
         f"seconds, which include their start; apart from training, a trial costs {each:.0f} ms. Its seconds are "
-        f"predicted with a median error of {100 * off:.0f} %. Repeating the search from its record takes "
+        f"predicted with a median error of {100 * off:.0f} %; it has two rungs and no budget, and for searches with "
+        "one the table above has the errors. Repeating the search from its record takes "
         f"{again:.1f} s.\n\nA search of {middle(lambda run: run['2']['trials']):.0f} trials: two workers are "
         f"{middle(lambda run: run['two workers faster by']):.2f} x as fast as one, and busy "
         f"{100 * middle(lambda run: run['2']['busy']):.0f} % of the time, their start included. "
