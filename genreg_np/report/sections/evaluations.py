@@ -112,7 +112,9 @@ def _course(search: StoredSearch) -> Picture:
     panel.plot(counts, sign * scores, ".", color="0.55", markersize=4, label="each individual")
     panel.plot(counts, sign * best, color=COLOURS[0], linewidth=1.8, label="best so far")
     if is_bred:
-        panel.plot(np.arange(1, len(bred) + 1), sign * bred, color=COLOURS[3], linewidth=1.8, label="best of n bred")
+        panel.plot(
+            np.arange(1, len(bred) + 1), sign * bred, color=COLOURS[3], linewidth=1.8, label="best of the first n bred"
+        )
     panel.plot(counts, sign * median, "--", color=COLOURS[1], label="median so far")
     panel.plot(each, sign * random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random")
     low = float(np.quantile(scores, 0.1))
