@@ -27,11 +27,12 @@ BASES = (0.02, 0.3)  # rates of the survivors' mutation, beside none and .08
 POPULATIONS = (50, 100, 500, 1000, 5000)  # at equal evaluations
 EQUAL, EQUALLY = (50, 100, 500), "equal generations, population "  # populations at equal generations; their cases
 PUBLISHED = "as published"
+ALONE = "base alone "  # how cases begin in which survivors mutate at some rate, and children do not
 VARIED = {  # settings that are varied: how their cases' names begin, and the published or other named case of a value
     "rate of the children's mutation": ("rate ", {0.07: PUBLISHED}),
     "scale of the children's mutation": ("scale ", {0.1: PUBLISHED}),
     "base rate, in addition to the children's": ("base rate ", {0.0: PUBLISHED, 0.08: "children and survivors"}),
-    "base rate, without the children's": ("base alone ", {0.0: "nobody", 0.08: "survivors alone"}),
+    "base rate, without the children's": (ALONE, {0.0: "nobody", 0.08: "survivors alone"}),
 }
 RATE, SCALE = list(VARIED)[:2]
 SWITCHES: Mapping[str, Mapping[str, object]] = {  # which genomes mutate, and how many parents a child has
@@ -66,7 +67,7 @@ all weights: the remaining diversity.
             changes |= {f"rate {rate:g}": {"child_mutation_rate": rate} for rate in RATES}
             changes |= {f"scale {scale:g}": {"mutation_scale": scale} for scale in SCALES}
             changes |= {f"base rate {rate:g}": {"base_mutation_rate": rate} for rate in BASES}
-            changes |= {f"base alone {rate:g}": {"base_mutation_rate": rate, "child_mutation_rate": 0.0}
+            changes |= {f"{ALONE}{rate:g}": {"base_mutation_rate": rate, "child_mutation_rate": 0.0}
                         for rate in BASES}  # fmt: skip
             changes |= {f"{EQUALLY}{count:,}": {"population_size": count} for count in EQUAL}
         for population in size.pick(POPULATIONS, POPULATIONS[:-1], ()):
@@ -96,7 +97,9 @@ all weights: the remaining diversity.
                 named = {f"{value:g}": name for value, name in found.items()}
                 kind, title = prefix.strip(), what[0].upper() + what[1:]
                 parts = (_table(kind, results, named), _diversity(results, kind, named, f"{kind} "))
-                yield Shown(title, "Everything else as published.", parts)
+                words = "Children do not mutate; everything else as published." if ALONE in prefix else (
+                    "Everything else as published.")  # fmt: skip
+                yield Shown(title, words, parts)
         if populations := results.names("population "):
             sizes = {int(name.split()[1].replace(",", "")): name for name in populations} | {POPULATION: PUBLISHED}
             named = {f"{count:,}": sizes[count] for count in sorted(sizes)}
@@ -128,7 +131,7 @@ all weights: the remaining diversity.
             yield Answer(
                 "000", "Child mutation is far more important than base mutation",
                 f"children's mutation alone less survivors' alone, seed by seed: {points(one)} points with one parent, "
-                f"which {_decided(one)}; {points(two)} with two, which {_decided(two)}.",
+                f"which {_decided(one)}; {points(two)} with two, which {_decided(two)}.{_without(results)}",
             )  # fmt: skip
         if results.measured(PUBLISHED, "children and survivors"):
             gaps = results.gap("children and survivors", PUBLISHED)
@@ -225,6 +228,17 @@ def _clearly(results: Results, found: Mapping[float, str]) -> str:
         if those:
             told.append(f"{listed(those)} {'is' if len(those) == 1 else 'are'} clearly {how}")
     return listed(told) or "none differs clearly"
+
+
+def _without(results: Results) -> str:
+    """Return how survivors' mutation alone compares with the published, over its rates, as a sentence."""
+    found = {rate: name for rate, name in values_of(results, list(VARIED)[-1]).items() if rate}
+    if not results.names(ALONE) or not results.measured(PUBLISHED):
+        return ""
+    return (
+        f" With two parents and survivors' mutation alone, at rates of {min(found):g} to {max(found):g}, compared with "
+        f"the published: {_clearly(results, found)}."
+    )
 
 
 def _decided(gaps: Sequence[float]) -> str:
