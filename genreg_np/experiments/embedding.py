@@ -159,9 +159,9 @@ about 0 if they have nothing in common.
             )
             yield Answer(
                 "000", "How do evolutionary embeddings compare to gradient-trained CNNs?",
-                f"{_nearer(results)}similarity (CKA, 1: the same) to the convolutional network is "
-                f"{_similar(results, MAPS)}; to a dense one by backpropagation {_similar(results, GRADIENT)}; of two "
-                f"seeds of one method {_similar(results, None)}. {told}. Of the hidden values "
+                f"{_nearer(results)}similarity (CKA, 1: the same) to the convolutional network, by "
+                f"method, {_similar(results, MAPS)}; to a dense one by backpropagation {_similar(results, GRADIENT)}; "
+                f"of two seeds of one method {_similar(results, None)}. {told}. Of the hidden values "
                 f"{percent(results.numbers(published, 'saturated'))} % are saturated by GENREG's mechanism, "
                 f"{percent(results.numbers(GRADIENT, 'saturated'))} % by backpropagation.",
             )  # fmt: skip
