@@ -111,6 +111,15 @@ def test_one_stray_word_does_not_hide_commas(field: str) -> None:
     assert found.described["kind"] == "words"
 
 
+@pytest.mark.parametrize("values", [["1", "three", *map(str, range(50))], ["male", "female"] * 20])
+def test_a_word_is_no_number_by_being_asked_for(values: list[str]) -> None:
+    """Neither one among many numbers, nor a whole column of words."""
+    odd = next(value for value in values if not value.isdigit())
+    with pytest.raises(Odd, match=f"column 'x': '{odd}' is not a finite number; leave the field empty") as error:
+        describe("t.csv", column("x", values), np.arange(len(values)), Asked(kinds={"x": "numbers"}), np.arange(9))
+    assert error.value.row == values.index(odd)
+
+
 def test_an_infinite_number_makes_no_words_of_a_column() -> None:
     """However few numbers there are."""
     with pytest.raises(Odd, match="'inf' is not a finite number"):
