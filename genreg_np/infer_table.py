@@ -19,6 +19,7 @@ Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 
 from __future__ import annotations
 
+import datetime
 import re
 from typing import Any
 
@@ -44,6 +45,7 @@ MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?", "-", "
 FLAGS = {"yes": 1.0, "true": 1.0, "y": 1.0, "t": 1.0, "no": 0.0, "false": 0.0, "n": 0.0, "f": 0.0}
 PARTS = ("year", "month", "day", "weekday", "hour")  # of a date
 ORDERS = ("ymd", "dmy", "mdy")
+LIKE = {"ymd": "2024-12-31", "dmy": "31.12.2024", "mdy": "12/31/2024"}  # a date of each order
 YEARS = (2, 4)  # digits of a year, by which a column is recognised as one of dates
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -145,6 +147,18 @@ class Fields:
             self._known[text] = self._read(text)
         return self._known[text]
 
+    def text_of(self, value: Any) -> str:
+        """Return a value as the text of a field of this column: a typed date in the order of the column's dates."""
+        text = text_of(value)
+        if self.kind != "dates" or not isinstance(value, (datetime.date, np.datetime64)):
+            return text
+        found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)(.*)", text)
+        if not found:
+            return text
+        year, month, day, time = found.groups()
+        parts = {"y": year, "m": month, "d": day}
+        return "-".join(parts[part] for part in self._column["order"]) + time
+
     def _read(self, text: str) -> tuple[float, ...]:
         if is_missing(text):
             return (float("nan"),) * self.width
@@ -156,9 +170,22 @@ class Fields:
                 return tuple(parts[part] for part in self._column["parts"])
         value = {"numbers": number_of, "flags": flag_of}.get(self.kind, lambda _: None)(text)
         if value is None:
-            what = {"numbers": "a finite number", "flags": "yes or no"}.get(self.kind, "a date")
-            raise ModelError(f"{text[:SHOWN]!r} is not {what}; leave the field empty where the value is missing")
+            raise ModelError(f"{text[:SHOWN]!r} is not {self._wanted(text)}")
         return (value,)
+
+    def _wanted(self, text: str) -> str:
+        """Return what a field of this column must be, and how to correct one that is not."""
+        empty = "leave the field empty where the value is missing"
+        if self.kind == "dates":
+            like = LIKE[self._column["order"]]
+            if any(date_of(text, order) for order in ORDERS):
+                return f"of the format {like} that the model was trained on; write it like that"
+            return f"a date like {like}; {empty}"
+        if self.kind == "flags":
+            return f"yes or no; write one of them, or {empty}"
+        if "," in text and number_of(text.replace(",", "")) is not None:
+            return f"a finite number; write a decimal point, and thousands without commas; {empty}"
+        return f"a finite number; {empty}"
 
 
 def text_of(value: Any) -> str:
@@ -184,7 +211,7 @@ def read_rows(columns: list[dict[str, Any]], inputs: Any) -> np.ndarray:
             raise ModelError(f"column {field.name!r} has {len(column)} rows, the first has {count}")
         for row, value in enumerate(column):
             try:
-                values[row, place : place + field.width] = field(text_of(value))
+                values[row, place : place + field.width] = field(field.text_of(value))
             except ModelError as error:
                 raise ModelError(f"row {row}, column {field.name!r}: {error}") from None
         place += field.width
@@ -222,6 +249,8 @@ def _series(columns: list[dict[str, Any]], inputs: Any) -> list[Any]:
 def _as_list(column: Any) -> list[Any]:
     if isinstance(column, (str, bytes)) or not hasattr(column, "__len__"):
         return [column]
+    if getattr(getattr(column, "dtype", None), "kind", "") == "M":  # whose tolist() may give nanoseconds
+        return list(column)
     return list(column.tolist() if hasattr(column, "tolist") else column)
 
 

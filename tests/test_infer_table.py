@@ -120,6 +120,18 @@ def test_weekdays_are_the_calendars(day: datetime.date) -> None:
     assert (parts["year"], parts["month"], parts["day"], parts["weekday"]) == (*day.timetuple()[:3], day.weekday())
 
 
+@pytest.mark.parametrize("order", infer_table.ORDERS)
+def test_typed_dates_are_dates_of_any_format(order: str) -> None:
+    """Those of datetime and NumPy, with a time or without; also one that could be day-month or month-day."""
+    columns = [{"name": "seen", "kind": "dates", "order": order, "parts": ["year", "month", "day"]}]
+    for day in (datetime.date(2021, 2, 28), datetime.datetime(2021, 3, 4, 14, 30)):
+        typed = [day, np.datetime64(day), np.datetime64(day, "ns")]
+        for column in (typed, np.array([day], "datetime64[ns]"), np.array([day], "datetime64[s]")):
+            found = infer_table.read_rows(columns, {"seen": column})
+            assert found.tolist() == [[day.year, day.month, day.day]] * len(column)
+    assert np.isnan(infer_table.read_rows(columns, {"seen": [np.datetime64("NaT"), None]})).all()
+
+
 @given(st.text(max_size=20))
 def test_any_text_is_a_number_nothing_or_a_line(text: str) -> None:
     for column in COLUMNS:
@@ -137,7 +149,10 @@ def test_any_text_is_a_number_nothing_or_a_line(text: str) -> None:
         ([["Dream", "x", "yes", "1.1.2000"]], "row 0, column 'bill': 'x' is not a finite number"),
         ([ROWS[0], ["Dream", "inf", "yes", ""]], "row 1, column 'bill': 'inf' is not a finite number"),
         ([["Dream", "1", "perhaps", ""]], "'perhaps' is not yes or no"),
-        ([["Dream", "1", "yes", "tomorrow"]], "'tomorrow' is not a date"),
+        ([["Dream", "39,1", "yes", ""]], "'39,1' is not a finite number; write a decimal point"),
+        ([["Dream", "1", "Ja", ""]], "'Ja' is not yes or no; write one of them, or leave the field empty"),
+        ([["Dream", "1", "yes", "tomorrow"]], "'tomorrow' is not a date like 31.12.2024; leave the field empty"),
+        ([["Dream", "1", "yes", "2000-01-31"]], "'2000-01-31' is not of the format 31.12.2024 that the model was"),
         ([["Dream", "1"]], "the model takes 4 columns"),
         ({"island": ["Dream"]}, "lack 'bill', 'tagged', 'seen'"),
         ({"island": ["Dream"], "bill": ["1", "2"], "tagged": [""], "seen": [""]}, "column 'bill' has 2 rows"),

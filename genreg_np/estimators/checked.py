@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
-from genreg_np.data.columns import NUMBERS
+from genreg_np.data.columns import DATES, NUMBERS
 from genreg_np.errors import DataError, UsageError
+from genreg_np.infer_table import Fields
 from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
 from genreg_np.search.tabular.rows import Column, Rows
 from genreg_np.settings import usable_processors, whole_number
@@ -123,7 +125,7 @@ class Checked(BaseEstimator):  # type: ignore[misc]
             if not len(inputs):
                 raise DataError("X: has no rows; at least one is needed")
             if self._of_frame:
-                return inputs_of_frame(self._columns, inputs)
+                return inputs_of_frame(self._columns, _Dated(inputs, self._columns))
         elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
             raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} does not hold numbers")
         found = validate_data(self, inputs, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
@@ -136,6 +138,25 @@ class Checked(BaseEstimator):  # type: ignore[misc]
     def _encoded(self, labels: NDArray[Any]) -> tuple[Classes | None, NDArray[Any]]:
         """Return the classes (K,) or None, and their indices or the numbers (N,)."""
         raise NotImplementedError
+
+
+class _Dated:
+    """A DataFrame whose typed dates are read as text in the order of those of `fit`."""
+
+    def __init__(self, frame: Any, columns: Sequence[Column]) -> None:
+        self._frame = frame
+        self._fields = {one.source["name"]: Fields(dict(one.source)) for one in columns if one.source["kind"] == DATES}
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def __getitem__(self, name: str) -> Any:
+        column = self._frame[name]
+        if name not in self._fields:
+            return column
+        if str(getattr(column, "dtype", "")).startswith("period"):
+            column = column.dt.to_timestamp()
+        return [self._fields[name].text_of(value) for value in column]
 
 
 class OfClasses(ClassifierMixin):  # type: ignore[misc]

@@ -163,3 +163,19 @@ def test_columns_of_text_that_may_be_misread_are_warned_of(estimator: Any) -> No
     blurred = [one for one in told if "'stamp': float32 resolves" in one]
     assert len(blurred) == isinstance(estimator, GenregClassifier)  # a pipeline computes in float64
     assert {one.filename for one in caught if issubclass(one.category, RuntimeWarning)} == {__file__}
+
+
+@pytest.mark.parametrize("written", ["%d.%m.%Y", "%m/%d/%Y"])
+def test_typed_dates_are_those_that_fit_had_as_text(written: str) -> None:
+    """Whatever type pandas has for them."""
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    days = pandas.Series(pandas.Timestamp(2021, 1, 1) + pandas.to_timedelta(rng.integers(0, 700, 60), "D"))
+    frame = pandas.DataFrame({"day": days.dt.strftime(written), "x": rng.normal(size=60)})
+    found = GenregClassifier(**QUICK | {"max_iter": 20}).fit(frame, days.dt.month < 7)
+    expected = found.predict_proba(frame)
+    for typed in (days, days.dt.date, days.dt.to_period("D")):
+        np.testing.assert_array_equal(found.predict_proba(frame.assign(day=typed)), expected)
+    np.testing.assert_array_equal(found.model_.predict(frame.assign(day=days)), found.model_.predict(frame))
+    with pytest.raises(DataError, match=r"is not of the format .* that the model was trained on"):
+        found.predict(frame.assign(day="2021-02-28"))
