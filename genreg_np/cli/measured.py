@@ -140,7 +140,7 @@ def _doubt(model: Model, path: str, split: str | None) -> str:
         return f"if the model was trained on rows of this file{way}"
     name = quoted([source])
     if stem(path) not in (source, stem(source)):
-        return f"measured as new rows: the model was trained on another file, {name}"
+        return f"the model was trained on another file, {name}: rows of that file may be among these"
     said = f"the file is not the same as when the model was trained on {name}"
     if by_search:
         return f"{said}: rows that it has learned from may be among these"

@@ -59,12 +59,15 @@ def test_the_training_file_is_told_of_when_its_bytes_have_changed(genreg) -> Non
             assert same["confusion"] == held["confusion"]
 
 
-def test_another_file_is_measured_as_new_rows(genreg) -> None:
-    """With the name of the one that was trained on, so that a copy of it is recognised by who reads the line."""
+def test_of_another_file_all_rows_are_measured_and_none_is_called_new(genreg) -> None:
+    """It may be the file that was trained on, saved again with another name."""
     model = trained(genreg)
-    out = genreg("eval", model, "--dataset", write("others.csv", seed=1)).out
-    assert "measured as new rows: the model was trained on another file, 'plants.csv'" in out
-    assert CHANGED not in out
+    for path in (write("others.csv", seed=1), write("again.csv", end="\r\n")):
+        out = genreg("eval", model, "--dataset", path).out
+        assert "all rows, " in out
+        assert "the model was trained on another file, 'plants.csv': rows of that file may be among these" in out
+        assert "new" not in out
+        assert CHANGED not in out
 
 
 def test_a_model_of_a_search_is_doubted_likewise(genreg) -> None:

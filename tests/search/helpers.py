@@ -57,5 +57,5 @@ def check_measured(model: Model, path: str, other: str, held: float) -> None:
         of_table(model, path, "validation", {})
     new = of_table(model, other, None, {})
     assert (new.split, len(new.labels)) == ("all", 60)
-    assert any("measured as new rows" in note for note in new.notes)
+    assert any("the model was trained on another file" in note for note in new.notes)
     assert not any("it has learned from" in note for note in new.notes)
