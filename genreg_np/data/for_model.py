@@ -243,19 +243,21 @@ class Stream:
         """
         blank: list[Row] = []
         comments, first, rows = past_comments(_without_blank_top(read_rows(path, separator, keep_empty=True), blank))
-        if first is None:
+        below = [row for row in blank if not comments or row[0] > comments[-1][0]]
+        below += [] if first is None else [first]
+        if not below or (header and first is None and not comments):
             raise DataError(f"{path}: the file is empty; a row for each sample is needed")
-        fields = first[1]
+        fields = below[-1][1]
         wanted = [column["name"] for column in columns_of(model)]
         if comments and header is not False and model.feature_names:  # as numpy.savetxt writes a header
             names = names_in(comments[-1][1], len(fields))
             if len(names) == len(fields) and set(wanted) <= set(_filled(names)):
-                return cls(names, Reader(model, path, _filled(names), len(fields)), path, chain([first], rows))
+                return cls(names, Reader(model, path, _filled(names), len(fields)), path, chain(below, rows))
         if header is None:
-            header = _is_header(model, path, wanted, fields)
+            header = first is not None and _is_header(model, path, wanted, fields)
         if header:
             return cls(fields, Reader(model, path, _filled(fields), len(fields)), path, rows)
-        return cls(None, Reader(model, path, None, len(fields)), path, chain(blank, [first], rows))
+        return cls(None, Reader(model, path, None, len(fields)), path, chain(below, rows))
 
     def batches(self) -> Iterator[Batch]:
         """Yield all rows; raises DataError for a row of another length or an invalid field."""
@@ -317,7 +319,8 @@ def _is_header(model: infer.Model, path: PathLike, wanted: Sequence[str], fields
         for column, field in pairs:
             Fields(column)(field)
     except (UsageError, infer.ModelError):  # no row that the model could take
-        if has_names(model) and any(map(is_number, filter(None, fields))):
+        words = {word for column in columns_of(model) for word in column.get("words", ())}.union(model.class_names)
+        if has_names(model) and any(is_number(field) or field in words for field in fields):
             raise DataError(
                 f"{path}: the first row ({_shown(fields)}) has values, not the names of the model's columns "
                 f"({quoted(wanted)}): give the table a header; or, if it has the model's columns in their order and no "

@@ -68,6 +68,41 @@ def test_infer_tells_a_table_without_a_header_from_one_with_other_names(genreg) 
     assert "lacks 'island', 'bill', 'code', 'share'" in one_line(genreg("infer", "run/model.npz", "other.csv"), 2)
 
 
+def test_a_row_of_words_that_the_model_knows_is_no_header(genreg) -> None:
+    """Also one that lacks all numbers; and so is one with the name of a class."""
+    Path("d.csv").write_text(penguins())
+    assert genreg("train", "--dataset", "d.csv", "--label", "species", *QUICK, "--out", "run").code == 0
+    for row in ("?,Dream,,,", "Adelie,,,,"):
+        Path("row.csv").write_text(row + "\n")
+        told = one_line(genreg("infer", "run/model.npz", "row.csv"), 1)
+        assert "has values, not the names of the model's columns" in told
+
+
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        ("", ",,,\n"),
+        ("", ",,,\n,,,\n"),
+        ("", ",,,\nDream,40,1,1\n"),
+        ("island,bill,code,share\n", ",,,\n"),
+        ("# island,bill,code,share\n", ",,,\n"),
+        ("# island,bill,code,share\n", ",,,\nDream,40,1,1\n"),
+        ("\n", ",,,\n\n,,,\n"),
+    ],
+)
+def test_rows_whose_fields_are_all_empty_are_predicted(genreg, head: str, rows: str) -> None:
+    """With a header, a comment that names the columns, or neither; empty lines are no rows."""
+    Path("d.csv").write_text(penguins())
+    assert genreg("train", "--dataset", "d.csv", "--label", "species", *QUICK, "--out", "run").code == 0
+    Path("new.csv").write_text(head + rows)
+    for options in ((), ("--header",)) if head.strip() else ((), ("--no-header",)):
+        done = genreg("infer", "run/model.npz", "new.csv", *options)
+        assert done.code == 0, done.err
+        assert len(done.out.splitlines()) == len(rows.split())
+    if not head.strip() and "Dream" not in rows:
+        assert "the file is empty" in one_line(genreg("infer", "run/model.npz", "new.csv", "--header"), 1)
+
+
 def test_a_table_on_stdin_is_pointed_to_a_file(genreg, monkeypatch: pytest.MonkeyPatch) -> None:
     """Named - or not at all."""
     Path("d.csv").write_text(penguins())
