@@ -61,6 +61,7 @@ LEAST_SIDE = 16  # smallest side, in pixels, of pictures for which preset photos
 EVEN = 0.5  # probability of a flip
 HELP = """\
 Train a network by evolution. Ctrl-C saves the run, which can be resumed.
+Tables: --keep --drop --kind --weight --header --separator (data show -h)
 """
 
 
@@ -94,8 +95,8 @@ Train a network by evolution. Ctrl-C saves the run, which can be resumed.
 @click.option("--init", "init_model", type=click.Path(), help="Start from a model; populations, from its mutants.")
 @click.option("--report", is_flag=True, help="Write a report page at the end.")
 @click.option("--out", type=click.Path(), help="The run folder.  [default: runs/DATASET-PRESET-SEED]")
-@click.option("--resume", "resume_run", type=click.Path(), help="Resume a run.")
-@click.option("--extend", is_flag=True, help="With --resume: let an annealed run become longer.")
+@click.option("--resume", "resume_run", type=click.Path(), help="Resume a run; --extend: an annealed one, for longer.")
+@click.option("--extend", is_flag=True, hidden=True, help="With --resume: let an annealed run become longer.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting below; repeatable.")
 @click.option("--config", "config_file", type=click.Path(), help="A TOML file of settings.")
 @click.option("--engine", metavar="NAME", help="Where genomes are scored: serial, processes or ray.")
