@@ -189,7 +189,9 @@ class Fields:
 
 
 def text_of(value: Any) -> str:
-    """Return a table value as the text of a field; "" if it is missing."""
+    """Return a table value as the text of a field; "" if it is missing. ModelError for several values in one field."""
+    if isinstance(value, (list, dict, set)) or (isinstance(value, np.ndarray) and value.ndim):
+        raise ModelError(f"holds a {type(value).__name__}, but a field is a single value: make columns of its parts")
     if value is None or (isinstance(value, (float, np.floating)) and value != value):
         return ""
     return value if isinstance(value, str) else str(value)

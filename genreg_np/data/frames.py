@@ -8,7 +8,7 @@ Shapes: N rows.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from genreg_np.data.columns import Asked, Found, Odd, describe, described_notes,
 from genreg_np.data.split import SPLITS, Split
 from genreg_np.data.stored import Series, Stored
 from genreg_np.errors import DataError
+from genreg_np.infer import ModelError
 from genreg_np.infer_table import inputs_of, text_of
 
 SWAPPED = 1  # the row numbers' bit that is inverted, so that they are not taken for a column that counts the rows
@@ -88,9 +89,20 @@ def _series(name: str, frames: list[Any]) -> list[Series]:
         if set(theirs) != set(names) or len(theirs) != len(list(frame.columns)):
             raise DataError(f"{name}: a table has other columns than that of train: use the same names")
         for column, one in stored.items():
-            texts = [text_of(value).strip() for value in frame[theirs[column]]]
+            texts = texts_of(name, column, frame[theirs[column]])
             one.extend(texts, partial(_where, name, column), range(len(texts)))
     return [one.finished(column) for column, one in stored.items()]
+
+
+def texts_of(name: str, column: str, values: Iterable[Any]) -> list[str]:
+    """Return a column's values as text, stripped; raises DataError for several in one field, such as a list."""
+    texts: list[str] = []
+    for row, value in enumerate(values):
+        try:
+            texts.append(text_of(value).strip())
+        except ModelError as error:
+            raise DataError(f"{name}, row {row}, column {column!r}: {error}") from None
+    return texts
 
 
 def _where(name: str, column: str, row: int) -> str:

@@ -183,10 +183,8 @@ def told_of(names: Sequence[str], counts: NDArray[np.int64], advice: str = BY_WE
     advice : str
         How to give classes equal weight.
     """
-    rare = [names[k] for k in np.flatnonzero(counts < FEW_ROWS).tolist()]
-    if rare:
-        rows = f"{FEW_ROWS - 1} rows at most"
-        return f"{listed(rare, 5)} {'has' if len(rare) == 1 else 'have'} {rows}: too few to learn from and to measure"
+    if rare := told_of_rare(names, counts):
+        return rare
     if len(counts) > 1 and counts.max() >= UNEVEN * counts.min():
         share = 100 * counts.max() / counts.sum()
         most, least = short_name(names[int(counts.argmax())]), short_name(names[int(counts.argmin())])
@@ -195,3 +193,12 @@ def told_of(names: Sequence[str], counts: NDArray[np.int64], advice: str = BY_WE
             f"little ({advice})"
         )
     return ""
+
+
+def told_of_rare(names: Sequence[str], counts: NDArray[np.int64]) -> str:
+    """Return a note on the classes, of K names, that have fewer than FEW_ROWS rows; "" if there are none."""
+    rare = [names[k] for k in np.flatnonzero(counts < FEW_ROWS).tolist()]
+    if not rare:
+        return ""
+    have = f"{listed(rare, 5)} {'has' if len(rare) == 1 else 'have'} {FEW_ROWS - 1} rows at most"
+    return f"{have}: too few to learn from and to measure, whatever their weight"

@@ -17,12 +17,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from genreg_np.data.columns import DATES, NUMBERS
+from genreg_np.data.frames import texts_of
+from genreg_np.data.remarks import BEYOND
 from genreg_np.errors import DataError, UsageError
 from genreg_np.infer_table import Fields
 from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
 from genreg_np.search.tabular.rows import Column, Rows
 from genreg_np.settings import usable_processors, whole_number
 
+LARGEST = 3.4e38  # of float32, as in infer_table.number_of
 Classes = NDArray[Any]  # (K,) the users' names of classes
 
 
@@ -34,6 +37,24 @@ def check_known(values: Any, name: str) -> None:
         row = place // of_row
         if value is None or (value != value) is True or str(value) == "<NA>":
             raise DataError(f"{name}, row {row}: is missing (None or NaN): leave out the rows where it is missing")
+
+
+def check_range(columns: Sequence[Column], values: NDArray[np.float64]) -> None:
+    """Refuse numbers (N, I) that are infinite or that float32, in which networks compute, cannot hold."""
+    beyond = np.abs(values) > LARGEST
+    if beyond.any():
+        row, place = map(int, np.argwhere(beyond)[0])
+        column = columns[place].name
+        if np.isinf(values[row, place]):
+            raise DataError(f"X, row {row}, column {column!r}: infinity is not supported; replace it")
+        raise DataError(f"X, row {row}, column {column!r}: {values[row, place]:g} {BEYOND}")
+
+
+def check_single(frame: Any) -> None:
+    """Refuse columns of a DataFrame with several values in one field."""
+    for name in frame.columns:
+        if str(getattr(frame[name], "dtype", "")).lower().startswith(("object", "list", "array", "struct")):
+            texts_of("X", name, frame[name])
 
 
 def jobs_of(n_jobs: Any) -> int:
@@ -84,6 +105,7 @@ class Checked(BaseEstimator):  # type: ignore[misc]
         by_names = is_frame(inputs)
         if by_names:
             validate_data(self, inputs, skip_check_array=True)
+            check_single(inputs)
             targets = self._targets(np.asarray(labels) if self._of_several else column_or_1d(labels, warn=True))
             check_consistent_length(inputs, targets)
         else:
@@ -125,6 +147,7 @@ class Checked(BaseEstimator):  # type: ignore[misc]
             if not len(inputs):
                 raise DataError("X: has no rows; at least one is needed")
             if self._of_frame:
+                check_single(inputs)
                 return inputs_of_frame(self._columns, _Dated(inputs, self._columns))
         elif odd := [one.name for one in self._columns if one.kind != NUMBERS or one.source["kind"] != NUMBERS]:
             raise DataError(f"X must be a DataFrame, as in fit: its column {odd[0]!r} does not hold numbers")

@@ -198,7 +198,14 @@ def _called(
     for genome, own in enumerate(answers.astype(np.float64)):
         scores = softmax(own, axis=-1) if of_classes else own
         scores.flags.writeable = False
-        found = fitness(labels, scores)
+        try:
+            found = fitness(labels, scores)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise FitnessError(
+                "the fitness function changes y or scores, which are read-only: let it change a copy (y.copy())"
+            ) from None
         try:
             numbers[genome] = as_number(found)
         except TypeError as error:

@@ -36,12 +36,12 @@ class GenregClassifier(OfClasses, NetworkEstimator):
     fitness : str or callable, optional
         The metric to maximise: the name of a scikit-learn scorer for classes, such as "f1_macro"; a scorer of
         make_scorer, which gets the classes themselves, as in GridSearchCV; or a function fitness(y, scores) -> float,
-        higher is better, of the indices (N,) of the true classes in `classes_` and the probabilities (N, K), for
-        example a cost matrix, or a score that allows abstention. The network first learns as without it, and is then
-        evolved on this alone. A scorer or function is called twenty thousand times; names of scorers based on the
-        confusion matrix, and neg_log_loss, are computed for whole populations. The names f1, precision, recall and
-        jaccard mean the second of two classes, `classes_[1]`; make_scorer(f1_score, pos_label=...) any other. `score`
-        remains the accuracy: pass `scoring` to GridSearchCV to choose by another metric.
+        higher is better, of the indices (N,) of the true classes in `classes_` and the probabilities (N, K), both
+        read-only, for example a cost matrix, or a score that allows abstention. The network first learns as without
+        it, and is then evolved on this alone. A scorer or function is called twenty thousand times; names of scorers
+        based on the confusion matrix, and neg_log_loss, are computed for whole populations. The names f1, precision,
+        recall and jaccard mean the second of two classes, `classes_[1]`; make_scorer(f1_score, pos_label=...) any
+        other. `score` remains the accuracy: pass `scoring` to GridSearchCV to choose by another metric.
     hidden_layer_sizes : sequence of int, or int, optional
         Units of each hidden layer; by default the preset's, which is 32 for rows and 64 for images.
     max_iter : int, optional
@@ -171,7 +171,8 @@ class GenregRegressor(OfNumbers, NetworkEstimator):
         genreg-2.
     fitness : str or callable, optional
         The metric to maximise: the name of any scikit-learn scorer, such as "neg_median_absolute_error", a scorer of
-        make_scorer, or a function fitness(y, predicted) -> float, higher is better, of two arrays of numbers (N, K).
+        make_scorer, or a function fitness(y, predicted) -> float, higher is better, of two read-only arrays of numbers
+        (N, K).
         Answers that a scorer refuses, such as negative ones of a deviance, rank last. The network first learns as
         without it, and is then evolved on this alone. A function is called thousands of times.
     hidden_layer_sizes : sequence of int, or int, optional

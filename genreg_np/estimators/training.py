@@ -25,9 +25,10 @@ from genreg_np.data.columns import NUMBERS, blurred_note
 from genreg_np.data.dataset import Dataset
 from genreg_np.data.held_out import split_indices
 from genreg_np.data.split import Split
+from genreg_np.data.table_labels import told_of_rare
 from genreg_np.errors import DataError, UsageError
 from genreg_np.estimators.by_metric import MUTANTS, evolved
-from genreg_np.estimators.checked import Checked, Classes, check_known, jobs_of, seconds_of
+from genreg_np.estimators.checked import Checked, Classes, check_known, check_range, jobs_of, seconds_of
 from genreg_np.estimators.judging import Fitness, judge_of
 from genreg_np.estimators.parameters import OF_TRAINING, check_flags, checked_settings, in_parameters
 from genreg_np.estimators.pixels import as_in_fit, as_pixels
@@ -220,6 +221,8 @@ class NetworkEstimator(Checked):
                 f"X, column {texts[0]!r}: is text, which a network cannot take: leave it out, or use "
                 "PipelineSearchClassifier or PipelineSearchRegressor, which count its words"
             )
+        check_range(rows.columns, rows.values)
+        self._warn_of_rare(classes, rows.labels)
         for place, column in enumerate(rows.columns):
             values = rows.values[:, place]
             if column.kind == NUMBERS and not np.isnan(values).all() and (note := blurred_note(column.name, values)):
@@ -236,6 +239,7 @@ class NetworkEstimator(Checked):
             self, inputs, labels, dtype=None, allow_nd=True, multi_output=not self._of_classes
         )  # fmt: skip
         classes, values = self._encoded(self._targets(targets))
+        self._warn_of_rare(classes, values)
         learned, held = self._apart(values, seed, holds)
         inputs = as_pixels(inputs)
         found = inputs_of_array(NAME, inputs)
@@ -264,6 +268,16 @@ class NetworkEstimator(Checked):
         by = labels if self._of_classes else np.zeros(len(labels), np.int64)
         learned, held = split_indices(by, 1, 100 * float(share), Stream(seed))
         return (learned, held) if len(held) else (every, every)
+
+    @staticmethod
+    def _warn_of_rare(classes: Classes | None, labels: NDArray[Any]) -> None:
+        """Warn of classes with hardly any samples, once there are at least two classes."""
+        if (
+            classes is not None
+            and len(classes) > 1
+            and (note := told_of_rare([*map(str, classes)], np.bincount(labels)))
+        ):
+            warnings.warn(f"y: {note}", RuntimeWarning, stacklevel=4)  # where fit was called
 
     def _weights(self, classes: Classes | None, labels: NDArray[Any]) -> NDArray[np.float64] | None:
         """Return the weight of each sample, (N,), or None if all classes have the same weight."""
@@ -348,7 +362,9 @@ class NetworkEstimator(Checked):
         """Return samples as the model takes them, (N, *input_shape)."""
         check_is_fitted(self)
         if self._columns:
-            return rows_for(self._described, self._columns, self._inputs(inputs))
+            read = self._inputs(inputs)
+            check_range(self._columns, read)
+            return rows_for(self._described, self._columns, read)
         found = check_array(inputs, dtype=None, allow_nd=True)
         if found.shape[1:] != self.model_.input_shape:
             raise DataError(

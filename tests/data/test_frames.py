@@ -110,7 +110,7 @@ def test_all_columns_of_a_table_in_memory_are_taken() -> None:
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ((30, 30, 2), "c has 2 rows at most: too few to learn from"),
+        ((30, 30, 2), "c has 2 rows at most: too few to learn from and to measure, whatever their weight"),
         ((30, 2, 1), "b, c have 2 rows at most"),
         ((100, 20, 10), r"77 % of all rows are of class a, 10 of class c: accuracy alone says little \(--class-weight"),
         ((30, 20, 10), ""),

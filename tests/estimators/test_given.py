@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ pytest.importorskip("sklearn", reason="estimators are scikit-learn's")
 from sklearn.datasets import load_wine
 from sklearn.metrics import f1_score
 
-from genreg_np import GenregClassifier, PipelineSearchClassifier
+from genreg_np import Dataset, GenregClassifier, PipelineSearchClassifier
 from genreg_np.errors import DataError, UsageError
 from tests.helpers import one_line
 
@@ -91,8 +92,14 @@ def test_a_fitness_cannot_change_what_it_is_given() -> None:
         y.sort()
         return 0.0
 
-    with pytest.raises(ValueError, match="read-only"):
-        GenregClassifier(**QUICK, fitness=sorting).fit(inputs, labels)
+    def doubling(y: Any, scores: Any) -> float:
+        scores *= 2
+        return 0.0
+
+    for fitness in (sorting, doubling):
+        with pytest.raises(ValueError, match="changes y or scores, which are read-only") as error:
+            GenregClassifier(**QUICK, fitness=fitness).fit(inputs, labels)
+        assert one_line(str(error.value))
 
 
 @pytest.mark.parametrize(
@@ -179,3 +186,58 @@ def test_typed_dates_are_those_that_fit_had_as_text(written: str) -> None:
     np.testing.assert_array_equal(found.model_.predict(frame.assign(day=days)), found.model_.predict(frame))
     with pytest.raises(DataError, match=r"is not of the format .* that the model was trained on"):
         found.predict(frame.assign(day="2021-02-28"))
+
+
+def beyond() -> list[tuple[Any, str]]:
+    """Return rows with a number that float32 cannot hold, and what is said of it."""
+    rows = np.random.default_rng(0).normal(size=(40, 2))
+    rows[3, 1] = -1e39
+    return [(rows, "row 3, column 'x1': -1e+39 is beyond float32"), (rows[3:] * 1e200, "row 0, column 'x0': ")]
+
+
+@pytest.mark.parametrize("framed", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+def test_numbers_beyond_float32_are_refused_with_row_and_column(place: int, framed: bool) -> None:
+    """In fit and at prediction, without a warning."""
+    rows, said = beyond()[place]
+    if framed:
+        rows = pytest.importorskip("pandas").DataFrame(rows, columns=["x0", "x1"])
+    labels = np.arange(len(rows)) % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match=re.escape(said)):
+            GenregClassifier(**QUICK).fit(rows, labels)
+        found = GenregClassifier(**QUICK | {"max_iter": 5}).fit(rows * 0 + labels[:, None], labels)
+        with pytest.raises(DataError, match=re.escape(said)) as error:
+            found.predict(rows)
+    assert one_line(str(error.value))
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_classes_with_hardly_any_samples_are_warned_of(images: bool) -> None:
+    inputs, labels = pictures(np.uint8)
+    inputs = inputs if images else inputs.reshape(len(inputs), -1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = GenregClassifier(**QUICK | {"max_iter": 5}).fit(inputs, labels)
+    labels[[3, 9]] = 2
+    with pytest.warns(RuntimeWarning, match="y: class 2 has 2 rows at most: too few to learn from") as warned:
+        found.fit(inputs, labels)
+    assert warned[0].filename == __file__
+
+
+@pytest.mark.parametrize("field", [[1, 2], {"a": 1}, np.zeros(2)])
+def test_a_field_of_several_values_is_no_word(field: Any) -> None:
+    """In fit, at prediction, and for the model alone."""
+    pandas = pytest.importorskip("pandas")
+    labels = np.arange(40) % 2
+    frame = pandas.DataFrame({"x": labels, "tags": ["a", "b"] * 20})
+    lists = frame.assign(tags=pandas.Series(["a", field] * 20, dtype=object))
+    said = "row 1, column 'tags': holds a"
+    found = GenregClassifier(**QUICK | {"max_iter": 5}).fit(frame, labels)
+    for failing in (found.predict, found.model_.predict, lambda X: found.fit(X, labels)):
+        with pytest.raises(ValueError, match=said) as error:
+            failing(lists)
+        assert one_line(str(error.value))
+    with pytest.raises(DataError, match=said):
+        Dataset.from_arrays(lists, labels)
