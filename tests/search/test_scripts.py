@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("sklearn", reason="pipelines are scikit-learn's")
 pytest.importorskip("pandas", reason="scripts need it")
 
+from genreg_np.data.rows import read_rows
 from genreg_np.infer import load
 from genreg_np.search.tabular import space
 from genreg_np.search.tabular.reading import Reading
@@ -111,7 +112,41 @@ def test_they_measure_what_the_search_did_and_predict(tmp_path: Path, name: str)
     script = tmp_path / "run" / "pipeline.py"
     assert ran(script).endswith(f"unseen rows: {found.judged.held:.4f}\n")
     ran(script, tmp_path / "t.csv", tmp_path / "p.csv")
-    assert (tmp_path / "p.csv").read_text("utf-8").splitlines()[0].rpartition(",")[2].startswith("predict")
+    first, *others = rows_of(tmp_path / "p.csv")
+    assert len({len(row) for row in (first, *others)}) == 1
+    assert len(others) == len(ROWS) - (reading.get("header") is False)
+    assert first[-1].startswith("predict") == (reading.get("header") is not False)
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    """Return the fields of a table, whatever separates them."""
+    return [fields for _, fields in read_rows(path)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a line that names the separator", "blanks at the ends", "a label called prediction", "a header of two lines",
+        "an index without a name", "a comment that names a column of words",
+    ],
+)  # fmt: skip
+def test_predictions_are_a_table_that_can_be_predicted(tmp_path: Path, name: str) -> None:
+    """The separator is that of the table."""
+    content, reading = TABLES[name]
+    search(table(tmp_path, content), tmp_path / "run", reading, **FEW)
+    script = tmp_path / "run" / "pipeline.py"
+    ran(script, tmp_path / "t.csv", tmp_path / "p.csv")
+    ran(script, tmp_path / "p.csv", tmp_path / "again.csv")
+    first, second = ([row[-1] for row in rows_of(tmp_path / file)[1:]] for file in ("p.csv", "again.csv"))
+    assert first == second
+
+
+def test_an_empty_field_between_blanks_is_kept(tmp_path: Path) -> None:
+    content, reading = TABLES["blanks at the ends"]
+    search(table(tmp_path, content), tmp_path / "run", reading, **FEW)
+    new = table(tmp_path, ["x z", '"" 3', "20 4"], "new.csv")
+    ran(tmp_path / "run" / "pipeline.py", new, tmp_path / "p.csv")
+    assert [row[:2] for row in rows_of(tmp_path / "p.csv")] == [["x", "z"], ["", "3"], ["20", "4"]]
 
 
 def test_comments_are_looked_for_not_counted(tmp_path: Path) -> None:
@@ -169,8 +204,7 @@ def test_a_table_without_header_may_lack_the_label_wherever_it_stood(tmp_path: P
     content = [f"{'ab'[n * 7 % 31 > 15]},{n * 7 % 31},{'pq'[n % 2]}" for n in range(80)]
     search(table(tmp_path, content), tmp_path / "run", {"label": "1", "header": False}, generations=1)
     ran(tmp_path / "run/pipeline.py", table(tmp_path, ["30,p", "2,q"], "new.csv"), tmp_path / "p.csv")
-    predicted = [line.rpartition(",")[2] for line in (tmp_path / "p.csv").read_text().splitlines()[1:]]
-    assert predicted == ["b", "a"]
+    assert (tmp_path / "p.csv").read_text().splitlines() == ["30,p,b", "2,q,a"]
 
 
 def test_a_network_knows_where_a_table_without_header_has_its_columns(
@@ -193,13 +227,13 @@ CORRECT = ": correct it, or leave it empty if it is missing"
 MISTAKES: dict[str, tuple[list[str], str]] = {
     "another separator": (
         ["size;said;day", "1;yes;13/01/2024"],
-        ": no column 'size' in ['size;said;day'], separated by comma: rename one, or save with that separator",
+        ": no column 'size' in ['size;said;day'], separated by ',': rename one, or save with that separator",
     ),
     "a column too few": (
         ["size,day", "1,13/01/2024"],
-        ": no column 'said' in ['size', 'day'], separated by comma: rename one, or save with that separator",
+        ": no column 'said' in ['size', 'day'], separated by ',': rename one, or save with that separator",
     ),
-    "nothing": ([], ": No columns to parse from file: name a CSV file in UTF-8, separated by comma"),
+    "nothing": ([], ": No columns to parse from file: name a CSV file in UTF-8, separated by ','"),
     "a header alone": (["size,said,day"], ": no rows: add some below the names of the columns"),
     "too many fields": (
         ["size,said,day", "1,yes,13/01/2024,7"],
@@ -208,7 +242,7 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "too many fields in a later row": (
         ["size,said,day", "1,yes,13/01/2024", "1,yes,13/01/2024,7"],
         ": Error tokenizing data. C error: Expected 3 fields in line 3, saw 4: name a CSV file in UTF-8, separated by "
-        "comma",
+        "','",
     ),
     "a word among numbers": (
         ["size,said,day", "1,yes,13/01/2024", "big,yes,13/01/2024"],
@@ -270,9 +304,45 @@ def test_a_mistake_in_a_table_is_a_line(
 
 def test_a_mistake_on_the_command_line_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Path) -> None:
     assert "No such file" in ends(monkeypatch, script, tmp_path / "none.csv")
+    assert ends(monkeypatch, script, tmp_path) == (
+        f"{tmp_path}: Is a directory: name a CSV file in UTF-8, separated by ','"
+    )
     new = table(tmp_path, ODD[:5], "new.csv")
+    assert ends(monkeypatch, script, new, tmp_path) == f"{tmp_path}: Is a directory: name another file"
     assert ends(monkeypatch, script, new, tmp_path / "none" / "p.csv").endswith(": name another file")
     assert ends(monkeypatch, script, "a", "b", "c") == "usage: python pipeline.py [NEW.csv [PREDICTIONS.csv]]"
+
+
+def test_what_is_read_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: Path) -> None:
+    """Not the new table, the one to learn from or the script, under any name."""
+    new, data = table(tmp_path, ODD[:5], "new.csv"), script.parent.parent / "t.csv"
+    (tmp_path / "soft").symlink_to(data)
+    (tmp_path / "hard").hardlink_to(new)
+    for out in (new, data, script, tmp_path / "soft", tmp_path / "hard"):
+        before = Path(out).read_bytes()
+        said = ends(monkeypatch, script, new, out)
+        assert said == f"{out}: is read here, and would be lost: name another file"
+        assert Path(out).read_bytes() == before
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_is_how_to_call_it(script: Path, option: str) -> None:
+    said = ran(script, option)
+    assert "    python pipeline.py NEW.csv PREDICTIONS.csv    fit to all rows" in said
+
+
+def test_one_row_is_one_prediction_and_what_it_lacks_is_missing(tmp_path: Path, script: Path) -> None:
+    new = table(tmp_path, ["size,said,day", "1,yes"], "new.csv")
+    assert ran(script, new, tmp_path / "p.csv") == f"1 prediction in {tmp_path / 'p.csv'}\n"
+
+
+def test_years_of_two_digits_are_read_where_there_were_none(tmp_path: Path, script: Path) -> None:
+    """As a model reads them."""
+    for name, day in (("long", "14/3/2021"), ("short", "14/3/21")):
+        new = table(tmp_path, ["size,said,day", f"15,no,{day}"], f"{name}.csv")
+        ran(script, new, tmp_path / f"{name}-p.csv")
+    long, short = (rows_of(tmp_path / f"{name}-p.csv")[1][-1] for name in ("long", "short"))
+    assert long == short
 
 
 def test_a_label_that_the_search_did_not_see_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,4 +359,5 @@ def test_a_table_without_header_has_as_many_fields(tmp_path: Path, monkeypatch: 
     search(table(tmp_path, rows), tmp_path / "run", {"label": "3", "header": False}, **FEW)
     new = table(tmp_path, ["1;2"], "new.csv")
     said = ends(monkeypatch, tmp_path / "run" / "pipeline.py", new)
-    assert said == f"{new}, data row 1: 1 fields, separated by comma: write ['1', '2', '3']; '3' may be left out"
+    number = "the number of fields, separated by ',', is 1"
+    assert said == f"{new}, data row 1: {number}: write ['1', '2', '3']; '3' may be left out"

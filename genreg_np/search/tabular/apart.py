@@ -25,10 +25,14 @@ TWO_DIGITS = re.compile(r"(?:\d{1,2}\W+\w+|[^\W\d]+\W+\d{1,2})\W+\d\d(?!\d)")
 IN_ORDER = re.compile(r"\d{4}-?(?:Q[1-4]|W\d\d|\d\d)")  # text that sorts chronologically: 2023-01, 2023-Q1
 
 
-def ways_of(series: Series) -> frozenset[str]:
-    """Return how some dates of a column are written that other readers read differently."""
+def ways_of(series: Series, order: str) -> frozenset[str]:
+    """Return how some dates of a column are written that other readers read differently.
+
+    Where the year is not first, one of two digits may come later, as `date_of` takes both.
+    """
     ways = {OFFSETS: OFFSET.search, CENTURIES: TWO_DIGITS.match}
-    return frozenset(way for way, finds in ways.items() if any(map(finds, series.texts)))
+    found = {way for way, finds in ways.items() if any(map(finds, series.texts))}
+    return frozenset(found | (set() if order == "ymd" else {CENTURIES}))
 
 
 def formats_of(series: Series, order: str) -> tuple[str, ...]:
@@ -125,7 +129,7 @@ class Apart:
         except Odd:  # some are numbers
             found = None
         if found is not None and found["kind"] == DATES:
-            return cls(DATES, found, ways_of(series), formats_of(series, found["order"]))
+            return cls(DATES, found, ways_of(series, found["order"]), formats_of(series, found["order"]))
         return cls(WORDS)
 
 

@@ -265,6 +265,8 @@ def rows_of(
             left_out.setdefault(found.why, []).append(series.name)
     said = ", ".join(f"{quoted(some)} ({reason})" for reason, some in left_out.items())
     if not columns:
+        if len(table) == 1:
+            raise DataError(f"{table.path}: a single row, from which nothing can be learned; add samples")
         way = "; --keep includes one, and --kind COLUMN=text reads free text" if said else ""
         raise DataError(f"{table.path}: no column is left to learn from ({said or 'all are dropped'}){way}")
     notes += [*why, *described_notes(said_of), f"left out: {said} (--keep includes one)" if said else ""]
@@ -304,7 +306,7 @@ def inputs_of_series(series: Series, described: Mapping[str, Any]) -> tuple[list
     each = np.array([read(text) for text in series.texts], np.float64).reshape(-1, read.width)
     parts = described.get("parts", [""])
     is_date = described["kind"] == DATES
-    ways = ways_of(series) if is_date else frozenset()
+    ways = ways_of(series, described["order"]) if is_date else frozenset()
     formats = formats_of(series, described["order"]) if is_date else ()
     names = inputs_of(dict(described))
     own = [

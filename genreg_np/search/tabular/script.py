@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from genreg_np.data.columns import DATES, FLAGS, NUMBERS, WORDS
-from genreg_np.data.rows import SEPARATORS
 from genreg_np.infer_table import FLAGS as SAID
 from genreg_np.infer_table import MISSING
 from genreg_np.search.genes import Genome
@@ -38,11 +37,13 @@ from genreg_np.search.tabular.script_reading import (
 
 NAMES = ("prediction", "predicted", "prediction of the pipeline")  # of the column of predictions: the first unused one
 LONGEST = 108  # characters per line
-NAME_OF = {sign: name for name, sign in SEPARATORS.items()}
 START = """if __name__ == "__main__":
-    if len(sys.argv) > 3:
+    if {"-h", "--help"} & {*sys.argv}:
+        print(__doc__.strip())
+    elif len(sys.argv) > 3:
         sys.exit("usage: python pipeline.py [NEW.csv [PREDICTIONS.csv]]")
-    main(*sys.argv[1:])"""
+    else:
+        main(*sys.argv[1:])"""
 
 
 def script_of(genome: Genome, rows: Rows, source: Source, scoring: Scoring, said: Sequence[str]) -> str:
@@ -101,7 +102,8 @@ def _imports(names: Mapping[str, set[str]]) -> list[str]:
 
 def _standard(names: Mapping[str, set[str]], source: Source) -> list[str]:
     """Return the imports from the standard library, except Path."""
-    lines = ["import itertools"] if looks_for_comments(source) else []
+    lines = ["import csv"] if source.separator == " " else []
+    lines += ["import itertools"] if looks_for_comments(source) else []
     return [*lines, "import sys", *(["from functools import partial"] if "functools" in names else [])]
 
 
@@ -123,7 +125,7 @@ def _listed(name: str, values: Sequence[Any] | Mapping[str, str]) -> str:
 def _constants(rows: Rows, source: Source) -> str:
     kinds = {kind: [one.name for one in rows.columns if one.kind == kind] for kind in (NUMBERS, WORDS, TEXT)}
     lines = [f"DATA = Path(__file__).resolve().parent / {quoted(source.path)}", f"LABEL = {quoted(rows.label)}"]
-    lines.append(f"SEPARATOR = {quoted(NAME_OF[source.separator])}")
+    lines.append(f"SEPARATOR = {quoted(source.separator)}")
     if rows.class_names:
         lines.append(_listed("CLASSES", rows.class_names))
     if rows.spellings:
@@ -204,6 +206,9 @@ def _main(rows: Rows, source: Source, scoring: Scoring) -> str:
     else:
         lines.append("    labels = numbers(DATA, table[LABEL]).to_numpy(float)")
     sign = "-" if scoring.name.startswith("neg_") else ""
+    how = ["sep=SEPARATOR", "index=False"]
+    how += [] if source.header.is_there else ["header=False"]
+    how += ["quoting=csv.QUOTE_ALL"] if source.separator == " " else []  # or an empty field would be lost
     lines += [
         "    if new is None:",
         "        learned, held = held_out(labels, table)",
@@ -212,13 +217,16 @@ def _main(rows: Rows, source: Source, scoring: Scoring) -> str:
         f'        print(f"{scoring.words} on {{len(held)}} unseen rows: {{score:.4f}}")',
         "        return",
         "    others, _, raw = read(new)",
+        "    used = [path for path in (new, DATA, __file__) if Path(path).exists()]",
+        "    if Path(out).exists() and any(Path(out).samefile(path) for path in used):",
+        '        sys.exit(f"{out}: is read here, and would be lost: name another file")',
         "    predicted = build().fit(inputs, labels).predict(others)",
         f"    name = next(name for name in {NAMES!r} if name not in raw)".replace("'", '"'),
         f"    raw[name] = {'[CLASSES[k] for k in predicted]' if rows.class_names else 'predicted'}",
         "    try:",
-        "        raw.to_csv(out, index=False)",
+        f"        raw.to_csv(out, {', '.join(how)})",
         "    except OSError as error:",
-        '        sys.exit(f"{out}: {error}: name another file")',
-        '    print(f"{len(raw)} predictions in {out}")',
+        '        sys.exit(f"{out}: {error.strerror or error}: name another file")',
+        """    print(f"{len(raw)} prediction{'s' * (len(raw) != 1)} in {out}")""",
     ]
     return "\n".join(lines)

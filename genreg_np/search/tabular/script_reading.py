@@ -27,10 +27,14 @@ PARTS = {
     "hour": "hour + times.minute / 60 + times.second / 3600",
 }  # attributes of dates in pandas
 OFFSET = r"(:\d\d(?:\.\d+)?) ?(?:Z|[+-]\d\d:?\d\d)$"  # of a time zone, after a time
-CENTURY = '''def century(found):
-    """Return a date with its two-digit year expanded to four digits: 70 is 1970, 69 is 2069."""
-    return found[1] + ("19" if int(found[2]) >= 70 else "20") + found[2]'''
 TWO_DIGITS = r"^((?:\d{1,2}\W+\w+|[^\W\d]+\W+\d{1,2})\W+)(\d\d)(?!\d)"
+LONG_YEARS = f'''def long_years(texts):
+    """Return dates with two-digit years expanded to four digits: 70 is 1970, 69 is 2069."""
+
+    def expanded(found):
+        return found[1] + ("19" if int(found[2]) >= 70 else "20") + found[2]
+
+    return texts.str.replace(r"{TWO_DIGITS}", expanded, regex=True)'''
 ORDER = {"ymd": "yearfirst=True", "dmy": "dayfirst=True", "mdy": "dayfirst=False"}
 CHECKED = '''def checked(path, texts, values, what):
     """Return a column's values; end if a text that is not missing has no value."""
@@ -140,7 +144,7 @@ def helpers(rows: Rows, source: Source) -> list[str]:
     dates: list[Column | Apart] = [*rows.columns, *([] if source.apart is None else [source.apart])]
     in_numbers = not rows.class_names or (source.apart is not None and source.apart.kind == NUMBERS)
     wanted = {
-        CENTURY: any(CENTURIES in one.ways for one in dates),
+        LONG_YEARS: any(CENTURIES in one.ways for one in dates),
         CHECKED: True,
         AS_NUMBERS: in_numbers or any(is_of(one, NUMBERS) for one in rows.columns),
         AS_FLAGS: any(is_of(one, FLAGS) for one in rows.columns),
@@ -152,8 +156,9 @@ def helpers(rows: Rows, source: Source) -> list[str]:
 def dates_in(path: str, field: str, order: str, one: Column | Apart) -> tuple[str, str]:
     """Return the expressions that read the dates of a field, and that check them."""
     offsets = f'.str.replace(r"{OFFSET}", r"\\1", regex=True)' if OFFSETS in one.ways else ""
-    centuries = f'.str.replace(r"{TWO_DIGITS}", century, regex=True)' if CENTURIES in one.ways else ""
-    text, formats, what = f"{field}{offsets}{centuries}", one.formats, "a date"
+    text, formats, what = f"{field}{offsets}", one.formats, "a date"
+    if CENTURIES in one.ways:
+        text = f"long_years({text})"
     if formats:
         what += " like " + " or ".join(EXAMPLE.strftime(each) for each in formats[:SHOWN])
     if len(formats) > 1:
@@ -177,11 +182,14 @@ def reader(rows: Rows, source: Source) -> str:
     """Return the function that reads a table."""
     lines = [
         "def read(path, needed=COLUMNS):",
-        '    """Return the inputs, the table with blanks stripped and missing values as NaN, and the raw table."""',
+        '    """Return the inputs, the table with blanks stripped and missing values as NaN, and the raw table.',
+        "",
+        "    Fields that a row lacks at its end are missing values.",
+        '    """',
         *_raw(source),
         "    lacking = [name for name in needed if name not in raw]",
         "    if lacking:",
-        '        there = f"{list(raw)}, separated by {SEPARATOR}"',
+        '        there = f"{list(raw)}, separated by {SEPARATOR!r}"',
         '        sys.exit(f"{path}: no column {lacking[0]!r} in {there}: rename one, or save with that separator")',
         "    if raw.empty:",
         '        sys.exit(f"{path}: no rows: add some below the names of the columns")',
@@ -224,7 +232,7 @@ def _raw(source: Source) -> list[str]:
     """Return the lines that read a file as it is, and name its columns."""
     header, looks = source.header, looks_for_comments(source)
     blanks = source.separator == " "
-    how = [] if source.separator == "," else [r'sep=r"\s+"' if blanks else f"sep={quoted(source.separator)}"]
+    how = [r'sep=r"\s+"' if blanks else "sep=SEPARATOR"]
     how += [] if header.is_there else ["header=None"]
     how += [f"skiprows={'before' if looks else header.before}"] if header.before else []
     how += ["dtype=str", "keep_default_na=False", *([] if blanks else ["skipinitialspace=True"])]
@@ -240,29 +248,27 @@ def _raw(source: Source) -> list[str]:
     lines += [
         f"        raw = pd.read_csv(path, {', '.join(how)})",
         "    except (OSError, EOFError, ValueError) as error:",
-        '        why = " ".join(str(error).split())',
-        '        sys.exit(f"{path}: {why}: name a CSV file in UTF-8, separated by {SEPARATOR}")',
+        '        why = getattr(error, "strerror", None) or " ".join(str(error).split())',
+        '        sys.exit(f"{path}: {why}: name a CSV file in UTF-8, separated by {SEPARATOR!r}")',
     ]
-    if header.is_there:
-        lines += [
-            "    if not isinstance(raw.index, pd.RangeIndex):",
-            '        sys.exit(f"{path}, data row 1: more fields than names of columns: remove some, or name all")',
-        ]
-    else:
-        lines += [
+    if not header.is_there:
+        return [
+            *lines,
             "    names = NAMES if raw.shape[1] == len(NAMES) else [name for name in NAMES if name != LABEL]",
             "    if raw.shape[1] != len(names):",
-            '        has = f"{raw.shape[1]} fields, separated by {SEPARATOR}"',
-            '        sys.exit(f"{path}, data row 1: {has}: write {NAMES}; {LABEL!r} may be left out")',
+            '        number = f"the number of fields, separated by {SEPARATOR!r}, is {raw.shape[1]}"',
+            '        sys.exit(f"{path}, data row 1: {number}: write {NAMES}; {LABEL!r} may be left out")',
             "    raw.columns = names",
         ]
-    if header.is_comment:
-        lines.append('    raw.columns = raw.columns.str.replace(r"^[# ]+(?=[^# ])", "", regex=True)')
-    if header.has_lines:
-        lines.append('    raw.columns = raw.columns.str.replace(r"\\s*\\n\\s*", " ", regex=True)')
+    names = "raw.columns.str"
+    names += '.replace(r"^[# ]+(?=[^# ])", "", regex=True).str' if header.is_comment else ""
+    names += '.replace(r"\\s*\\n\\s*", " ", regex=True).str' if header.has_lines else ""
+    names += ".strip()"
     if header.has_gaps:
-        lines += [
-            '    names = [f"column {k}" if name.startswith("Unnamed: ") else name for k, name in enumerate(raw, 1)]',
-            "    raw.columns = names",
-        ]
-    return [*lines, "    raw.columns = raw.columns.str.strip()"]
+        names = f'[f"column {{k}}" if name.startswith("Unnamed: ") else name for k, name in enumerate({names}, 1)]'
+    return [
+        *lines,
+        "    if not isinstance(raw.index, pd.RangeIndex):",
+        '        sys.exit(f"{path}, data row 1: more fields than names of columns: remove some, or name all")',
+        f"    raw.columns = {names}",
+    ]
