@@ -118,6 +118,7 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
         For options that contradict one another or the resumed search.
     """
     from genreg_np.search.config import DEFAULT_SECONDS, SearchConfig, settings_for
+    from genreg_np.search.folder import check_new
     from genreg_np.search.kinds import NETWORKS
 
     if options["budget"] and options["generations"]:
@@ -141,16 +142,14 @@ def set_up(kind: dict[str, Any], options: dict[str, Any], budget: float | None, 
     if not options["generations"] and budget is None:
         budget = DEFAULT_SECONDS
     config = SearchConfig.from_dict(settings_for(budget, kind["kind"]) | kind | given)
+    if options["out"]:
+        check_new(Path(options["out"]), config)
     dataset, source, origin = read_data({"dataset": named or "auto"}, options, progress)
     if NETWORKS[config.kind].is_validated_by_folds and config.is_tiny(len(dataset.train) + len(dataset.validation)):
         config = dataclasses.replace(config, rungs=())  # those of the plan are for larger sets
     out = options["out"]
     what = "search" if config.kind == "classifier" else config.kind
     folder = Path(out) if out else fresh_folder(_stem(source), f"{what}-{config.selection}", config.seed)
-    if not config.generations and (folder / "search.json").exists():
-        raise UsageError(
-            f"{folder}: holds a search that has ended: continue it with --resume {folder}, or choose another --out"
-        )
     return folder, config, dataset, origin, budget
 
 

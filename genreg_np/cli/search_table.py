@@ -110,9 +110,11 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
         For options that contradict one another or the resumed search.
     """
     from genreg_np.search.config import SearchConfig
-    from genreg_np.search.folder import SearchFolder
+    from genreg_np.search.folder import SearchFolder, check_new
     from genreg_np.search.tabular.reading import Reading
 
+    if empty := next((name for name in ("models", "metric") if options[name] == ""), None):
+        raise UsageError(f"--{empty} is empty: leave it out for the default, or name one")
     if options["budget"] and options["generations"]:
         raise UsageError("--budget and --generations cannot be combined: give one of them")
     budget = seconds_of(options["budget"])
@@ -132,10 +134,7 @@ def _set_up(options: dict[str, Any]) -> tuple[Reading, SearchConfig, Path, float
         folder = Path(options["out"]) if options["out"] else fresh_folder(
             Path(options["data"]).name.partition(".")[0] or "table", f"table-{config.selection}", config.seed
         )  # fmt: skip
-        if not config.generations and (folder / "search.json").exists():
-            raise UsageError(
-                f"{folder}: holds a search that has ended: continue it with --resume {folder}, or choose another --out"
-            )
+        check_new(folder, config)
         return told, config, folder, budget
     folder = Path(options["resume"])
     if options["out"] or reading:

@@ -23,7 +23,7 @@ from genreg_np.errors import DataError, RunError, UsageError
 from genreg_np.estimators.checked import Checked, Classes, jobs_of, seconds_of
 from genreg_np.estimators.parameters import OF_SEARCHES, in_parameters
 from genreg_np.search.choosing import FOLDS, Chosen, Splits, check, choose
-from genreg_np.search.config import SearchConfig
+from genreg_np.search.config import MOST_FOLDS, SearchConfig
 from genreg_np.search.folder import SearchFolder, read_search_config
 from genreg_np.search.searching import Watcher
 from genreg_np.search.stored import is_search
@@ -111,8 +111,10 @@ class PipelineEstimator(Checked):
 
     def _fit(self, inputs: Any, labels: ArrayLike, groups: ArrayLike | None) -> Any:
         started = time.monotonic()
-        budget, folds, workers = self._seconds(), whole_number(self.folds, "folds", least=2), jobs_of(self.n_jobs)
-        if self.metric is not None and not isinstance(self.metric, str):
+        budget, folds, workers = self._seconds(), whole_number(self.folds, "folds"), jobs_of(self.n_jobs)
+        if not 2 <= folds <= MOST_FOLDS:
+            raise UsageError(f"folds = {folds} must be at least 2 and at most {MOST_FOLDS}")
+        if self.metric is not None and (not isinstance(self.metric, str) or not self.metric):
             raise UsageError(f"metric = {self.metric!r} must be the name of a scikit-learn scorer, such as 'f1_macro'")
         rows, classes = self._rows(inputs, labels, groups)
         rows, turned = self._turned_rows(rows, classes)
@@ -162,8 +164,10 @@ class PipelineEstimator(Checked):
 
     def _config(self, rows: Rows, scoring: Scoring, folder: Path) -> SearchConfig:
         """Return the settings; without a random state, the seed is that of a search in the folder, if there is one."""
-        models = self.models or ""
+        models = "" if self.models is None else self.models
         models = models if isinstance(models, str) else ",".join(names_of(models, "models"))
+        if self.models is not None and not models:
+            raise UsageError(f"models = {self.models!r} names none: name some, or give None for all")
         seed = int(check_random_state(self.random_state).randint(1 << 31))
         if self.random_state is None and is_search(folder):
             seed = read_search_config(folder / "config.toml")[0].seed

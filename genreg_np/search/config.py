@@ -16,6 +16,7 @@ from genreg_np.settings import Settings, option
 TINY, TINY_FOLDS, TINY_EPOCHS = 500, 5, (10, 30, 90)  # images; the folds and epochs for fewer
 KINDS = ("classifier", "autoencoder", "gan", "table")  # kinds.REGISTRY
 MOST = 1e9  # epochs, or seconds
+MOST_FOLDS = 100
 AUGMENTATIONS = ("simple", "joint", "evolved", "none")
 HEADS = ("classes", "prototypes")
 MODES = ("pipeline", "losses")
@@ -54,7 +55,9 @@ class SearchConfig(Settings):
     max_parameters: int = option(100_000, "weights and biases, at most", low=0)
     max_macs: int = option(0, "multiply-adds per image, at most", low=0)
     max_seconds: float = option(0.0, "seconds that an individual may take at a rung", low=0, high=MOST)
-    folds: int = option(0, "folds of cross-validation; 0: five for fewer than 500 images, else none", low=0, high=100)
+    folds: int = option(
+        0, "folds of cross-validation; 0: five for fewer than 500 images, else none", low=0, high=MOST_FOLDS
+    )
     repeats: int = option(2, "repeats of cross-validation, each with different folds", low=1, high=100)
     final_epochs: int = option(0, "epochs of the winner's final training, at most; 0: by the highest rung", low=0)
     final_seeds: int = option(2, "how many times the winner is trained from scratch", low=1, high=1000)

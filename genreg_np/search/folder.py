@@ -307,6 +307,8 @@ def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:
         raise RunError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path}: is not TOML ({' '.join(str(error).split())})") from None
+    if "dataset" in values:
+        raise UsageError(f"{path.parent}: holds a training run, not a search: choose another folder")
     origin = values.pop(ORIGIN, {})
     if not isinstance(origin, dict) or not isinstance(origin.get("data"), str):
         raise RunError(f"{path}: its {ORIGIN} is not what search writes; restore it")
@@ -315,6 +317,24 @@ def read_search_config(path: Path) -> tuple[SearchConfig, dict[str, Any]]:
     except UsageError as error:
         said = str(error)
         raise UsageError(said if said.startswith(f"{path}: ") else f"{path}: {said}") from None
+
+
+def check_new(folder: Path, config: SearchConfig) -> None:
+    """Refuse a folder for a new search that holds something else, before data are read.
+
+    Raises
+    ------
+    UsageError
+        If it holds a training run, or a search that ended by its budget, which only --resume continues.
+    RunError
+        If its settings cannot be read.
+    """
+    if (folder / "config.toml").exists():
+        read_search_config(folder / "config.toml")
+    if not config.generations and (folder / "search.json").exists():
+        raise UsageError(
+            f"{folder}: holds a search that has ended: continue it with --resume {folder}, or choose another --out"
+        )
 
 
 def name_so_far(path: Path, name: str) -> str:

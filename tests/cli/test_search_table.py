@@ -75,6 +75,9 @@ def test_json_and_a_search_that_goes_on(genreg) -> None:
         (("nowhere.csv",), 1, "no such file"),
         (("flowers.csv", "--label", "labl"), 2, "did you mean 'label'"),
         (("flowers.csv", "--models", "svmm"), 2, "did you mean 'svm'"),
+        (("flowers.csv", "--models", ""), 2, "--models is empty"),
+        (("flowers.csv", "--models", ","), 2, "--models: ',' names no model"),
+        (("flowers.csv", "--metric", ""), 2, "--metric is empty"),
         (("flowers.csv", "--metric", "f2"), 2, "unknown metric 'f2'"),
         (("flowers.csv", "--budget", "60s", "--generations", "2"), 2, "cannot be combined"),
         (("flowers.csv", "--selection", "stedy"), 2, "steady"),
@@ -86,6 +89,23 @@ def test_json_and_a_search_that_goes_on(genreg) -> None:
 def test_misuse_is_one_line(genreg, arguments: tuple[str, ...], code: int, said: str) -> None:
     assert said in one_line(genreg("search", "table", *arguments), code)
     assert not Path("runs").exists() or not list(Path("runs").glob("*/trials.jsonl"))
+
+
+def test_a_folder_of_a_training_run_is_refused(genreg) -> None:
+    """Before data are read, which are not there; and when it is to be resumed."""
+    assert (
+        genreg("train", "--dataset", "flowers.csv", "--label", "label", "--generations", "1", "--out", "run").code == 0
+    )
+    said = "run: holds a training run, not a search: choose another folder"
+    assert said in one_line(genreg("search", "table", "nowhere.csv", "--out", "run"), 2)
+    assert said in one_line(genreg("search", "images", "nowhere", "--out", "run"), 2)
+    assert said in one_line(genreg("search", "table", "--resume", "run", "--budget", "1s"), 2)
+
+
+def test_a_table_of_one_row_is_that(genreg) -> None:
+    Path("one.csv").write_text("\n".join(lines_of(1)) + "\n", "utf-8")
+    said = one_line(genreg("search", "table", "one.csv", "--label", "label", "--generations", "1", "--out", "run"), 1)
+    assert "one.csv: a single row, from which nothing can be learned" in said
 
 
 def test_a_page_of_it(genreg) -> None:

@@ -30,12 +30,14 @@ def models_of(text: str) -> tuple[str, ...]:
     Raises
     ------
     UsageError
-        For an unknown model.
+        For an unknown model, or a text such as "," that names none.
     """
     named = [name.strip() for name in text.split(",") if name.strip()]
     for name in named:
         if name not in MODELS:
             raise UsageError(f"--models: there is no model {name!r}{did_you_mean(name, MODELS)}")
+    if text and not named:
+        raise UsageError(f"--models: {text!r} names no model: name some of {', '.join(MODELS)}")
     return tuple(name for name in MODELS if name in named) or MODELS
 
 
