@@ -19,7 +19,6 @@ Written for Python 3.9+ and NumPy 1.22+; part of genreg-np (MIT licence).
 
 from __future__ import annotations
 
-import datetime
 import re
 from typing import Any
 
@@ -150,7 +149,7 @@ class Fields:
     def text_of(self, value: Any) -> str:
         """Return a value as the text of a field of this column: a typed date in the order of the column's dates."""
         text = text_of(value)
-        if self.kind != "dates" or not isinstance(value, (datetime.date, np.datetime64)):
+        if self.kind != "dates" or not (hasattr(value, "isoformat") or isinstance(value, np.datetime64)):
             return text
         found = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)(.*)", text)
         if not found:

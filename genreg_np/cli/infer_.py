@@ -110,6 +110,8 @@ def command(
         raise UsageError(
             "--save is for models that give values: this one predicts classes; --json prints its probabilities"
         )
+    if top > 1 and not model.class_names:
+        raise UsageError(f"--top {top} is for models with classes, and this one gives values: leave it out")
     how, rejection = Taking(**taking), Rejection.of(model, model_path, reject)
     _say_centring(how, model, model_path)
     if tables := [path for path in paths if is_table(path) and _takes_rows(model)]:

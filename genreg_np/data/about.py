@@ -51,7 +51,7 @@ def _about(found: Found) -> str:
     if column is None:
         return f"left out: {found.why}{lacking}"
     if column["kind"] == "words":
-        shown = ", ".join(short_name(word, 16) for word in column["words"][:MOST_WORDS])
+        shown = ", ".join(_name(word, 16) for word in column["words"][:MOST_WORDS])
         more = len(column["words"]) - MOST_WORDS
         return f"words    {shown}{f' and {more} more' if more > 0 else ''}{lacking}"
     if column["kind"] == "dates":
@@ -66,6 +66,12 @@ def _about(found: Found) -> str:
         return f"{column['kind']:<8} none{lacking}"
     low, middle, high = _told_apart(np.nanmin(numbers), np.nanmedian(numbers), np.nanmax(numbers))
     return f"{column['kind']:<8} {low} to {high}, median {middle}{lacking}"
+
+
+def _name(text: str, width: int = 24) -> str:
+    """Return a word for a list separated by commas: in quotes if it has a comma itself."""
+    shown = short_name(text, width)
+    return f'"{shown}"' if "," in shown else shown
 
 
 def _told_apart(*values: float) -> list[str]:
@@ -88,7 +94,7 @@ def _labels(dataset: Dataset, targets: Sequence[str]) -> list[str]:
         return lines + _notes(dataset)
     counts = np.bincount(parts, minlength=len(dataset.class_names))
     order = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
-    shown = ", ".join(f"{short_name(dataset.class_names[k])} {counts[k]:,}" for k in order)
+    shown = ", ".join(f"{_name(dataset.class_names[k])} {counts[k]:,}" for k in order)
     more = f" and {len(counts) - MOST_CLASSES} more" if len(counts) > MOST_CLASSES else ""
     return [
         f"{targets[0]}: {len(counts)} {'class' if len(counts) == 1 else 'classes'}: {shown}{more}",

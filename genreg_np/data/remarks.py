@@ -21,6 +21,7 @@ SIGNS = "$€£¥%"  # around numbers
 SPACES = " \u00a0\u2007\u2009\u202f'\u2019"  # between thousands: spaces, some of which do not break, and apostrophes
 GROUPS = re.compile(rf"[+-]?[1-9]\d{{0,2}}(?:[{SPACES}]\d{{3}})+(?:[.,]\d*)?", re.ASCII)
 POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+,\d+", re.ASCII)  # 1.234,50
+POINT = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII)  # 1.234, a fraction or with a point between thousands
 UNIT = re.compile(
     rf"([-+\d.,{SPACES}]*\d\.?)[{SPACES}]*([°µ]?[A-Za-z]{{1,8}}[²³]?(?:/[A-Za-z]{{1,4}}[²³]?)?)", re.ASCII
 )
@@ -88,6 +89,21 @@ def number_like(texts: Sequence[str]) -> tuple[str, str]:
     return written[0]
 
 
+def removal(extra: str, texts: Sequence[str]) -> str:
+    """Return what to remove from texts to make numbers of them: what `number_like` says, and points of thousands.
+
+    380.424 may be a fraction, or 380424 with a point between thousands: so it is if all with a point have three digits
+    after it.
+    """
+    bare = [
+        found[1] if (found := UNIT.fullmatch(one)) else one for one in (text.strip(SIGNS + SPACES) for text in texts)
+    ]
+    with_point = [text.strip(SPACES) for text in bare if "." in text]
+    if with_point and all(POINT.fullmatch(text) for text in with_point):
+        return f"the {extra}, and the points if they separate thousands,"
+    return f"the {extra}"
+
+
 def _unit(text: str) -> str:
     found = UNIT.fullmatch(text.strip(SIGNS + SPACES))
     return found[2].lower() if found else ""
@@ -111,7 +127,8 @@ def of_words(name: str, texts: Sequence[str]) -> str:
         return f"{shown!r}: months such as {texts[0]} are read as words: write them with a day to read them as dates"
     written, extra = number_like(texts)
     if written:
-        return f"{shown!r}: numbers such as {written!r} are read as words: remove the {extra} to read them as numbers"
+        way = f"remove {removal(extra, texts)} to read them as numbers"
+        return f"{shown!r}: numbers such as {written!r} are read as words: {way}"
     if times := _of_times(texts):
         return f"{shown!r}: {times}"
     if all(any(date_of(text, order, YEARS) for order in ORDERS) for text in texts):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from genreg_np.data.checked import AUTO, CLASSES, VALUES
 from genreg_np.data.labels import class_order, encode_labels, label_text, listed, merge_numbers, merged_note, short_name
 from genreg_np.data.quantities import quantity, told_as_numbers
-from genreg_np.data.remarks import BEYOND, NUMBER_SHARE, is_beyond, number_like, plain_number, with_commas
+from genreg_np.data.remarks import BEYOND, NUMBER_SHARE, is_beyond, number_like, plain_number, removal, with_commas
 from genreg_np.data.rows import is_number
 from genreg_np.data.stored import Series, Table
 from genreg_np.errors import DataError, UsageError
@@ -98,8 +98,9 @@ def _check_written(
     known = {place: one for place, name in enumerate(names) if (one := plain_number(name)) is not None}
     if quantity([str(number) for number, _ in known.values()], occurring[list(known)]):
         extras = [place for place, (_, extra) in known.items() if extra]
-        raise odd(extras, lambda _: f"remove the {extra} if labels are numbers to predict")
-    return f"{column.name!r}: numbers such as {written!r} are classes: remove the {extra} to predict them as numbers"
+        raise odd(extras, lambda _: f"remove {removal(extra, names)} if labels are numbers to predict")
+    way = f"remove {removal(extra, names)} to predict them as numbers"
+    return f"{column.name!r}: numbers such as {written!r} are classes: {way}"
 
 
 def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
@@ -122,7 +123,7 @@ def numbers_of(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
             elif with_commas(text):
                 what += with_commas(text)
             elif known := plain_number(text):
-                what += f"remove the {known[1]}"
+                what += f"remove {removal(known[1], column.texts)}".rstrip(",")
             else:
                 what += "name another column with --label"
             raise DataError(

@@ -145,9 +145,11 @@ def _facts(api: Api) -> str:
     """Return the comment at the top of a header, and its macros."""
     program, macro, given = api.program, api.macro, api.program.inputs
     shape = f" ({' x '.join(str(extent) for extent in given.shape)}, {given.order})" if given.order else ""
+    count = program.model.output_count
+    outputs = f"{count:,} {api.outputs if count > 1 else api.outputs.removesuffix('s')}"
     facts = {
-        "Input": f"{given.count:,} numbers{shape}, {given.range}",
-        "Output": f"{program.model.output_count:,} {api.outputs}" + (", one for each class" if api.classes else ""),
+        "Input": f"{given.count:,} number{'s' if given.count > 1 else ''}{shape}, {given.range}",
+        "Output": outputs + (", one for each class" if api.classes else ""),
         "Flash": f"{program.flash_bytes:,} bytes of weights and tables, and the code",
         "Stack": f"at most {api.stack_bytes:,} bytes" + (", not counting the maths library" if _maths(program) else ""),
     }

@@ -118,7 +118,8 @@ def _rows(given: Input) -> tuple[str, str, list[str]]:
 def _reader(given: Input) -> tuple[str, str, list[str]]:
     """Return the function that reads an input, what it reads, and the headers it needs."""
     if given.of_rows:
-        wanted = f"a row of {given.count} fields separated by commas, in the order of the inputs, without quotes"
+        wanted = f"a row of {given.count} fields separated by commas, in the order of the inputs"
+        wanted += ", in quotes if they have a comma"
         wanted += f" ({given.dates})" if given.dates else ""
         return "read_row", wanted, ["stdio.h", "stdlib.h", "string.h"]
     if not given.raw:

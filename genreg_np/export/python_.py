@@ -14,6 +14,7 @@ from typing import Any
 
 from genreg_np import infer
 from genreg_np.export import kinds_of
+from genreg_np.infer_table import LIKE
 from genreg_np.model import Model
 
 SUMMARY = "a folder with infer.py, the model and an example: NumPy alone, Python 3.9+"
@@ -63,7 +64,7 @@ def files(model: Model, name: str) -> dict[str, bytes]:
 def _field(column: dict[str, Any]) -> str:
     """Return an example of a column's field."""
     if column["kind"] == "dates":
-        return {"ymd": "2024-12-31", "dmy": "31.12.2024", "mdy": "12/31/2024"}[column["order"]]
+        return LIKE[column["order"]]
     return {"words": next(iter(column.get("words", [])), ""), "flags": "yes"}.get(column["kind"], "")
 
 

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,10 @@ def test_numbers_are_trained_predicted_and_measured(genreg) -> None:
     measured = json.loads(genreg("eval", "run/model.npz", "--dataset", "new.csv", "--json").out)
     assert measured["values"]["mass"]["rmse"] < measured["values"]["mass"]["mean_rmse"]
     assert "R2" in genreg("eval", "run/model.npz", "--dataset", "new.csv").out
+    told = one_line(genreg("infer", "run/model.npz", "new.csv", "--top", 2), 2)
+    assert "--top 2 is for models with classes, and this one gives values" in told
+    assert genreg("export", "run/model.npz", "--to", "c", "--out", "c").code == 0
+    assert re.search(r" \* Output +1 output\n", Path("c/model.h").read_text())
 
 
 def test_several_targets(genreg) -> None:

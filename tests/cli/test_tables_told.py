@@ -132,6 +132,14 @@ def test_show_tells_large_numbers_apart(genreg) -> None:
     assert "numbers to predict, 10000000 to 10001521" in genreg("data", "show", "e.csv", "--task", "values").out
 
 
+def test_show_puts_words_with_commas_in_quotes(genreg) -> None:
+    rows = "".join(f'"{("Bonn", "New York, NY")[k % 2]}",{k % 3},"{("a, b", "c")[k % 2]}"\n' for k in range(40))
+    Path("d.csv").write_text("city,x,label\n" + rows)
+    out = genreg("data", "show", "d.csv").out
+    assert 'words    Bonn, "New York, NY"' in out
+    assert 'classes: "a, b" 20, c 20' in out
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

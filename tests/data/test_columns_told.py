@@ -71,6 +71,18 @@ def column(name: str, values: list[object]) -> Series:
         ("paid", [f"1'{k + 100}" for k in range(N)], "words of which hardly any recurs", "remove the apostrophes"),
         ("paid", [f"1.{k + 100},50 €" for k in range(N)], "words of which hardly any recurs", "such as '1.100,50 €'"),
         ("paid", [f"$1,{k + 100}.50" for k in range(N)], "words of which hardly any recurs", "such as '$1,100.50'"),
+        (
+            "paid",
+            [f"{k + 100}.{k * 7 % 900 + 100} €" for k in range(N)],
+            "words of which hardly any recurs",
+            "remove the sign, and the points if they separate thousands, to read them as numbers",
+        ),
+        (
+            "paid",
+            [f"{k}.500 €" if k else "1.5 €" for k in range(N)],
+            "words of which hardly any recurs",
+            "remove the sign to read",
+        ),
         ("mass", [f"{k} kg" for k in range(N)], "words of which hardly any recurs", "remove the unit to read them as"),
         ("mass", [f"{k}kg" for k in range(N)] + ["n/d"], "words of which hardly any recurs", "numbers such as '0kg'"),
         ("heat", [f"{k}.5 °C" for k in range(N)], "words of which hardly any recurs", "numbers such as '0.5 °C'"),

@@ -55,6 +55,7 @@ def test_a_quantity_is_no_hundreds_of_classes(
             ["$10", "$20", "$30"],
             "'price': numbers such as '$10' are classes: remove the sign to predict them as numbers",
         ),
+        (["$1.500", "$2.500"], "remove the sign, and the points if they separate thousands, to predict them as"),
         (["3 doors", "5 doors"], "numbers such as '3 doors' are classes: remove the unit"),
         (["1", "2"], ""),
         (["a", "b"], ""),

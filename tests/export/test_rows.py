@@ -247,7 +247,35 @@ int main(void) {
     )
     assert wrong.returncode == 1
     assert "needs a row of 5 fields" in wrong.stderr
-    assert "without quotes (a date is 2 fields: month, weekday)" in wrong.stderr
+    assert (
+        "in the order of the inputs, in quotes if they have a comma (a date is 2 fields: month, weekday)"
+        in wrong.stderr
+    )
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_words_with_commas_are_read_in_quotes(tmp_path: Path) -> None:
+    """As in a CSV file, in which "" stands for a quote; a quote that is not closed is no row."""
+    words = ["Bonn", "New York, NY", 'the "Big", one']
+    described = [{"name": "city", "kind": "words", "words": words}, {"name": "size", "kind": "numbers"}]
+    columns = Columns.fit(described, np.array([[0, 1], [1, 2], [2, 3], [3, 4]] * 3, np.float32))
+    network = Network.build((2,), (), 4, "tanh", (columns,))
+    genes = np.random.default_rng(3).normal(size=network.gene_count).astype(np.float32)
+    model = Model.build(network, genes, tuple("abcd"), None, feature_names=("city", "size"), columns=described)
+    for name, content in files_of(model, "c").items():
+        (tmp_path / name).write_bytes(content)
+    subprocess.run(["gcc", *STRICT, "model.c", "main.c", "-o", "main", "-lm"], cwd=tmp_path, check=True)
+
+    def answer(line: str) -> str:
+        done = subprocess.run([tmp_path / "main"], input=line, capture_output=True, text=True, timeout=PATIENCE)
+        return done.stdout.strip() if done.returncode == 0 else done.stderr.strip()
+
+    lines = {'Bonn,"0"': "Bonn", '"Bonn",0': "Bonn", '"New York, NY",0': words[1], '"the ""Big"", one",0': words[2]}
+    expected = [model.class_names[int(model.predict([[word, "0"]])[0])] for word in lines.values()]
+    assert len(set(expected)) > 2
+    assert [answer(line) for line in lines] == expected
+    for line in ('"New York, NY,2', '"Bonn"x,2', "New York, NY,2", '"Bonn,2"', '"Bonn"'):
+        assert "needs a row of 2 fields" in answer(line)
 
 
 def test_onnx_has_an_input_for_each_column() -> None:
