@@ -164,7 +164,11 @@ def _filled(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _ask(path: PathLike, what: str, fields: list[str], otherwise: str = "a sample") -> DataError:
     """Return the error for a row or comment that may be a header."""
-    shown = ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")
     return DataError(
-        f"{path}: unclear whether {what} ({shown}) is a header or {otherwise}: pass --header or --no-header"
+        f"{path}: unclear whether {what} ({beginning(fields)}) is a header or {otherwise}: pass --header or --no-header"
     )
+
+
+def beginning(fields: Sequence[str]) -> str:
+    """Return the first fields of a row, for messages."""
+    return ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genreg_np import infer
-from genreg_np.data.first_row import names_in, past_comments
+from genreg_np.data.first_row import beginning, names_in, past_comments
 from genreg_np.data.header import counts
 from genreg_np.data.idx import PathLike
 from genreg_np.data.labels import label_text, listed, quoted, short_name
@@ -321,24 +321,22 @@ def _is_header(model: infer.Model, path: PathLike, wanted: Sequence[str], fields
     except (UsageError, infer.ModelError):  # no row that the model could take
         words = {word for column in columns_of(model) for word in column.get("words", ())}.union(model.class_names)
         if has_names(model) and any(is_number(field) or field in words for field in fields):
+            way = {
+                0: "; or, if its columns are the model's in their order, pass --no-header",
+                1: "; or remove its other columns, such as the label's, and pass --no-header",
+            }.get(np.sign(len(fields) - len(wanted)), "")
             raise DataError(
-                f"{path}: the first row ({_shown(fields)}) has values, not the names of the model's columns "
-                f"({quoted(wanted)}): give the table a header; or, if it has the model's columns in their order and no "
-                "others, pass --no-header"
+                f"{path}: the first row ({beginning(fields)}) has values, not the names of the model's columns "
+                f"({quoted(wanted)}): give the table a header{way}"
             ) from None
         places = [] if layout is None else layout.places(len(fields)) or []
         return not any(is_number(fields[place]) for place in places)  # a sample with a fault, to be reported
     if not model.feature_names or any(_is_known(column, field) for column, field in pairs):
         return False
     raise DataError(
-        f"{path}: unclear whether the first row ({_shown(fields)}) is a header or a sample: it "
+        f"{path}: unclear whether the first row ({beginning(fields)}) is a header or a sample: it "
         f"has none of the model's names ({quoted(wanted)}), and no word that it knows: pass --header or --no-header"
     )
-
-
-def _shown(fields: Sequence[str]) -> str:
-    """Return the beginning of a row, for messages."""
-    return ", ".join(map(short_name, fields[:6])) + (", ..." if len(fields) > 6 else "")
 
 
 def _is_known(column: dict[str, Any], field: str) -> bool:

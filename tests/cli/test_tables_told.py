@@ -60,7 +60,7 @@ def test_infer_tells_a_table_without_a_header_from_one_with_other_names(genreg) 
     Path("bare.csv").write_text(penguins("", 9))
     told = one_line(genreg("infer", "run/model.npz", "bare.csv"), 1)
     assert "bare.csv: the first row (Adelie, Dream, 40.0, 0, 1) has values, not the names" in told
-    assert "pass --no-header" in told
+    assert "remove its other columns, such as the label's, and pass --no-header" in told
     told = one_line(genreg("infer", "run/model.npz", "bare.csv", "--no-header"), 2)
     assert "5 columns without names" in told
     assert "such as the label's" in told
@@ -76,6 +76,9 @@ def test_a_row_of_words_that_the_model_knows_is_no_header(genreg) -> None:
         Path("row.csv").write_text(row + "\n")
         told = one_line(genreg("infer", "run/model.npz", "row.csv"), 1)
         assert "has values, not the names of the model's columns" in told
+        assert told.rstrip().endswith("and pass --no-header")
+    Path("row.csv").write_text("Dream,,\n")
+    assert one_line(genreg("infer", "run/model.npz", "row.csv"), 1).rstrip().endswith("give the table a header")
 
 
 @pytest.mark.parametrize(
