@@ -137,6 +137,28 @@ def loops() -> str:
     return f"The same genomes on the same samples take {100 * share:.0f} % of the time of a plain PyTorch loop."
 
 
+def optimisers() -> str:
+    found = read("optimisers")
+    names, rates = list(found["optimisers"]), sorted({run["rate"] for run in found["runs"]})
+    of = {(name, rate): [run for run in found["runs"] if (run["optimiser"], run["rate"]) == (name, rate)]
+          for name in names for rate in rates}  # fmt: skip
+    best = {name: max(rates, key=lambda rate, name=name: _mean(of[name, rate], "validation")) for name in names}
+    test = {pair: 100 * _mean(runs, "test") for pair, runs in of.items()}
+    apart = {rate: max(test[name, rate] for name in names) - min(test[name, rate] for name in names) for rate in rates}
+    worst = max(rates, key=lambda rate: apart[rate])
+    at_one = ", ".join(f"{name} {test[name, worst]:.1f} %" for name in names)
+    at_best = ", ".join(f"{name} {test[name, rate]:.1f} % ({rate:g})" for name, rate in best.items())
+    seeds = len(of[names[0], worst])
+    return (
+        f"784-64-10, {found['steps']:,} steps, {seeds} seeds, rates of {rates[0]:g} to {rates[-1]:g}: at one learning "
+        f"rate they do, most at {worst:g}: {at_one}. Each at the rate that is best for it by validation: {at_best}."
+    )
+
+
+def _mean(runs: list[dict[str, float]], name: str) -> float:
+    return statistics.fmean(run[name] for run in runs)
+
+
 def pipelines() -> str:
     import pipeline_tables
 
@@ -337,7 +359,7 @@ ROWS = (
     Row("002", "Any metric may be chosen; at most 5 epochs and so many layers",
         lambda: "Built: `--metric`, `--max-epochs`, `--max-layers` and other limits.", "[search](search.md)"),
     Row("002", "Two optimisers on one architecture differ much",
-        lambda: "Not measured by itself; a search's page tells what each gene is worth in it.", "`genreg-np report`"),
+        optimisers, "`python bench/optimisers.py`"),
     Row("002", "Pipelines of scaling, features and SVM or boosting for tables", pipelines,
         "[search-tables](search-tables.md)"),
     Row("002", "9 of 16 right with 50 samples of four classes, the most one could hope for", tiny,
