@@ -142,7 +142,7 @@ def optimisers() -> str:
     names, rates = list(found["optimisers"]), sorted({run["rate"] for run in found["runs"]})
     of = {(name, rate): [run for run in found["runs"] if (run["optimiser"], run["rate"]) == (name, rate)]
           for name in names for rate in rates}  # fmt: skip
-    best = {name: max(rates, key=lambda rate, name=name: _mean(of[name, rate], "validation")) for name in names}
+    best = {name: max((_mean(of[name, rate], "validation"), rate) for rate in rates)[1] for name in names}
     test = {pair: 100 * _mean(runs, "test") for pair, runs in of.items()}
     apart = {rate: max(test[name, rate] for name in names) - min(test[name, rate] for name in names) for rate in rates}
     worst = max(rates, key=lambda rate: apart[rate])
