@@ -144,7 +144,7 @@ def _split(name: str, array: NDArray[np.generic], model: infer.Model, how: Takin
         named = [(name, array)]
     elif array.shape[1:] == model.input_shape:
         if not len(array):
-            raise DataError(f"{name}: holds no inputs, only the shape {array.shape}")
+            raise DataError(f"{name}: holds no inputs, but at least one is needed (its shape is {array.shape})")
         named = [(f"{name}[{index}]", one) for index, one in enumerate(array)]
     else:
         raise DataError(f"{name}: holds shape {array.shape}, but the model takes {model.input_shape} or many of it")
