@@ -106,11 +106,11 @@ outputs trained by node perturbation.
 
     def _case(self, size: Size, scenario: str, method: str, way: str) -> Case:
         tasks = TASKS if scenario.startswith("split") else size.pick([PERMUTED], [3])[0]
-        steps = max(3, size.generations(STEPS[method])) if size.name != "quick" else STEPS[method] // 4
+        steps = max(3, size.generations(STEPS[method])) if size.name != "quick" else STEPS[method] // 6
         settings = {"dataset": size.data, "scenario": scenario, "method": method, "way": way, "tasks": tasks,
                     "steps": steps, "batch": BATCH[method]}  # fmt: skip
         if way == CHOSEN:
-            settings |= {"way": "ewc", "strengths": list(size.pick(STRENGTHS, STRENGTHS, STRENGTHS[1:4:2]))}
+            settings |= {"way": "ewc", "strengths": list(size.pick(STRENGTHS, STRENGTHS[1:4:2]))}
         more = 2 if method == "bank" and size.name == "full" else 0
         return Case(f"{scenario}, {method}, {way}", settings, more)
 

@@ -68,7 +68,7 @@ vectors at right angles.
                 {
                     "preset": "seed-mnist-32",
                     "dataset": size.data,
-                    "moments": [size.generations(moment) for moment in size.pick(MOMENTS, MOMENTS, MOMENTS[-1:])],
+                    "moments": [size.generations(moment) for moment in size.pick(MOMENTS, MOMENTS[::5], MOMENTS[-1:])],
                 },
                 0 if few else 2,
             ),
