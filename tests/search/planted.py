@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # workers for images start without scikit-learn
     from genreg_np.search.tabular.lesson import PipelineLesson
 
 
+MARK = "GENREG_PLANTED_MARK"  # names the file that tells that somebody hangs
+
+
 def _chosen(lesson: Lesson, one_of: int = 3) -> bool:
     """Whether it happens: to some individuals, and never at the end."""
     return lesson.seed % one_of == 0 and "final" not in Path(lesson.states[0]).name
@@ -25,6 +28,8 @@ def _chosen(lesson: Lesson, one_of: int = 3) -> bool:
 def hangs(lesson: Lesson) -> Learned:
     """Never come back; few do, since each is waited for."""
     if _chosen(lesson, 5):
+        if MARK in os.environ:
+            Path(os.environ[MARK]).touch()
         time.sleep(600)
     return learn(lesson)
 
