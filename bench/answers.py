@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import mixed_tables
+import search_answers
 from accuracies import quickest, saved, spread
 from rungs import known_runs
-from tables import RESULTS, read, table
+from tables import RESULTS, table
 
 from genreg_np.experiments import REGISTRY, study
 from genreg_np.experiments.base import SIZES, TEXTS
@@ -101,93 +102,6 @@ def typical() -> str:
         f"With a quarter of those weights, {parameters('gradient')}, backpropagation reaches {test('gradient')}; node "
         f"perturbation {test('nodes')}. A network of convolutions with {parameters('convolution')} weights: "
         f"{test('convolution')}."
-    )
-
-
-def article() -> str:
-    found = read("search")["budgets"]
-    told = []
-    for name in ("crossover", "elitist"):
-        lines = found[f"mnist, {name}, 60 s"]
-        accuracy = statistics.mean(100 * line["mean_accuracy"] for line in lines)
-        score = statistics.mean(line["f1"] for line in lines)
-        told.append(f"{name} {accuracy:.2f} %, F1 {score:.3f}")
-    return (
-        f"In about a minute on two cores, mean of {len(lines)} seeds: {'; '.join(told)}. In so short a time mostly a "
-        "network wins that was made by hand, and began the search."
-    )
-
-
-def better_than_chance() -> str:
-    lines = read("search")["selections"]
-    random = {line["seed"]: line["best"] for line in lines["random"]}
-    told = []
-    for name in ("steady", "crossover", "elitist"):
-        gaps = [line["best"] - random[line["seed"]] for line in lines[name]]
-        half = 1.96 * statistics.stdev(gaps) / len(gaps) ** 0.5
-        told.append(f"{name} {statistics.mean(gaps):+.3f} ± {half:.3f}")
-    return (
-        f"Log loss less that of random search, in short searches of 48 individuals: {', '.join(told)} (below 0 would "
-        f"be better; 95 % of {len(random)} seeds)."
-    )
-
-
-def loops() -> str:
-    share = read("search-engine")["loops, all"]["of PyTorch's time"]
-    return f"The same genomes on the same samples take {100 * share:.0f} % of the time of a plain PyTorch loop."
-
-
-def optimisers() -> str:
-    found = read("optimisers")
-    names, rates = list(found["optimisers"]), sorted({run["rate"] for run in found["runs"]})
-    of = {(name, rate): [run for run in found["runs"] if (run["optimiser"], run["rate"]) == (name, rate)]
-          for name in names for rate in rates}  # fmt: skip
-    best = {name: max((_mean(of[name, rate], "validation"), rate) for rate in rates)[1] for name in names}
-    test = {pair: 100 * _mean(runs, "test") for pair, runs in of.items()}
-    apart = {rate: max(test[name, rate] for name in names) - min(test[name, rate] for name in names) for rate in rates}
-    worst = max(rates, key=lambda rate: apart[rate])
-    at_one = ", ".join(f"{name} {test[name, worst]:.1f} %" for name in names)
-    at_best = ", ".join(f"{name} {test[name, rate]:.1f} % ({rate:g})" for name, rate in best.items())
-    seeds = len(of[names[0], worst])
-    return (
-        f"784-64-10, {found['steps']:,} steps, {seeds} seeds, rates of {rates[0]:g} to {rates[-1]:g}: at one learning "
-        f"rate they do, most at {worst:g}: {at_one}. Each at the rate that is best for it by validation: {at_best}."
-    )
-
-
-def _mean(runs: list[dict[str, float]], name: str) -> float:
-    return statistics.fmean(run[name] for run in runs)
-
-
-def pipelines() -> str:
-    import pipeline_tables
-
-    text = pipeline_tables.pipelines()
-    counted = text.partition(" Of ")[2].partition(". New folds")[0].replace("above it", "above the best usual model")
-    return f"Searches of a minute on tables. Of {counted}."
-
-
-def two_populations() -> str:
-    budgets = read("search")["budgets"]
-    one, two = (
-        statistics.mean(100 * line["mean_accuracy"] for line in budgets[f"mnist, {name}, 60 s"])
-        for name in ("steady", "two populations")
-    )
-    seeds = len(budgets["mnist, two populations, 60 s"])
-    return (
-        f"Built (`--augmentation evolved`, `--weights`). After a minute on MNIST, {seeds} seeds: {two:.2f} % by two, "
-        f"{one:.2f} % by one."
-    )
-
-
-def healthy() -> str:
-    name, lines = next(iter(read("search-gan")["searches"].items()))
-    shares = [[well for line in lines for well in line[f"{which}, healthy"]] for which in ("random", "last population")]
-    random, last = (f"{100 * statistics.mean(one):.0f} % of {len(one)}" for one in shares)
-    ours, real = (statistics.mean(line[which]["fcd"] for line in lines) for which in ("test", "floor"))
-    return (
-        f"Built, with planted failures that prove the judge. In searches ({name}, {len(lines)} seeds) {random} random "
-        f"pairs are healthy, and {last} in the last populations; fcd {ours:.2f}, of real images {real:.2f}."
     )
 
 
@@ -303,16 +217,6 @@ def long() -> str:
     )
 
 
-def tiny() -> str:
-    from math import comb
-
-    lucky = sum(comb(16, right) * 0.25**right * 0.75 ** (16 - right) for right in range(9, 17))
-    return (
-        f"One that guesses gets 9 of 16 or more with probability {100 * lucky:.2f} %, the best of a hundred of them "
-        f"with {100 * (1 - (1 - lucky) ** 100):.0f} %. What searches reach on such sets is not measured yet."
-    )
-
-
 ACCURACY, MIXED = "[accuracy](accuracy.md)", "[mixed](experiments/mixed.md)"
 ROWS = (
     Row("000", "81.47 % on MNIST's test split, 784-64-10, 600 generations",
@@ -353,25 +257,26 @@ ROWS = (
     Row("001", "Inference runs on low-end CPUs", lambda: "On microcontrollers without an operating system, too.",
         "[microcontrollers](microcontrollers.md)"),
     Row("001", "Can we hit 90 % and more on MNIST? Has not beaten gradient baselines yet", ninety, ACCURACY),
-    Row("002", "98.7 % and an F1 of .987 on MNIST by either selection", article, "[search](search.md)"),
-    Row("002", "Evolution finds what an engineer would, without human bias", better_than_chance, "[search](search.md)"),
-    Row("002", "Four loops are slow, and can be made short", loops, "[search](search.md)"),
+    Row("002", "98.7 % and an F1 of .987 on MNIST by either selection", search_answers.article, "[search](search.md)"),
+    Row("002", "Evolution finds what an engineer would, without human bias",
+        search_answers.better_than_chance, "[search](search.md)"),
+    Row("002", "Four loops are slow, and can be made short", search_answers.loops, "[search](search.md)"),
     Row("002", "Any metric may be chosen; at most 5 epochs and so many layers",
         lambda: "Built: `--metric`, `--max-epochs`, `--max-layers` and other limits.", "[search](search.md)"),
     Row("002", "Two optimisers on one architecture differ much",
-        optimisers, "`python bench/optimisers.py`"),
-    Row("002", "Pipelines of scaling, features and SVM or boosting for tables", pipelines,
+        search_answers.optimisers, "`python bench/optimisers.py`"),
+    Row("002", "Pipelines of scaling, features and SVM or boosting for tables", search_answers.pipelines,
         "[search-tables](search-tables.md)"),
-    Row("002", "9 of 16 right with 50 samples of four classes, the most one could hope for", tiny,
+    Row("002", "9 of 16 right with 50 samples of four classes, the most one could hope for", search_answers.tiny,
         "`python bench/search_tiny.py`"),
     Row("002", "Few-shot learners, autoencoders; detection, segmentation, text, reinforcement learning",
         lambda: "The first two are built (`--head prototypes`, `search autoencoder`), the others are not.",
         "[search](search.md)"),
     Row("002", "GANs that collapse, or whose discriminator wins, leave the population",
-        healthy,
+        search_answers.healthy,
         "[search-gan](search-gan.md), `python bench/search_gan.py searches`"),
     Row("002", "Two GAs in parallel, a fitness that is a weighted sum",
-        two_populations,
+        search_answers.two_populations,
         "[search](search.md)"),
     Row("002", "A GPU makes training ten times faster",
         lambda: "Of populations: measured on two cards, in the benchmarks.", "[benchmarks](benchmarks.md#on-a-gpu)"),
