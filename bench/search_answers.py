@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from math import comb
 
 import pipeline_tables
 from tables import read
@@ -64,8 +65,6 @@ def _mean(runs: list[dict[str, float]], name: str) -> float:
 
 
 def pipelines() -> str:
-    import pipeline_tables
-
     text = pipeline_tables.pipelines()
     counted = text.partition(" Of ")[2].partition(". New folds")[0].replace("above it", "above the best usual model")
     return f"Searches of a minute on tables. Of {counted}."
@@ -96,8 +95,6 @@ def healthy() -> str:
 
 
 def tiny() -> str:
-    from math import comb
-
     lucky = sum(comb(16, right) * 0.25**right * 0.75 ** (16 - right) for right in range(9, 17))
     return (
         f"One that guesses gets 9 of 16 or more with probability {100 * lucky:.2f} %, the best of a hundred of them "
