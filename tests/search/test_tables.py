@@ -188,16 +188,17 @@ def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Path,
         if len(seen) == at:
             raise KeyboardInterrupt
 
-    whole = search(path, tmp_path / "whole")
+    how: dict[str, Any] = {"models": "linear"}
+    whole = search(path, tmp_path / "whole", **how)
     with pytest.raises(KeyboardInterrupt):
-        search(path, tmp_path / "run", watcher=Watcher(on_trial=stop))
-    assert without_time(search(path, tmp_path / "run")) == without_time(whole)
+        search(path, tmp_path / "run", watcher=Watcher(on_trial=stop), **how)
+    assert without_time(search(path, tmp_path / "run", **how)) == without_time(whole)
     assert lines(tmp_path / "run") == lines(tmp_path / "whole")
     if at == 1:
         return
-    longer = search(path, tmp_path / "run", generations=3)
+    longer = search(path, tmp_path / "run", generations=3, **how)
     assert longer.trials > whole.trials
-    assert without_time(longer) == without_time(search(path, tmp_path / "longer", generations=3))
+    assert without_time(longer) == without_time(search(path, tmp_path / "longer", generations=3, **how))
 
 
 def test_who_is_bad_on_one_fold_is_not_tried_on_all_and_the_best_are_judged_by_new_ones(tmp_path: Path) -> None:
