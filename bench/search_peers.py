@@ -29,6 +29,8 @@ from genreg_np.search.sharing import Parts
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "bench" / "results" / "search-peers.json"
 TARGET = 0.99
+OURS = {"ours": "hand-made", "ours, nothing made by hand": "random"}  # what searches begin with
+PEERS = {"Optuna and PyTorch": "search_optuna.py", "sklearn-genetic-opt, MLP": "search_sklearn_genetic.py"}
 
 
 def ours(data: Any, seed: int, seconds: float, begin: str) -> dict[str, Any]:
@@ -46,6 +48,13 @@ def ours(data: Any, seed: int, seconds: float, begin: str) -> dict[str, Any]:
     return {"seed": seed, "seconds": reached, "best": best, "trials": len(trials)}
 
 
+def keep(found: dict[str, Any], name: str, line: dict[str, Any]) -> None:
+    """Add what a program reached to the results, and write them."""
+    found.setdefault(name, []).append(line)
+    print(name, line, flush=True)
+    RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
 def main() -> None:
     """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -60,19 +69,13 @@ def main() -> None:
         parts = Parts.of(data).share(Path(place), data.input_range)
         files = [path for name in ("train", "search") for path in (parts[name].features, parts[name].labels)]
         for seed in range(arguments.seeds):
-            lines = {
-                "ours": ours(data, seed, arguments.seconds, "hand-made"),
-                "ours, nothing made by hand": ours(data, seed, arguments.seconds, "random"),
-            }
-            for name, script in (("Optuna and PyTorch", "optuna"), ("sklearn-genetic-opt, MLP", "sklearn_genetic")):
-                command = [arguments.peers, str(ROOT / "bench" / "peers" / f"search_{script}.py"), *files]
+            for name, begin in OURS.items():
+                keep(found, name, ours(data, seed, arguments.seconds, begin))
+            for name, script in PEERS.items():
+                command = [arguments.peers, str(ROOT / "bench" / "peers" / script), *files]
                 command += ["--seconds", str(arguments.seconds), "--seed", str(seed)]
                 run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-                lines[name] = json.loads(run.stdout.splitlines()[-1])
-            for name, line in lines.items():
-                found.setdefault(name, []).append(line)
-                print(name, line, flush=True)
-            RESULT.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+                keep(found, name, json.loads(run.stdout.splitlines()[-1]))
 
 
 if __name__ == "__main__":
