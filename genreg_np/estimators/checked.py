@@ -41,6 +41,8 @@ def check_known(values: Any, name: str) -> None:
 
 def check_range(columns: Sequence[Column], values: NDArray[np.float64]) -> None:
     """Refuse numbers (N, I) that are infinite or that float32, in which networks compute, cannot hold."""
+    if not values.size or (values.max() <= LARGEST and values.min() >= -LARGEST):  # neither is so with NaN among them
+        return
     beyond = np.abs(values) > LARGEST
     if beyond.any():
         row, place = map(int, np.argwhere(beyond)[0])
