@@ -45,6 +45,7 @@ FLAGS = {"yes": 1.0, "true": 1.0, "y": 1.0, "t": 1.0, "no": 0.0, "false": 0.0, "
 PARTS = ("year", "month", "day", "weekday", "hour")  # of a date
 ORDERS = ("ymd", "dmy", "mdy")
 LIKE = {"ymd": "2024-12-31", "dmy": "31.12.2024", "mdy": "12/31/2024"}  # a date of each order
+LARGEST = 3.4e38  # number in a field: float32 ends there
 YEARS = (2, 4)  # digits of a year, by which a column is recognised as one of dates
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
@@ -65,7 +66,7 @@ def number_of(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if abs(value) <= 3.4e38 and "_" not in text else None
+    return value if abs(value) <= LARGEST and "_" not in text else None
 
 
 def flag_of(text: str) -> float | None:

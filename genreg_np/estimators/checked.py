@@ -20,12 +20,11 @@ from genreg_np.data.columns import DATES, NUMBERS
 from genreg_np.data.frames import texts_of
 from genreg_np.data.remarks import BEYOND
 from genreg_np.errors import DataError, UsageError
-from genreg_np.infer_table import Fields
+from genreg_np.infer_table import LARGEST, Fields
 from genreg_np.search.tabular.frames import inputs_of_frame, is_frame, rows_of_array, rows_of_frame
 from genreg_np.search.tabular.rows import Column, Rows
 from genreg_np.settings import usable_processors, whole_number
 
-LARGEST = 3.4e38  # of float32, as in infer_table.number_of
 Classes = NDArray[Any]  # (K,) the users' names of classes
 
 
