@@ -1,7 +1,7 @@
 """Programs that search pipelines, FLAML and TPOT, compared with ours on the same rows.
 
     python bench/pipeline_peers.py --peers PYTHON                   all tables, one draw each of 60 s; 35 minutes
-    python bench/pipeline_peers.py --peers PYTHON --seeds 3 wine    three draws
+    python bench/pipeline_peers.py --peers PYTHON --seeds 3 wine    three draws, seeds from 0; --first N: from N
 
 PYTHON is an interpreter with bench/peers/requirements-pipelines.txt. Our results come from
 results/search-pipelines.json, for the same seeds: the others learn from the rows that those searches learned from, and
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--peers", required=True)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
@@ -73,16 +74,17 @@ def main() -> None:
     result: dict[str, Any] = json.loads(arguments.out.read_text("utf-8")) if arguments.out.exists() else {"tables": {}}
     ask = "from importlib.metadata import version as v; print(v('flaml'), v('tpot'))"
     versions = subprocess.run([arguments.peers, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
     how = {
-        "seconds": arguments.seconds, "seeds": arguments.seeds, "versions": dict(zip(PEERS, versions, strict=True)),
+        "seconds": arguments.seconds, "seeds": list(seeds), "versions": dict(zip(PEERS, versions, strict=True)),
     }  # fmt: skip
     if result["tables"] and any(result[name] != how[name] for name in how):
         raise SystemExit(f"{arguments.out} is of other seconds, seeds or versions: give another --out, or remove it")
     result |= {"machine": machine.describe(), **how}
     for name in arguments.tables or told:
-        lines = {"genreg-np": [{"seed": one["seed"], "score": one["held"]} for one in ours[name][: arguments.seeds]]}
+        own = {one["seed"]: one["held"] for one in ours[name]}
+        lines = {"genreg-np": [{"seed": seed, "score": own[seed]} for seed in seeds]}
         for peer in PEERS:
-            seeds = range(arguments.seeds)
             lines[peer] = [answered(peer, arguments.peers, told[name], seed, arguments.seconds) for seed in seeds]
         result["tables"][name] = lines
         print(name, lines, flush=True)

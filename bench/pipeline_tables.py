@@ -78,7 +78,8 @@ def pipelines() -> str:
             f"{error:.3f}", f"{statistics.mean(line['trials'] for line in lines):,.0f}", ", ".join(models),
         ])  # fmt: skip
     head = ["table", "winner", "by new folds", "best usual model", "its standard error", "trials", "winners"]
-    machine, seeds = found["machine"], len(next(iter(found["tables"].values())))
+    seeds, cores = len(next(iter(found["tables"].values()))), found["machine"]["cores"]
+    processors = sorted({line["on"]["processor"] for lines in found["tables"].values() for line in lines})
     budget = statistics.median(line["seconds"] for lines in found["tables"].values() for line in lines)
     return (
         f"{table(head, rows)}\n\n"
@@ -89,7 +90,7 @@ def pipelines() -> str:
         f"count as usual, winners are {_against(found['tables'], PAIR)}. New folds say on average "
         f"{statistics.mean(gaps):+.4f} more than the hold-out (standard error {_error(gaps):.4f}); the best of the "
         f"search by its own folds says {statistics.mean(flattered):+.4f} (standard error {_error(flattered):.4f}). "
-        f"{machine['processor']}, {machine['cores']} cores."
+        f"{' and '.join(processors)}, {cores} cores."
     )
 
 
@@ -132,7 +133,7 @@ def peers() -> str:
     return (
         f"{table(['table', *names], rows)}\n\n"
         f"Accuracy, for numbers R2, on rows that none of them saw, after {found['seconds']:g} s on two cores; "
-        f"{found['seeds']} draw{'s' * (found['seeds'] != 1)} of each. {told}."
+        f"{len(found['seeds'])} draw{'s' * (len(found['seeds']) != 1)} of each. {told}."
     )
 
 

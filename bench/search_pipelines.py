@@ -2,6 +2,7 @@
 
     python bench/search_pipelines.py                           all tables, three seeds of 60 s; fifty minutes
     python bench/search_pipelines.py wine cars --seeds 1
+    python bench/search_pipelines.py --first 3 --seeds 2     two seeds more, beside those that are known
     python bench/search_pipelines.py --anchors                 wine, breast cancer and digits in 48 individuals
 
 The seed of a search also determines the rows that are held out. Recorded are the winner's scores on these and on the
@@ -49,10 +50,11 @@ def searched(told: dict[str, Any], seed: int, budget: float) -> dict[str, Any]:
         found = search_table(reading, config, Path(folder, "run"), budget=budget)
         seconds = time.perf_counter() - started
         trials = list(trials_in(Path(folder, "run", "trials.jsonl")))
+    described = machine.describe()
     best = max((trial.score for trial in trials if trial.is_ok and trial.rung), default=None)
     beside = {one.name: {"held": one.held, "score": one.score} for one in found.beside}
     return {
-        "seed": seed, "held": found.judged.held, "score": found.judged.score, "error": found.judged.error,
+        "seed": seed, "on": {name: described[name] for name in ("processor", "revision")}, "held": found.judged.held, "score": found.judged.score, "error": found.judged.error,
         "best of the search": best, "new folds": found.new_folds, "held rows": found.held_rows, "beside": beside,
         "model": found.genome["model"], "words": found.words, "trials": len(trials), "seconds": seconds,
         "metric": found.metric, "failed": sum(not trial.is_ok for trial in trials),
@@ -79,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed; results of seeds below are kept")
     parser.add_argument("--budget", type=float, default=60.0)
     parser.add_argument("--anchors", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -92,8 +95,10 @@ def main() -> None:
         print(result["anchors"], flush=True)
     else:
         for name in arguments.tables or told:
-            lines = [searched(told[name], seed, arguments.budget) for seed in range(arguments.seeds)]
-            result.setdefault("tables", {})[name] = lines
+            known = [line for line in result.setdefault("tables", {}).get(name, []) if line["seed"] < arguments.first]
+            seeds = range(arguments.first, arguments.first + arguments.seeds)
+            lines = [searched(told[name], seed, arguments.budget) for seed in seeds]
+            result["tables"][name] = known + lines
             print(name, *(_line(line) for line in lines), sep="\n    ", flush=True)
             arguments.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     arguments.out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
