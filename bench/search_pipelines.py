@@ -54,7 +54,8 @@ def searched(told: dict[str, Any], seed: int, budget: float) -> dict[str, Any]:
     best = max((trial.score for trial in trials if trial.is_ok and trial.rung), default=None)
     beside = {one.name: {"held": one.held, "score": one.score} for one in found.beside}
     return {
-        "seed": seed, "on": {name: described[name] for name in ("processor", "revision")}, "held": found.judged.held, "score": found.judged.score, "error": found.judged.error,
+        "seed": seed, "on": {name: described[name] for name in ("processor", "revision")},
+        "held": found.judged.held, "score": found.judged.score, "error": found.judged.error,
         "best of the search": best, "new folds": found.new_folds, "held rows": found.held_rows, "beside": beside,
         "model": found.genome["model"], "words": found.words, "trials": len(trials), "seconds": seconds,
         "metric": found.metric, "failed": sum(not trial.is_ok for trial in trials),
