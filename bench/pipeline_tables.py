@@ -6,16 +6,11 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from tables import RESULTS, read, table
+from tables import RESULTS, read, standard_error, table
 
 NOT_MODELS = ("no model", "usual together")  # besides the usual models of a library
 PAIR = ("usual svm", "usual boosting")  # of the article that describes such searches
 PEERS = ("FLAML", "TPOT")
-
-
-def _error(values: list[float]) -> float:
-    """Return the standard error of a mean."""
-    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
 
 
 def _usual(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
@@ -39,9 +34,9 @@ def _against(tables: dict[str, list[dict[str, Any]]], models: tuple[str, ...] = 
         usual = _usual(lines)
         best, gain, reached = _best({one: usual[one] for one in models or usual})
         above += gain > 0
-        if gain < -_error(reached):
+        if gain < -standard_error(reached):
             below.append(name)
-        if gain < -_error([own - theirs for theirs, own in usual[best]]):
+        if gain < -standard_error([own - theirs for theirs, own in usual[best]]):
             clearly.append(name)
     return (
         f"above it on {above}, below it by more than its standard error on {_counted(below)}, and by more than the "
@@ -67,7 +62,7 @@ def pipelines() -> str:
     for name, lines in found["tables"].items():
         best, _, reached = _best(_usual(lines))
         mean = statistics.mean(line["held"] for line in lines)
-        wanted, error = statistics.mean(reached), _error(reached)
+        wanted, error = statistics.mean(reached), standard_error(reached)
         some = "" if len(reached) == len(lines) else f", fitted in time in {len(reached)} of {len(lines)}"
         again = [line["score"] for line in lines]
         gaps.append(statistics.mean(again) - mean)
@@ -88,8 +83,9 @@ def pipelines() -> str:
         "hindsight: the one that the winner beats by least, or loses to by most, on the same held-out rows. Of "
         f"{len(rows)} tables winners are {_against(found['tables'])}. If only the support vector machine and boosting "
         f"count as usual, winners are {_against(found['tables'], PAIR)}. New folds say on average "
-        f"{statistics.mean(gaps):+.4f} more than the hold-out (standard error {_error(gaps):.4f}); the best of the "
-        f"search by its own folds says {statistics.mean(flattered):+.4f} (standard error {_error(flattered):.4f}). "
+        f"{statistics.mean(gaps):+.4f} more than the hold-out (standard error {standard_error(gaps):.4f}); the best of "
+        f"the search by its own folds says {statistics.mean(flattered):+.4f} (standard error "
+        f"{standard_error(flattered):.4f}). "
         f"{' and '.join(processors)}, {cores} cores."
     )
 
@@ -129,11 +125,16 @@ def peers() -> str:
                                 if "seconds" in line)
         for name in PEERS
     }  # fmt: skip
+    whys = {
+        line["why"]: f"{name} on {one}" for one, methods in found["tables"].items() for name in PEERS
+        for line in methods[name] if line["score"] is None
+    }  # fmt: skip
+    failed = "".join(f"; none, {where}: {why}" for why, where in whys.items())
     told = ", ".join(f"{name} {version} (median {took[name]:.0f} s)" for name, version in found["versions"].items())
     return (
         f"{table(['table', *names], rows)}\n\n"
         f"Accuracy, for numbers R2, on rows that none of them saw, after {found['seconds']:g} s on two cores; "
-        f"{len(found['seeds'])} draw{'s' * (len(found['seeds']) != 1)} of each. {told}."
+        f"{len(found['seeds'])} draw{'s' * (len(found['seeds']) != 1)} of each. {told}{failed}."
     )
 
 

@@ -44,6 +44,11 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def standard_error(values: list[float]) -> float:
+    """Return the standard error of a mean."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else 0.0
+
+
 def median(point: dict[str, Any], name: str) -> float | None:
     """Return an implementation's median milliseconds at a point."""
     return point["figures"][name]["median_ms"] if name in point["figures"] else None
