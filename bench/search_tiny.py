@@ -1,6 +1,6 @@
 """Tiny sets: what a search reaches on fifty images, and how far the best of many on sixteen images is from the truth.
 
-    python bench/search_tiny.py [--draws 20] [--population 24] [--generations 3]
+    python bench/search_tiny.py [--first 0] [--draws 20] [--population 24] [--generations 3]
 
 Each draw takes four classes of Fashion-MNIST, with 20, 10, 10 and 10 training images, 16 test images and 1,000 others
 that stand for the truth: 250 of each class, so searches maximise balanced accuracy. The search, with either head, is
@@ -93,13 +93,16 @@ def at_random(data: Dataset, few: Split, config: SearchConfig, draw: int) -> dic
 def main() -> None:
     """Measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first draw; results of draws below are kept")
+    parser.add_argument("--draws", type=int, default=20, help="the number of draws, those that are kept included")
     parser.add_argument("--population", type=int, default=24)
     parser.add_argument("--generations", type=int, default=3)
     arguments = parser.parse_args()
     everything = load_dataset("fashion-mnist")
     draws: list[dict[str, Any]] = []
-    for draw in range(arguments.draws):
+    if arguments.first:
+        draws = json.loads(RESULT.read_text("utf-8"))["draws"][: arguments.first]
+    for draw in range(len(draws), arguments.draws):
         data, few = drawn(draw, everything)
         line: dict[str, Any] = {"draw": draw, "classes": list(data.class_names)}
         for head in ("classes", "prototypes"):
