@@ -163,6 +163,11 @@ def _read_picture(name: str, content: bytes, model: infer.Model, how: Taking) ->
     from genreg_np.data.for_model import is_for_tables
     from genreg_np.data.images import decode_picture
 
+    if model.trained("generator") is not None:
+        raise DataError(
+            f"{'stdin' if name == '-' else name}: is no array (.npy), and the model generates images from noise: "
+            "genreg-np sample MODEL shows some"
+        )
     if is_for_tables(model):
         raise DataError(
             f"{'stdin' if name == '-' else name}: is no array (.npy), and the model takes rows of a table: tables are "

@@ -107,7 +107,7 @@ def report(found: Found, config: SearchConfig, dataset: Dataset, progress: Progr
             judged = f"individual {child}, {trial.samples:,} samples"
             progress.say(f"  {cost:>11} {config.second}  {config.metric} {value}  {judged}")
     if len(individuals) > 1:
-        progress.say(against_random(trials).words)
+        progress.say(against_random(trials, config.second).words)
     progress.say(f"model {found.path}")
 
 
@@ -138,5 +138,5 @@ def to_json(found: Found, config: SearchConfig, report: Path | None) -> dict[str
         "network": found.network, "genome": dict(found.genome), "trials": found.trials,
         "seconds": round(found.seconds, 3), "test": [dict(one) for one in found.finals],
         "winner": None if found.winner is None else found.winner.child,
-        "against_random": against_random(found.tried).plain(),
+        "against_random": against_random(found.tried, config.second).plain(),
     }  # fmt: skip

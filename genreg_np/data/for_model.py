@@ -54,8 +54,8 @@ def columns_of(model: infer.Model) -> Columns:
 
 
 def is_for_tables(model: infer.Model) -> bool:
-    """Return whether a model's inputs may be rows of a table."""
-    return len(model.input_shape) == 1 and model.input_range is None and model.trained("gan") is None
+    """Return whether a model's inputs may be rows of a table; a generator's are noise."""
+    return len(model.input_shape) == 1 and model.input_range is None and model.trained("generator") is None
 
 
 def _fill(model: infer.Model) -> NDArray[np.float32] | None:

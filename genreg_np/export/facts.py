@@ -61,7 +61,7 @@ def _facts(model: Model, size: int) -> Iterator[tuple[str, str]]:
     if isinstance(dataset, str):
         yield "Trained on", _short(dataset)
     for split in ("test", "validation"):
-        genome = str(model.trained("genome"))
+        genome = saved if isinstance(saved := model.trained("genome"), str) else "best"  # a search's are genes
         if accuracy := _percent(model.trained("accuracies", split, genome)):
             yield "Accuracy", f"{accuracy} on the {split} split{', as float32' if model.is_int8 else ''}"
             break

@@ -46,6 +46,7 @@ class Table:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
+    most_open: int = 0  # rows after which the others are folded; 0: none are
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from genreg_np.report.hidden import Hidden, hidden_of
 from genreg_np.report.initial import initial_genes
 from genreg_np.runs.evaluation import Evaluation
 from genreg_np.runs.own_folder import OWN_FITNESS
+from genreg_np.runs.provenance import display_name
 
 if TYPE_CHECKING:
     from genreg_np.data.dataset import Dataset, Split
@@ -193,12 +194,12 @@ class Subject:
 
     @property
     def learned_from(self) -> bool:
-        """Whether the model was trained on the dataset: that of its run, or one with the name stored in the model."""
-        if self.run is not None or self.dataset is None:
+        """Whether the model was trained on the dataset: that of its run or search, or the one that the model names."""
+        if self.run is not None or self.search is not None or self.dataset is None:
             return self.dataset is not None
         config = self.model.training.get("config")
         named = config.get("dataset") if isinstance(config, dict) else None
-        return str(named).rstrip("/") == self.dataset.name.rstrip("/")
+        return bool(named == display_name((self.dataset.origin or {}).get("source", self.dataset.name), self.dataset))
 
     @functools.cached_property
     def shares(self) -> dict[str, Share]:

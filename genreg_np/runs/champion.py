@@ -13,7 +13,7 @@ from typing import Any
 from genreg_np.data.dataset import Dataset
 from genreg_np.runs.config import TrainConfig
 from genreg_np.runs.kept import Standing
-from genreg_np.runs.provenance import background, display_name
+from genreg_np.runs.provenance import data_header
 
 REFIT = "trained again with the validation split as well, whose score is that of before"
 
@@ -73,9 +73,7 @@ def training_of(
         **kept,
         **({"refit": True} if refit else {}),
         "seed": config.seed,
-        "config": config.determining() | {"dataset": display_name(config.dataset, dataset)},
-        **background(dataset),
-        **({"sha256": dataset.origin["sha256"]} if dataset.origin and "sha256" in dataset.origin else {}),
+        **data_header(config.dataset, dataset, config.determining()),
         "changes": list(changes),
         "r2" if dataset.of_numbers else "accuracies": {
             split: found for split, found in scores.items() if found and split not in (*spent, *dataset.absent)

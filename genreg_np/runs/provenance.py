@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,22 @@ def display_name(setting: str, dataset: Dataset) -> str:
     if not is_path(setting):
         return dataset.name
     return Path(setting).name + ("" if Path(setting).suffix else "/")
+
+
+def data_header(setting: str, dataset: Dataset, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a model's header says of the data it learned from, for `infer`, `eval`, `export` and `demo`.
+
+    Parameters
+    ----------
+    setting : str
+        The dataset's name or path, as it was given.
+    dataset : Dataset
+    config : mapping
+        The rest of the header's `config`, which names the data.
+    """
+    origin = dataset.origin or {}
+    digest = {"sha256": origin["sha256"]} if "sha256" in origin else {}
+    return {"config": {**config, "dataset": display_name(setting, dataset)}, **background(dataset), **digest}
 
 
 def background(dataset: Dataset) -> dict[str, float]:

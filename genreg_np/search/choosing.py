@@ -219,11 +219,15 @@ def choose(
 
     with folder.discarded_if_empty(), create_engine(engine, learn, workers, prepare, address) as running:
         running.check_seen(shared)
+        first = _given(config)
         search = PipelineSearch(
             config, space_of(config), task, splits.search, folder, running, budget=budget, workers=running.size,
-            new_folds=len(splits.again), first=_given(config), deadline=deadline, target=target, watcher=watcher,
+            new_folds=len(splits.again), first=first, deadline=deadline, target=target, watcher=watcher,
             clock=clock, save=save,
         )  # fmt: skip
+        for given in first:
+            for remark in search.space.without_effect(config.genome, given.genome):
+                watcher.on_remark(remark)
         watcher.on_phase("searching")
         search.run()
         if cut_off := search.cut_off:

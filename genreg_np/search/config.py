@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,8 @@ class SearchConfig(Settings):
             raise UsageError(said + did_you_mean(self.second, known))
         if self.second and self.weights:
             raise UsageError("--second and --weights are two ways to weigh costs: give one of them")
+        if any(more <= fewer for fewer, more in itertools.pairwise(self.rungs)):
+            raise UsageError(f"rungs = {self.rungs} must grow: each has more samples than the one before")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "search") -> SearchConfig:

@@ -17,10 +17,10 @@ from genreg_np.errors import UsageError
 from genreg_np.search.draws import Draws
 from genreg_np.search.genes import Genome, Space
 from genreg_np.search.ladder import Ladder
-from genreg_np.search.selections.base import Bred, Selection
+from genreg_np.search.selections.base import UNSELECTED, Bred, Selection
 from genreg_np.search.trials import Trial
 
-MOST_ATTEMPTS = 1000  # genomes drawn for a child before giving up
+MOST_ATTEMPTS = 1000  # genomes drawn for a child before one is mutated from another individual, or giving up
 MOST_TWINS = 20  # duplicates of earlier genomes that are redrawn
 
 
@@ -129,7 +129,7 @@ class Course:
         self._keys.add(self.space.key(bred.genome))
 
     def _feasible(self, child: int, judged: Sequence[Trial]) -> Bred:
-        """Return the first feasible child; as a rule it differs from all earlier ones."""
+        """Return the first feasible child, or a mutant if there is none; as a rule it differs from all earlier ones."""
         twins = 0
         for attempt in range(MOST_ATTEMPTS):
             bred = self._selection.breed(child, judged, self.space, Draws(self._seed, child, attempt))
@@ -140,8 +140,22 @@ class Course:
             if self.space.key(bred.genome) not in self._keys or twins == MOST_TWINS:
                 return bred
             twins += 1
+        if self.bred:
+            return self._mutant(child)
         reasons = ", ".join(f"{count:,} for {fault}" for fault, count in self.faults.items())
         raise UsageError(f"the limits leave no individual: {MOST_ATTEMPTS:,} genomes were refused ({reasons})")
+
+    def _mutant(self, child: int) -> Bred:
+        """Return a feasible mutant of an earlier individual, chosen at random; that individual if it has none."""
+        draws = Draws(self._seed, child, MOST_ATTEMPTS)
+        for _ in range(MOST_ATTEMPTS):
+            parent = draws.below(child)
+            before = self.bred[parent].genome
+            genome = self.space.mutated(before, draws)
+            if self.space.key(genome) not in self._keys and not self._fault_of(genome):
+                changes = ", ".join(self.space.changes(genome, before)) or "nothing"
+                return Bred(genome, (parent,), f"{UNSELECTED}: {changes}")
+        return Bred(before, (parent,), f"{UNSELECTED}: nothing")
 
     def _promote(self) -> None:
         """Promote individuals, as far as the results allow."""

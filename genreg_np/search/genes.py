@@ -238,20 +238,21 @@ class Space:
             lines += ["", f"[{block}]"] if lines else [f"[{block}]"]
             for gene in (gene for gene in self.genes if gene.block == block):
                 line = f"{gene.name} = {json.dumps(genome[gene.name])}"
-                lines.append(
-                    line if self.is_expressed(gene, genome) else f"# {line}  # {self._why_silent(gene, genome)}"
-                )
+                is_silent = not self.is_expressed(gene, genome)
+                lines.append(f"# {line}  # not expressed: {self._silencer(gene, genome)}" if is_silent else line)
         return "\n".join(lines) + "\n"
 
-    def _why_silent(self, gene: Gene, genome: Genome) -> str:
-        """Return which gene keeps another from being expressed."""
+    def _silencer(self, gene: Gene, genome: Genome) -> str:
+        """Return which gene keeps another from being expressed, with its value."""
         name = next(name for name, values in gene.when if not self._has(name, values, genome))
         by = next(gene for gene in self.genes if gene.name == name)
-        return (
-            f"not expressed: {name} = {json.dumps(genome[name])}"
-            if self.is_expressed(by, genome)
-            else (self._why_silent(by, genome))
-        )
+        return f"{name} = {json.dumps(genome[name])}" if self.is_expressed(by, genome) else self._silencer(by, genome)
+
+    def without_effect(self, text: str, genome: Genome) -> list[str]:
+        """Return a line for each gene that a TOML file gives, but that is not expressed in the genome read from it."""
+        given = _genes_in(tomllib.loads(text))
+        silent = [gene for gene in self.genes if gene.name in given and not self.is_expressed(gene, genome)]
+        return [f"{gene.name} has no effect: {self._silencer(gene, genome)}" for gene in silent]
 
     def read_text(self, text: str, default: Genome) -> Genome:
         """Return a genome from the text of a TOML file; raises UsageError as `read`, and if the text is not TOML."""
@@ -269,11 +270,17 @@ class Space:
         UsageError
             For an unknown gene, or a value that a gene cannot have.
         """
-        flat: dict[str, Any] = {}
-        for name, value in values.items():
-            flat |= value if isinstance(value, Mapping) else {name: value}
+        flat = _genes_in(values)
         known = {gene.name: gene for gene in self.genes}
         for name in flat:
             if name not in known:
                 raise UsageError(f"there is no gene {name!r}" + did_you_mean(name, known))
         return {name: gene.checked(flat[name]) if name in flat else default[name] for name, gene in known.items()}
+
+
+def _genes_in(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a TOML file by gene, whatever tables they are in."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= value if isinstance(value, Mapping) else {name: value}
+    return found

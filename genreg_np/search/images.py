@@ -176,7 +176,9 @@ def search_images(
         goal.check_signs()
     if not kind.beginnings() and (why := kind.misfit()):
         raise UsageError(f"{dataset.name}: no network of a search fits its images: {why}")
-    kind.given()  # refuses an infeasible genome before anything is done
+    for genome in kind.given():  # refuses an infeasible genome before anything is done
+        for remark in kind.space.without_effect(config.genome, genome):
+            watcher.on_remark(remark)
     deadline = math.inf if budget is None else started + budget
     kept = {"data": fingerprint(dataset), "space": space_of(config).digest}
     with SearchFolder.of_search(Path(folder), config, kept, {**(dataset.origin or {}), "version": __version__}) as own:
@@ -343,6 +345,8 @@ def _finals(
     done.insert(0, done.pop(best))
     finals = [learned.measures.get("test", {}) for _, learned in done]
     told: dict[str, Any] = {"genome": dict(search.space.expressed(genome)), "test": dict(finals[0])}
+    if "accuracy" in finals[0]:
+        told["accuracies"] = {"test": {"best": finals[0]["accuracy"]}}
     if winner:
         told |= {"trial": winner.number, "search": dict(winner.metrics), "select": dict(winner.select)}
     lesson, learned = done[0]
@@ -385,6 +389,6 @@ def _notes(found: Found, search: NetworkSearch, workers: int, backend: str) -> d
         "workers": workers, "backend": backend, "version": __version__, "network": found.network,
         "winner": None if found.winner is None else found.winner.child, "finals": [dict(one) for one in found.finals],
         "why": found.why, "refused": search.course.faults, "state": found.model.training.get("state", ""),
-        "parameters": found.model.network.gene_count,
+        "parameters": found.model.network.gene_count, "folds": search.folds,
         "select": {str(number): dict(measures) for number, measures in search.selected.items()},
     }  # fmt: skip

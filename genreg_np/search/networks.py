@@ -18,6 +18,7 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.engines.base import Engine, Limits
 from genreg_np.infer import ModelError
 from genreg_np.model import Model, load
+from genreg_np.runs.provenance import data_header
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.cost import Cost
 from genreg_np.search.course import Course, Job
@@ -33,6 +34,7 @@ from genreg_np.search.trials import Trial
 
 SPARED = 1.1  # safety factor on the predicted time of the end
 FINALISTS = 3  # individuals that the select split chooses among
+WHOLE = "it learned from the validation split as well"
 
 
 class NetworkSearch(Search[Individual]):
@@ -74,9 +76,9 @@ class NetworkSearch(Search[Individual]):
         self._goal = Goal.of(config.metric, config.weights, dataset.class_names, kind.metrics)
         sizes = {name: len(part.read()[1]) for name, part in parts.items()}
         self._whole, self._images_judged = sizes[kind.retrained], sizes.get("search", 0) + sizes.get("select", 0)
-        self._folds = config.folds_for(sizes["whole"]) if "search" not in parts else 0
+        self.folds = config.folds_for(sizes["whole"]) if "search" not in parts else 0
         self._images = sizes["train"]  # that a network learns from, without those of the largest fold
-        self._images -= -(-self._images // self._folds) if self._folds else 0
+        self._images -= -(-self._images // self.folds) if self.folds else 0
         first = {kind.space.key(genome): Bred(genome, how="given") for genome in kind.given()}
         if config.begin == "hand-made":
             names = itertools.chain(["the default network"], itertools.repeat("made by hand"))
@@ -140,10 +142,10 @@ class NetworkSearch(Search[Individual]):
         seed = hashlib.sha256(f"{self.config.seed} {key} {salt}".encode()).digest()
         files = tuple(str(self.folder.states / f"{key}{salt and '-'}{salt}-{rung}.npz") for rung in range(len(rungs)))
         return self.kind.lesson(
-            genome, individual, 0 if salt else self._folds,
+            genome, individual, 0 if salt else self.folds,
             seed=int.from_bytes(seed[:8], "big"), rungs=rungs, train=self.parts[train],
             judged={name: self.parts.get(name, self.parts[train]) for name in judged},
-            states=files, backend=self._backend, is_capped=bool(self.config.max_epochs),
+            states=files, backend=self._backend, is_capped=bool(self.config.max_epochs), is_final=bool(salt),
         )  # fmt: skip
 
     def remember(self, trial: Trial, job: Job, individual: Individual) -> None:
@@ -175,7 +177,10 @@ class NetworkSearch(Search[Individual]):
         training: dict[str, Any] = {
             "method": "search", "seed": self.config.seed, "samples": lesson.rungs[-1], **lesson.described(), **told,
         }  # fmt: skip
-        training["config"] |= {"dataset": self.dataset.name}
+        source = (self.dataset.origin or {}).get("source", self.dataset.name)
+        training |= data_header(source, self.dataset, training["config"])
+        if "search" not in self.parts or lesson.train == self.parts["whole"]:
+            training |= {"refit": True, "note": WHOLE}
         return self.kind.model(*finished, self.dataset, training)
 
     # Time
@@ -190,7 +195,7 @@ class NetworkSearch(Search[Individual]):
         """
         samples = self.course.ladder.samples
         new = samples[rung] - (samples[rung - 1] if rung else 0)
-        if not self._folds:
+        if not self.folds:
             return new
         chosen_on = 0 if not rung and len(samples) > 1 else samples[rung] if rung < 2 else new
         return (new + chosen_on) * self._times
@@ -198,7 +203,7 @@ class NetworkSearch(Search[Individual]):
     @property
     def _times(self) -> int:
         """How many networks a judgement by cross-validation trains; 1 without."""
-        return self._folds * self.config.repeats or 1
+        return self.folds * self.config.repeats or 1
 
     def predicted(self, job: Job, individual: Individual) -> float:
         """Return how long a job is expected to take, in seconds."""
@@ -243,7 +248,7 @@ class NetworkSearch(Search[Individual]):
     @property
     def _most_samples(self) -> int:
         top = self.course.ladder.samples[-1]
-        top = top * self._whole // self._images if self._folds else top  # as many epochs
+        top = top * self._whole // self._images if self.folds else top  # as many epochs
         return max(self.config.final_epochs * self._whole or self.kind.longest * top, top)
 
     def _pace(self, genome: Genome, trial: Trial | None) -> float:
@@ -262,7 +267,7 @@ class NetworkSearch(Search[Individual]):
 
     def _judging(self, trial: Trial) -> int:
         """Return the work of judging a finalist on the select split, in samples to learn from."""
-        return trial.samples * self._times if self._folds else self._images_judged
+        return trial.samples * self._times if self.folds else self._images_judged
 
     # The end
 

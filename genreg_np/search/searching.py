@@ -105,6 +105,7 @@ class Search(ABC, Generic[I]):
         self._new: set[int] = set()  # the trials that this process has recorded
         self._unsaved = False  # whether the best so far was taken from the record
         self._known: dict[tuple[str, int], Trial] = {}  # by genome and rung: never repeated
+        self._lost: set[int] = set()  # children that were lost at some rung
         self._crashes = 0
 
     # What is searched for
@@ -291,7 +292,11 @@ class Search(ABC, Generic[I]):
             self.folder.record(trial)
             self._new.add(trial.number)
         self._crashes = self._crashes + 1 if trial.status in (CRASH, FAILED) else 0
-        if trial.is_ok and self.is_best(trial):
+        if trial.is_lost:
+            self._lost.add(trial.child)
+            if self.best is not None and trial.child == self.best.child:
+                self.best, self._unsaved = self.leaders(1)[0], True
+        elif trial.is_ok and self.is_best(trial):
             self.best, self._unsaved = trial, not is_new
             if is_new:
                 self.save(trial, steps)
@@ -314,8 +319,10 @@ class Search(ABC, Generic[I]):
         return min(self.workers, len(self._under_way))
 
     def is_best(self, trial: Trial) -> bool:
-        """Return whether a trial is better than the best so far."""
-        return self.best is None or self.standing(trial) > self.standing(self.best)
+        """Return whether a trial is better than the best so far; any is if that was lost at a higher rung."""
+        if self.best is None or self.best.child in self._lost:
+            return True
+        return self.standing(trial) > self.standing(self.best)
 
     def leaders(self, count: int) -> list[Trial]:
         """Return the best individuals so far, best first."""

@@ -12,9 +12,9 @@ from genreg_np.errors import RunError
 from genreg_np.runs.held_folder import json_of
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import read_search_config, trials_in
+from genreg_np.search.gan.kept import Growth
 from genreg_np.search.genes import Space
 from genreg_np.search.kinds import REGISTRY, space_of
-from genreg_np.search.lessons.gan import Growth
 from genreg_np.search.metrics import LOWER
 from genreg_np.search.standing import standing_of
 from genreg_np.search.trials import Trial, leaders_of
@@ -115,6 +115,11 @@ class StoredSearch:
     def scored_by(self) -> str:
         """The name of the score, in words."""
         return "weighted sum" if self.config.weights else self.config.metric.removeprefix("neg_").replace("_", " ")
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether networks were judged by cross-validation, as far as a search that has ended says it."""
+        return bool(self.notes.get("folds", self.config.folds > 1))
 
     @property
     def leaders(self) -> list[Trial]:

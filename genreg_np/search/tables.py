@@ -93,6 +93,8 @@ def search_table(
     started, watcher = clock() if started is None else started, watcher or Watcher()
     if budget is None and not config.generations:
         raise UsageError("a search needs generations or a budget: how long should it run?")
+    if config.kind != "table":
+        raise UsageError(f"kind = {config.kind!r} is for images, with search_images: a table needs kind = 'table'")
     watcher.on_phase("preparing")
     digest = reading.digest
     done = _done_before(Path(folder), digest, config, reading) if target is None else None
@@ -143,7 +145,7 @@ def _told(
     known = {scores: {"test": {"best": found.judged.held}}} if scores and found.judged.held == found.judged.held else {}
     places = np.argsort(np.argsort(rows.lines))[held]
     training = {
-        "method": "search", "seed": seed, "genome": dict(found.genome), "config": {"dataset": rows.name},
+        "method": "search", "seed": seed, "genome": dict(found.genome), "config": {"dataset": Path(source.path).name},
         "sha256": digest, "held_out": packed(places, len(rows)),
     }  # fmt: skip
     header = {**model.header, "training": training | known}

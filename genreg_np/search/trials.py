@@ -90,6 +90,11 @@ class Trial:
         return self.status == OK
 
     @property
+    def is_lost(self) -> bool:
+        """Whether the individual came to nothing at this rung: it diverged, or was removed."""
+        return self.status in (DIVERGED, REMOVED)
+
+    @property
     def rank(self) -> tuple[float, float, float, int]:
         """The key that orders trials of one rung, higher is better; among equals the first ranks higher.
 
@@ -125,12 +130,19 @@ Standing = Callable[[Trial], tuple[float, ...]]  # the key that ranks trials, hi
 
 
 def leaders_of(trials: Iterable[Trial], standing: Standing = lambda trial: trial.rank) -> list[Trial]:
-    """Return the judged individuals, each at the highest rung it reached, best first."""
+    """Return the judged individuals, each at the highest rung it reached, best first.
+
+    Those that were lost at a higher rung are left out, unless all were.
+    """
     highest: dict[int, Trial] = {}
+    lost: set[int] = set()
     for trial in trials:
+        if trial.is_lost:
+            lost.add(trial.child)
         if trial.is_ok and (trial.child not in highest or trial.rung > highest[trial.child].rung):
             highest[trial.child] = trial
-    return sorted(highest.values(), key=standing, reverse=True)
+    found = [trial for child, trial in highest.items() if child not in lost] or highest.values()
+    return sorted(found, key=standing, reverse=True)
 
 
 _KINDS = {item.name: typing.get_type_hints(Trial)[item.name] for item in dataclasses.fields(Trial)}

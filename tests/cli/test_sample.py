@@ -12,6 +12,8 @@ import pytest
 from genreg_np.cli.info_ import first_command
 from genreg_np.files import pack_arrays
 from genreg_np.model import Network, load
+from genreg_np.search.folder import trials_in
+from tests.cli import one_line
 from tests.helpers import model_of
 
 TOLD: dict[str, Any] = {
@@ -65,7 +67,10 @@ def test_generated_digits_are_of_all_classes(genreg) -> None:
 
 def check_shown_without(genreg, folder: str) -> None:
     """Check that a search is shown of which measures are missing, or are something else."""
-    assert "real images" in shown_by(genreg, folder)
+    shown = shown_by(genreg, folder)
+    assert "real images" in shown
+    unsound = [trial for trial in trials_in(Path(folder, "trials.jsonl")) if trial.why]
+    assert ("pairs that failed, were removed, or break rules" in shown) == bool(unsound)
     notes = json.loads(Path(folder, "search.json").read_text("utf-8"))
     few = notes | {"floor": "none", "finals": [{"fcd": 2.0}, "one", {"tvd": "x"}], "judge_accuracy": None}
     Path(folder, "search.json").write_text(json.dumps(few))
@@ -103,6 +108,17 @@ def test_the_command_by_which_a_model_is_tried_is_one_that_it_takes(
 ) -> None:
     model = model_of(Network.build(shape, (6,), outputs), **({"input_range": None} | how))
     assert first_command("m.npz", model) == said
+
+
+@pytest.mark.parametrize("name", ["one.png", "noise.csv"])
+def test_pictures_and_tables_for_a_generator_are_told_to_be_none(genreg, name: str) -> None:
+    """It takes arrays of noise."""
+    save(TOLD)
+    Path(name).write_bytes(b"1,2,3,4\n")
+    found = one_line(genreg("infer", "generator.npz", name), 1)
+    assert f"{name}: is no array (.npy), and the model generates images from noise: genreg-np sample" in found
+    np.save("noise.npy", np.zeros((2, 4), np.float32))
+    assert genreg("infer", "generator.npz", "noise.npy", "--json").code == 0
 
 
 def test_the_same_seed_draws_the_same_images_and_classes_have_columns(genreg) -> None:

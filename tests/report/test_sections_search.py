@@ -13,9 +13,10 @@ import pytest
 
 from genreg_np import load
 from genreg_np.errors import RunError
+from genreg_np.report import page
 from genreg_np.report.opening import of_search
 from genreg_np.report.page import page_of
-from genreg_np.report.sections import copies, diagram, evaluations, importance, leaderboard, lineage
+from genreg_np.report.sections import copies, diagram, evaluations, importance, leaderboard, lineage, samples
 from genreg_np.report.shown import Picture, Table
 from genreg_np.report.subject import Subject
 from genreg_np.search.chance import against_random
@@ -70,6 +71,48 @@ def test_the_leaderboard_is_the_record_s(subject: Subject) -> None:
     assert tuple(shown.parts[1].rows[0]) == ("timeout", "1", "took longer than 3 s")
 
 
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ({"folds": 5}, "the same images in other folds"),
+        ({"folds": 0}, "images that were not used for selection"),
+        ({}, "images that were not used for selection"),
+    ],
+)
+def test_what_the_winner_was_chosen_by_is_said(notes: dict[str, int], said: str, subject: Subject) -> None:
+    """Of a tiny set there are no others; a record of before that was noted goes by the settings."""
+    assert subject.search is not None
+    assert subject.search.notes["folds"] == 0
+    kept = {name: value for name, value in subject.search.notes.items() if name != "folds"}
+    other = dataclasses.replace(subject.search, notes=kept | notes)
+    shown = leaderboard.section(dataclasses.replace(subject, search=other))
+    assert shown is not None
+    assert f"best of the leaders by {said}." in shown.words
+
+
+def test_each_pair_that_is_not_sound_is_shown_with_the_reason(subject: Subject) -> None:
+    """Where it was, and how it was bred; all but a dozen are folded."""
+    assert subject.search is not None
+    pairs = [
+        dataclasses.replace(
+            subject.search.trials[0], number=n, child=n % 20, rung=n // 20, how="promoted" if n > 19 else f"way {n}",
+            status="removed" if n % 2 else "ok", why=f"collapsed: {n}" if n % 2 else f"infeasible: coverage 0.{n}",
+        )
+        for n in range(1, 24)
+    ]  # fmt: skip
+    healthy = dataclasses.replace(subject.search.trials[0], number=99, child=99, why="")
+    (table,) = samples.unsound([*pairs, healthy])
+    assert len(table.rows) == 23
+    assert tuple(table.rows[0]) == ("1", "0", "way 1", "removed: collapsed: 1")
+    assert tuple(table.rows[1]) == ("2", "0", "way 2", "infeasible: coverage 0.2")
+    assert tuple(table.rows[22]) == ("3", "1", "way 3", "removed: collapsed: 23")
+    assert table.most_open == 12
+    text = page._table(table)
+    assert text.index("collapsed: 11") < text.index("<details><summary>11 more</summary>") < text.index("collapsed: 13")
+    assert "<details>" not in page._table(dataclasses.replace(table, rows=table.rows[:12]))
+    assert samples.unsound([healthy]) == []
+
+
 def test_lineage_leads_to_a_random_individual(subject: Subject) -> None:
     assert subject.search is not None
     bred = [trial for trial in subject.search.trials if trial.parents and trial.rung == 0]
@@ -110,6 +153,34 @@ def test_breeding_is_credited_with_what_was_bred_alone(metric: str, side: str, s
     verdict = "better than" if sign > 0 else "worse than"
     assert f"Breeding is {verdict} random search here" in shown.words
     assert f"95 % interval {100 * found.low:.0f} to {100 * found.high:.0f} %; 20 bred, 12 random" in shown.words
+    assert "Pareto" not in shown.words + shown.parts[0].caption
+
+
+def test_chance_of_two_objectives_is_by_both_and_the_drawing_says_that_it_is_by_one(subject: Subject) -> None:
+    assert subject.search is not None
+    ways = [((), "random")] * 12 + [((1,), "mutated: x")] * 12 + [((), "policy: random, with the model of 6")] * 9
+    trials = [
+        dataclasses.replace(
+            subject.search.trials[0], number=n, child=n, rung=0, parents=parents, how=how, score=0.5,
+            parameters=100 if parents else 200,
+        )
+        for n, (parents, how) in enumerate(ways)
+    ]  # fmt: skip
+    config = dataclasses.replace(subject.search.config, second="parameters")
+    other = dataclasses.replace(subject.search, trials=trials, config=config)
+    shown = evaluations.section(dataclasses.replace(subject, search=other))
+    assert shown is not None
+    assert (
+        "better than random search here: a bred individual beats a random one, by the Pareto front of accuracy and "
+        "parameters, 100 % of the time"
+    ) in shown.words
+    assert "12 bred, 12 random" in shown.words
+    assert "the best of 12 random ones" in shown.parts[0].says  # without those of which only one half is
+    assert shown.parts[0].caption.endswith("individuals were bred for parameters as well.")
+    made = [dataclasses.replace(one, parents=(), how="made by hand") for one in trials]
+    none = evaluations.section(dataclasses.replace(subject, search=dataclasses.replace(other, trials=made)))
+    assert none is not None
+    assert "random ones" not in none.parts[0].says
 
 
 def test_the_mean_best_of_some() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from genreg_np.search.chance import against_random
+from genreg_np.search.chance import against_random, is_bred, is_random
+from genreg_np.search.pareto import by_levels
+from genreg_np.search.selections.base import UNSELECTED
 from genreg_np.search.trials import Trial
 
 
@@ -63,6 +66,41 @@ def test_the_interval_holds_what_is_so_as_often_as_it_says() -> None:
         found = against_random(trials(rng.normal(0.5, 1, 40).tolist(), rng.normal(size=20).tolist()))
         held += found.low <= truth <= found.high
     assert 360 <= held <= 396
+
+
+@pytest.mark.parametrize(
+    ("how", "parents", "random", "bred"),
+    [
+        ("random", (), True, False),
+        ("model: random", (), True, False),
+        ("policy: random", (), True, False),
+        ("policy: random, with the model of 6", (), False, False),
+        ("policy: mutated: shift, with the model of 6", (2,), False, True),
+        ("made by hand", (), False, False),
+        (f"{UNSELECTED}: filters_1", (3,), False, False),
+    ],
+)
+def test_only_what_is_random_as_a_whole_is_random(how: str, parents: tuple[int, ...], random: bool, bred: bool) -> None:
+    """And only what was bred from selected parents is bred."""
+    trial = Trial(9, 9, 0, {}, {}, parents, how)
+    assert (is_random(trial), is_bred(trial)) == (random, bred)
+
+
+def test_two_objectives_are_compared_by_both() -> None:
+    """Bred ones that score less, but are on the front as they cost less, are better than random ones that are not."""
+    ones = trials([0.5 + n / 100 for n in range(10)], [0.6] * 10)
+    costs = [*range(10, 20), *[500] * 10]
+    both = [dataclasses.replace(one, parameters=cost) for one, cost in zip(ones, costs, strict=True)]
+    found = against_random(both, "parameters")
+    levels = {one.number: -one.score for one in by_levels("parameters")(both)}
+    assert set(levels.values()) == {0.0}  # none costs less and scores more
+    assert (found.share, found.verdict) == (0.5, "not better")
+    assert against_random(both).verdict == "worse"
+    cheap = [dataclasses.replace(one, score=0.6) if one.parents else one for one in both]
+    found = against_random(cheap, "parameters")
+    assert found.share == 1.0
+    assert "at the first rung, by the Pareto front of score and parameters (95 %" in found.words
+    assert against_random(cheap).share == 0.5
 
 
 def test_pairs_that_break_rules_are_below_all_others() -> None:

@@ -14,7 +14,7 @@ from genreg_np.search.draws import Draws
 from genreg_np.search.genes import Choice, Genome, Number, Space
 from genreg_np.search.ladder import Ladder
 from genreg_np.search.selections import REGISTRY, create
-from genreg_np.search.selections.base import Bred, Selection
+from genreg_np.search.selections.base import UNSELECTED, Bred, Selection
 from genreg_np.search.selections.paired import Paired
 from genreg_np.search.trials import Trial, leaders_of
 
@@ -170,6 +170,36 @@ def test_limits_that_leave_nobody_are_said() -> None:
     course = Course(SPACE, create("random", 4), LADDER, 0, lambda genome: "too many parameters")
     with pytest.raises(UsageError, match=r"1,000 genomes were refused \(1,000 for too many parameters\)"):
         next(course.jobs(5))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_where_nothing_drawn_fits_an_earlier_individual_is_mutated(name: str) -> None:
+    """The same one however many are bred at a time; only if there is none is the search refused."""
+
+    def fault_of(genome: Genome) -> str:
+        return "" if (genome["x"], genome["y"]) == (1.0, 10.0) else "too many parameters"
+
+    first = Bred({"kind": "c", "size": 7, "x": 1.0, "y": 10.0}, how="made by hand")
+    one, other = (Course(SPACE, selection(name), LADDER, 0, fault_of, (first,)) for _ in range(2))
+    found = [job.bred for job in one.jobs(4)]
+    assert [job.bred for children in range(1, 5) for job in other.jobs(children)] == found
+    for child, bred in enumerate(found[1:], start=1):
+        (parent,) = bred.parents
+        assert parent < child
+        assert not fault_of(bred.genome)
+        assert bred.how == f"{UNSELECTED}: {', '.join(SPACE.changes(bred.genome, found[parent].genome))}"
+    assert len({SPACE.key(bred.genome) for bred in found}) == 4
+    assert one.faults == {"too many parameters": 3000}
+
+
+def test_where_no_mutant_fits_either_an_earlier_individual_is_bred_again() -> None:
+    only = {"kind": "a", "size": 0, "x": 1.0, "y": 10.0}
+
+    def fault_of(genome: Genome) -> str:
+        return "" if SPACE.key(genome) == SPACE.key(only) else "no"
+
+    course = Course(SPACE, create("random", 4), LADDER, 0, fault_of, (Bred(only),))
+    assert [job.bred.genome for job in course.jobs(3)] == [only] * 3
 
 
 def test_refused_genomes_are_counted_and_twins_avoided() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from genreg_np.errors import UsageError
 from genreg_np.files import pack_arrays
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import SearchFolder
+from genreg_np.search.gan.kept import Growth
 from genreg_np.search.kinds import kind_of
 from genreg_np.search.kinds.base import Preparing
 from genreg_np.search.lessons import gan as lessons_gan
-from genreg_np.search.lessons.base import backend_for
-from genreg_np.search.lessons.gan import SHEET, Growth
+from genreg_np.search.lessons.base import Part, backend_for
+from genreg_np.search.lessons.gan import SHEET
 from genreg_np.search.sharing import Parts
 from tests.search.helpers import bars
 from tests.search.pairs import lesson, prepared
@@ -88,7 +90,24 @@ def test_the_floor_is_that_of_as_many_images(place: str, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(lessons_gan, "drawn", noted)
     dataclasses.replace(lesson(place, tmp_path, 320), compared=60).learn()
-    assert set(asked) == {60, SHEET}
+    assert set(asked) == {17 * 60, SHEET}  # classes are counted in 1,000 at least
+
+
+def test_copies_are_looked_for_among_all_images_that_are_learned_from(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few of them are compared pixel by pixel."""
+    monkeypatch.setattr(lessons_gan, "MOST_PIXELS", 40)
+    monkeypatch.setattr(lessons_gan, "MOST_IMAGES", 300)  # that are seen by the judge at a time
+    kind, parts, _ = prepared(place)
+    judge, backend = (kind.judge, kind.judged_by), backend_for("numpy", kind.works)
+    train = Part(shutil.copy(parts["train"].features, tmp_path), parts["train"].labels)  # that nothing is kept of
+    reals = lessons_gan.reals_of(*judge, parts["search"], train, 60, backend)
+    copies = np.array(train.read()[0][100:400])
+    assert len(reals.pixels) == 40
+    found = reals.measured(lessons_gan.judge_of(*judge).seen(copies, backend))
+    assert found["copies"] > 0.9
+    assert found["copying"] < 0.1
 
 
 def test_images_that_were_learned_from_are_seen_once(place: str) -> None:

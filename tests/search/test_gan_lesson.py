@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Model, load
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.folder import trials_in
+from genreg_np.search.gan.kept import Growth, kept_in
 from genreg_np.search.images import Found, search_images
 from genreg_np.search.kinds.gans import Gans
 from genreg_np.search.lessons import gan as lessons_gan
 from genreg_np.search.lessons.base import Learned, Lesson, Part, learn
-from genreg_np.search.lessons.gan import CHECKPOINTS, SHEET, GanLesson, Growth, kept_in
+from genreg_np.search.lessons.gan import CHECKPOINTS, SHEET, GanLesson
 from genreg_np.search.searching import Watcher
 from genreg_np.search.stored import StoredSearch
 from genreg_np.search.trials import REMOVED
@@ -70,16 +72,22 @@ def test_measures_sheets_and_both_networks_are_kept(place: str, tmp_path: Path) 
     growth = Growth.read(tmp_path / "1.npz")
     assert growth.sheets.shape == (2 * CHECKPOINTS, SHEET, 64)
     assert len(growth.checkpoints) == 2 * CHECKPOINTS
-    kept = kept_in(tmp_path / "1.npz", one, 60)
+    kept = one.kept(1, 60)
     assert kept is not None
     assert kept.state.discriminator.moments.any()
     with np.load(tmp_path / "1.npz") as file:
         arrays = dict(file)
     for name in arrays:
         np.savez(tmp_path / "less.npz", **{key: array for key, array in arrays.items() if key != name})
-        assert kept_in(tmp_path / "less.npz", one, 60) is None
-    other = dataclasses.replace(one, generator=one.discriminator)
-    assert kept_in(tmp_path / "1.npz", other, 60) is None
+        assert kept_in(tmp_path / "less.npz", one.generator, one.discriminator, 1) is None
+    sound: list[Any] = [60, 7, ""]
+    for place, value in ((0, 60), (0, "60"), (1, 8), (1, -1), (1, 6.0), (2, None)):
+        end = [*sound[:place], value, *sound[place + 1 :]]
+        np.savez(tmp_path / "other.npz", **{**arrays, "end": np.frombuffer(json.dumps(end).encode(), np.uint8)})
+        found = kept_in(tmp_path / "other.npz", one.generator, one.discriminator, 1)
+        assert (found is None) == (end != sound), end
+    assert dataclasses.replace(one, generator=one.discriminator).kept(1, 60) is None
+    assert one.kept(1, 61) is None
 
 
 def rules(one: GanLesson, **changes: Any) -> GanLesson:
@@ -114,7 +122,7 @@ def test_three_losses_contend_and_one_takes_the_place_of_all(
     assert len(one.rules.losses) == 3
     learned = one.learn()
     assert learned.steps == 30
-    kept = kept_in(tmp_path / "0.npz", one, 30)
+    kept = one.kept(0, 30)
     assert kept is not None
     genes = kept.state.generators.genes
     assert len(genes) == 3
@@ -316,8 +324,10 @@ def test_classes_are_requested_as_often_as_real_images_have_them(
 
     monkeypatch.setattr(lessons_gan, "drawn", noted)
     dataclasses.replace(one, held=held, judged={"search": held}, compared=len(rare)).learn()
-    assert all((classes == 3).sum() == 2 for classes in asked if len(classes) == len(rare))
-    assert sum(len(classes) == len(rare) for classes in asked) == CHECKPOINTS
+    times = -(-lessons_gan.CLASSED // len(rare))
+    requested = [classes for classes in asked if len(classes) == times * len(rare)]
+    assert len(requested) == CHECKPOINTS
+    assert all((classes == 3).sum() == 2 * times for classes in requested)
 
 
 def test_some_hundred_images_are_enough(tmp_path: Path) -> None:

@@ -123,6 +123,19 @@ def test_a_genome_as_toml_says_what_is_not_expressed_and_why() -> None:
     assert SPACE.expressed(SPACE.read(values, DEFAULT)) == SPACE.expressed(genome)
 
 
+def test_genes_that_are_given_without_effect_are_said() -> None:
+    """With the gene that silences them, through others; those that are expressed or not given are not."""
+    text = "[body]\nsize = 4\n[mind]\nrate = 0.01\nshare = 0.5\n"
+    default = {"kind": "none", "size": 1, "rate": 0.1, "share": 0.0}
+    assert SMALL.without_effect(text, SMALL.read_text(text, default)) == [
+        'size has no effect: kind = "none"', 'share has no effect: kind = "none"',
+    ]  # fmt: skip
+    assert SMALL.without_effect(text, SMALL.read_text(f"kind = 'one'\n{text}", default)) == []
+    few = "kind = 'one'\nsize = 2\nshare = 0.5"
+    assert SMALL.without_effect(few, SMALL.read_text(few, default)) == ["share has no effect: size = 2"]
+    assert SMALL.without_effect("rate = 0.01", default) == []
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

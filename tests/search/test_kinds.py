@@ -216,6 +216,12 @@ def test_reconstruction_is_measured_in_decibels() -> None:
         ({"target": -0.1, "metric": "log-loss"}, "cannot be reached: log-loss is a number of at least 0"),
         ({"kind": "autoencoder", "metric": "accuracy"}, "unknown metric 'accuracy'"),
         ({"kind": "classifier", "metric": "psnr"}, "unknown metric 'psnr'"),
+        ({"kind": "autoencoder", "metric": "psnr", "augmentation": "evolved"}, "leave out augmentation = 'evolved'"),
+        ({"kind": "autoencoder", "metric": "psnr", "augmentation": "joint"}, "leave out augmentation = 'joint'"),
+        ({"kind": "autoencoder", "metric": "psnr", "head": "prototypes"}, "head = 'prototypes' is for classifiers"),
+        ({"kind": "table"}, "kind = 'table' is not for images: choose one of classifier, autoencoder, gan"),
+        ({"rungs": (24_000, 8_000)}, r"rungs = \(24000, 8000\) must grow"),
+        ({"rungs": (64, 64)}, r"rungs = \(64, 64\) must grow"),
     ],
 )
 def test_what_a_kind_has_not_is_refused(changes: dict[str, Any], said: str, tmp_path: Path) -> None:

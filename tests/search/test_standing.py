@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,20 +15,21 @@ from genreg_np.data.dataset import Dataset
 from genreg_np.engines import serial
 from genreg_np.engines.base import CANCELLED, OK, Outcome
 from genreg_np.errors import RunError, UsageError
+from genreg_np.model import load
 from genreg_np.report.sections.evaluations import best_of_random
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.course import Course
 from genreg_np.search.folder import SearchFolder, trials_in
 from genreg_np.search.gan import health
-from genreg_np.search.kinds.classifiers import SPACE
+from genreg_np.search.kinds.classifiers import SPACE, SPACES
 from genreg_np.search.ladder import Ladder
 from genreg_np.search.lessons import network
-from genreg_np.search.lessons.base import Unsaved, saving
+from genreg_np.search.lessons.base import Learned, Lesson, Unsaved, learn, saving
 from genreg_np.search.networks import NetworkSearch
-from genreg_np.search.searching import patience
+from genreg_np.search.searching import Search, Watcher, patience
 from genreg_np.search.selections import create as create_selection
 from genreg_np.search.standing import standing_of
-from genreg_np.search.trials import Trial, leaders_of
+from genreg_np.search.trials import DIVERGED, Trial, leaders_of
 from tests.helpers import one_line
 from tests.search.helpers import bars, search
 
@@ -73,6 +75,51 @@ def test_pairs_that_break_a_rule_stand_below_all_others_whatever_is_selected_by(
     assert [one.child for one in leaders_of([varied, young, sound], standing_of(config))] == [2, 0, 1]
     order = sorted([varied, young, sound, failed], key=lambda one: one.rank, reverse=True)
     assert [one.child for one in order] == [1, 2, 0, 3]  # at one rung, by its own rules
+
+
+@pytest.mark.parametrize("status", ["removed", "diverged"])
+def test_who_is_lost_at_a_higher_rung_wins_only_if_all_are(status: str) -> None:
+    """Whatever it scored below; time that ran out is no fault of its own."""
+    lost = [trial(0, 0, 0.9), dataclasses.replace(trial(0, 1, -np.inf), status=status)]
+    sound = [trial(1, 0, 0.5)]
+    assert [one.child for one in leaders_of([*lost, *sound])] == [1]
+    assert [one.child for one in leaders_of([*sound, *lost])] == [1]
+    assert leaders_of(lost) == lost[:1]
+    late = [lost[0], dataclasses.replace(lost[1], status="timeout")]
+    assert [one.child for one in leaders_of([*late, *sound])] == [0, 1]
+
+
+def test_the_best_so_far_is_never_one_that_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it win; its model is replaced by that of the next best, also where the record is gone through again."""
+    plain = search(tmp_path / "plain", final_seeds=1)
+    assert plain.winner is not None
+    best = leaders_of(plain.tried)[0]
+
+    def losing(lesson: Lesson) -> Learned:
+        learned = learn(lesson)
+        is_best = SPACES["simple"].key(best.genome) in lesson.states[0] and "final" not in lesson.states[0]
+        return Learned(DIVERGED, "lost") if is_best and len(lesson.rungs) > 1 else learned
+
+    monkeypatch.setattr("genreg_np.search.images.learn", losing)
+    saved: list[int] = []
+
+    def on_trial(trial: Trial, search: Search) -> None:
+        assert search.best is not None
+        saved.append(search.best.child)
+        if len(saved) > 15:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        search(tmp_path / "run", final_seeds=1, watcher=Watcher(on_trial=on_trial))
+    assert best.child in saved
+    assert saved[-1] != best.child
+    model = load(tmp_path / "run/model.npz").training["trial"]
+    record = {one.number: one for one in trials_in(tmp_path / "run/trials.jsonl")}
+    assert record[model].child == saved[-1]
+    assert {one.status for one in record.values() if one.child == best.child} == {"ok", "diverged"}
+    found = search(tmp_path / "run", final_seeds=1)
+    assert found.winner is not None
+    assert found.winner.child != best.child
 
 
 def test_pipelines_of_more_folds_stand_above_those_of_one() -> None:

@@ -218,11 +218,9 @@ def test_who_is_bad_on_one_fold_is_not_tried_on_all_and_the_best_are_judged_by_n
 def test_of_networks_a_model_is_handed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It predicts raw rows, and reaches on the rows that were held out what is told."""
     monkeypatch.setitem(space.PLAIN, "generations", 300)  # of what is usual
-    path = table(tmp_path)
-    genome = "generations = 400\nunits = 8"
-    settings = {"generations": 1, "population": 1, "genome": genome, "selection": "random"}
-    how: dict[str, Any] = {"models": "network", **settings}
-    found = search(path, tmp_path / "run", **how)
+    path = table(tmp_path, name="digits.csv")
+    how: dict[str, Any] = {"models": "network", "generations": 1, "population": 1, "selection": "random"}
+    found = search(path, tmp_path / "run", genome="generations = 400\nunits = 8", **how)
     assert found.file == "model.npz"
     model = load(found.path)
     raw = [line.split(",") for line in lines_of(120)[1:]]
@@ -232,6 +230,7 @@ def test_of_networks_a_model_is_handed_over(tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / "run/pipeline.py").exists()
     told = model.header["training"]["accuracies"]
     assert told == {"test": {"best": found.judged.held}}  # and none by rows that it has learned from
+    assert model.trained("config", "dataset") == "digits.csv"  # not the built-in dataset
     assert [one.name for one in found.beside] == ["usual network", DUMMY]
     check_measured(model, path, table(tmp_path, lines_of(60), "other.csv"), found.judged.held)
 
@@ -373,6 +372,7 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
             DataError,
             "roc_auc needs each class on both sides of every fold",
         ),
+        (None, {}, {"kind": "classifier"}, UsageError, "kind = 'classifier' is for images, with search_images"),
         (None, {}, {"models": "network", "augmentation": "evolved"}, UsageError, "two populations need a choice"),
     ],
 )

@@ -145,12 +145,20 @@ def _picture(picture: Picture) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in table.head)
-    first = "<td>{}</td>" if any(table.head) else '<th scope="row">{}</th>'
-    rows = "\n".join(
-        "<tr>" + first.format(_text(row[0])) + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:]) + "</tr>"
-        for row in table.rows
-    )
+    most = table.most_open or len(table.rows)
     caption = f"<caption>{_text(table.caption)}</caption>" if table.caption else ""
-    head = f"<thead><tr>{head}</tr></thead>" if any(table.head) else ""
-    return f'<div class="scrolls"><table>{caption}{head}\n<tbody>{rows}</tbody></table></div>'
+    shown, more = _rows(table.head, table.rows[:most], caption), len(table.rows) - most
+    if more > 0:
+        shown += f"<details><summary>{more:,} more</summary>{_rows(table.head, table.rows[most:])}</details>"
+    return f'<div class="scrolls">{shown}</div>'
+
+
+def _rows(names: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> str:
+    head = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in names)
+    first = "<td>{}</td>" if any(names) else '<th scope="row">{}</th>'
+    body = "\n".join(
+        "<tr>" + first.format(_text(row[0])) + "".join(f"<td>{_text(cell)}</td>" for cell in row[1:]) + "</tr>"
+        for row in rows
+    )
+    head = f"<thead><tr>{head}</tr></thead>" if any(names) else ""
+    return f"<table>{caption}{head}\n<tbody>{body}</tbody></table>"

@@ -1,5 +1,7 @@
 """Evaluations: best and median of a search over time, compared with random individuals; and agreement of rungs.
 
+If a cost is minimised as well, the sentence on chance counts it, and the pictures show scores alone.
+
 The result of n random individuals is estimated from the search's own random ones: the mean of the best of n of them,
 over all ways to draw n, as far as there are enough. Whether short rungs predict long ones is measured by the rank
 correlation (Spearman) of the individuals judged at both.
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from genreg_np.report.sections.leaderboard import of_tables
 from genreg_np.report.shown import COLOURS, Picture, Shown, new_figure, png_of
 from genreg_np.report.subject import Searched
-from genreg_np.search.chance import BETTER, WORSE, against_random, is_random
+from genreg_np.search.chance import BETTER, WORSE, against_random, is_bred, is_random
 from genreg_np.search.stored import StoredSearch
 
 FEWEST = 4
@@ -65,20 +67,23 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _against_chance(search: StoredSearch) -> list[str]:
-    first, found = search.rung(0), against_random(search.trials)
+    second = search.config.second
+    first, found = search.rung(0), against_random(search.trials, second)
     random = [trial.score for trial in first if is_random(trial)]
-    bred = [trial.score for trial in first if trial.parents]
+    bred = [trial.score for trial in first if is_bred(trial)]
     if found.share is None or not random or not bred:
         return [
             f"Too few to say whether breeding is better than chance: {found.bred:,} bred and {found.random:,} random "
             "individuals at the first rung."
         ]
     medians = [search.shown(float(np.median(scores))) for scores in (bred, random)]
+    by = f", by the Pareto front of {search.scored_by} and {second}," if second else ""
     verdict = {BETTER: "better than", WORSE: "worse than"}.get(found.verdict, "not clearly better than")
     return [
-        f"Breeding is {verdict} random search here: a bred individual beats a random one {100 * found.share:.0f} % of "
-        f"the time at the first rung (95 % interval {100 * found.low:.0f} to {100 * found.high:.0f} %; {found.bred:,} "
-        f"bred, {found.random:,} random, those that failed last; medians {medians[0]} and {medians[1]})."
+        f"Breeding is {verdict} random search here: a bred individual beats a random one{by} "
+        f"{100 * found.share:.0f} % of the time at the first rung (95 % interval {100 * found.low:.0f} to "
+        f"{100 * found.high:.0f} %; {found.bred:,} bred, {found.random:,} random, those that failed last; median "
+        f"scores {medians[0]} and {medians[1]})."
     ]
 
 
@@ -100,39 +105,44 @@ def _course(search: StoredSearch) -> Picture:
     """
     first = search.rung(0)
     scores = np.array([trial.score for trial in first])
-    bred = np.maximum.accumulate([trial.score for trial in first if trial.parents] or [-np.inf])
-    is_bred = bool(np.isfinite(bred[0]))
+    bred = np.maximum.accumulate([trial.score for trial in first if is_bred(trial)] or [-np.inf])
+    any_bred = bool(np.isfinite(bred[0]))
     counts = np.arange(1, len(scores) + 1)
     best = np.maximum.accumulate(scores)
     median = np.array([np.median(scores[: count + 1]) for count in range(len(scores))])
-    random = best_of_random([trial.score for trial in first if is_random(trial)] or [scores[0]])
+    random = best_of_random([trial.score for trial in first if is_random(trial)])
     figure = new_figure()
     panel = figure.subplots()
     sign, each = search.sign, np.arange(1, len(random) + 1)
     panel.plot(counts, sign * scores, ".", color="0.55", markersize=4, label="each individual")
     panel.plot(counts, sign * best, color=COLOURS[0], linewidth=1.8, label="best so far")
-    if is_bred:
+    if any_bred:
         panel.plot(
             np.arange(1, len(bred) + 1), sign * bred, color=COLOURS[3], linewidth=1.8, label="best of the first n bred"
         )
     panel.plot(counts, sign * median, "--", color=COLOURS[1], label="median so far")
-    panel.plot(each, sign * random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random")
+    if len(random):
+        panel.plot(each, sign * random, ":", color=COLOURS[2], linewidth=1.8, label="best of n random")
     low = float(np.quantile(scores, 0.1))
     panel.set(xlabel="individuals", ylabel=f"{search.scored_by} at the first rung")
     if low < best[-1]:
         panel.set_ylim(*sorted((sign * low, sign * (best[-1] + 0.05 * (best[-1] - low)))))
     panel.grid(alpha=0.25)
     figure.legend(frameon=False, loc="outside upper center", ncols=2)
+    says = [f"best {search.shown(best[-1])}", f"median {search.shown(median[-1])}"]
+    says += [f"the best of {len(bred)} bred ones {search.shown(bred[-1])}"] if any_bred else []
+    says += [f"the best of {len(random)} random ones {search.shown(random[-1])} on average"] if len(random) else []
+    caption = "No individual has been bred yet." if not any_bred else "No individual was random."
+    if any_bred and len(random):
+        caption = (
+            f"Where the line of the bred is {'above' if sign > 0 else 'below'} the dotted one, as many bred "
+            "individuals found something better than random ones do on average."
+        )
+        if search.config.second:
+            caption += f" These are scores alone; individuals were bred for {search.config.second} as well."
     return Picture(
-        "evaluations", png_of(figure),
-        f"Scores at the first rung by individuals: best {search.shown(best[-1])}, median {search.shown(median[-1])}, "
-        + (f"the best of {len(bred)} bred ones {search.shown(bred[-1])}, " if is_bred else "")
-        + f"the best of {len(random)} random ones {search.shown(random[-1])} on average.",
-        f"Where the line of the bred is {'above' if sign > 0 else 'below'} the dotted one, as many bred individuals "
-        "found something better than random ones do on average."
-        if is_bred
-        else "No individual has been bred yet.",
-    )  # fmt: skip
+        "evaluations", png_of(figure), f"Scores at the first rung by individuals: {', '.join(says)}.", caption
+    )
 
 
 def _ladder(search: StoredSearch) -> Picture:

@@ -22,7 +22,8 @@ def section(subject: Searched) -> Shown | None:
     parts = [_table(search)]
     if search.config.second and (front := front_of(search.trials, search.config.second)):
         parts.append(_front(search, front))
-    if failed := [trial for trial in search.trials if not trial.is_ok]:
+    failed = [trial for trial in search.trials if not trial.is_ok]
+    if failed and search.config.kind != "gan":  # of pairs there is a table for each: samples.py
         reasons = Counter((trial.status, trial.why) for trial in failed).most_common(REASONS)
         rows = [(status, f"{count:,}", why) for (status, why), count in reasons]
         parts.append(Table(("ended", "trials", "why"), rows, "trials that failed"))
@@ -48,10 +49,8 @@ def _words(search: StoredSearch, failed: int) -> str:
         if of_tables(search):  # what it was chosen by is in short above
             said.append(f"The result is individual {winner.child}, number {place} by its folds.")
         else:
-            said.append(
-                f"Individual {winner.child} won: number {place} by the search split, and the best of the leaders by "
-                "images that were not used for selection."
-            )
+            by = "the same images in other folds" if search.has_folds else "images that were not used for selection"
+            said.append(f"Individual {winner.child} won: number {place} in the search, best of the leaders by {by}.")
     elif not of_tables(search):
         said.append("There is no winner yet: the model is the best so far.")
     elif search.handed_over:

@@ -12,10 +12,11 @@ from genreg_np.data.generated import COLUMNS, Generator
 from genreg_np.report.shown import Picture, Shown, Table
 from genreg_np.report.subject import Subject
 from genreg_np.report.tiles import draw_tiles, pictures_of
-from genreg_np.search.lessons.gan import Growth
+from genreg_np.search.gan.kept import Growth
 from genreg_np.search.stored import StoredSearch, numbers_in
+from genreg_np.search.trials import Trial
 
-SHOWN = 40
+SHOWN, MOST_OPEN = 40, 12
 MEASURES = (
     "fcd",
     "coverage",
@@ -49,6 +50,8 @@ def section(subject: Subject) -> Shown | None:
             f"{100 * right:.1f} % on those held out: its figures can be compared only with each other, not with those "
             "of publications."
         )
+    if isinstance(why := search.notes.get("why"), str) and why:
+        said += f" What was saved is {why}."
     parts: list[Picture | Table] = [_sheet("samples", list(images), generator.grouped, "Images of the generator.")]
     growth = search.growth()
     if growth is not None and growth.sheets.shape[2] == subject.model.output_count:
@@ -58,7 +61,7 @@ def section(subject: Subject) -> Shown | None:
     if any(finals):
         parts.append(_beside_the_floor(finals, numbers_in(search.notes, "floor")))
     parts.append(_generations(search))
-    return Shown("Samples", said, parts)
+    return Shown("Samples", said, [*parts, *unsound(search.trials)])
 
 
 def _sheet(name: str, images: Sequence[Any], columns: int, caption: str) -> Picture:
@@ -124,4 +127,19 @@ def _generations(search: StoredSearch) -> Table:
             )
         )  # fmt: skip
     head = ("generation", "individuals", "removed", "infeasible", "healthy", "median fcd", "best fcd")
-    return Table(head, rows, "the population at its lowest rung; the table of the search says why some were removed")
+    return Table(head, rows, "the population at its lowest rung; the next table says which, and why")
+
+
+def unsound(trials: Sequence[Trial]) -> list[Table]:
+    """Return a table of the pairs that failed or are infeasible, and why; empty if there are none."""
+    bred = {trial.child: trial.how for trial in trials if not trial.rung}
+    rows = [
+        (
+            f"{trial.child}", f"{trial.rung}", bred.get(trial.child, "-"),
+            trial.why if trial.is_ok else f"{trial.status}: {trial.why}",
+        )
+        for trial in trials
+        if trial.why or not trial.is_ok
+    ]  # fmt: skip
+    caption = "pairs that failed, were removed, or break rules"
+    return [Table(("individual", "rung", "bred", "why"), rows, caption, MOST_OPEN)] if rows else []

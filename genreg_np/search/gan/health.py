@@ -31,7 +31,8 @@ LAST = 3  # checkpoints
 ENOUGH = 50_000  # samples after which all classes and the full coverage are required
 LEAST_COVERAGE, MOST_CRITIC, MOST_DUPLICATES, LEAST_COPYING = 0.3, 0.98, 0.05, 0.5
 MOST_COPIES = 0.05
-ALIKE, FEW_MODES, NEVER_WRONG = 0.02, 2, 0.999
+ALIKE = 0.1  # the least deviation of pixels, as a share of that of real images
+FEW_MODES, NEVER_WRONG = 2, 0.999
 THIRD = 1 / 3
 LEAST_DISTANCE = 1e-6  # a lower bound of fcd, which keeps its logarithm finite
 
@@ -56,17 +57,23 @@ def at_the_end(measures: Measures) -> float:
 
 def broken(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH) -> list[str]:
     """Return the rules that are broken at the last checkpoint, after `samples` samples, each in a few words."""
-    last, found = checkpoints[-1], []
+    return list(faults(checkpoints, classes, samples).values())
+
+
+def faults(checkpoints: Sequence[Measures], classes: int, samples: int = ENOUGH) -> dict[str, str]:
+    """Return what `broken` returns, by the measure of each rule."""
+    last, found = checkpoints[-1], {}
     if last["modes"] < classes - (samples < ENOUGH) * (classes // 10):
-        found.append(f"{last['modes']:.0f} of {classes} classes")
+        found["modes"] = f"{last['modes']:.0f} of {classes} classes"
     if last["coverage"] < LEAST_COVERAGE * min(1.0, samples / ENOUGH):
-        found.append(f"coverage {last['coverage']:.2f}")
+        found["coverage"] = f"coverage {last['coverage']:.2f}"
     if min(one["critic"] for one in checkpoints[-LAST:]) > MOST_CRITIC:
-        found.append(f"the discriminator wins ({100 * last['critic']:.1f} % right)")
+        found["critic"] = f"the discriminator wins ({100 * last['critic']:.1f} % right)"
     if last["duplicates"] >= MOST_DUPLICATES:
-        found.append(f"{100 * last['duplicates']:.0f} % of images are duplicates of others")
+        found["duplicates"] = f"{100 * last['duplicates']:.0f} % of images are duplicates of others"
     if last["copying"] < LEAST_COPYING or last["copies"] >= MOST_COPIES:
-        found.append(f"copies of training images (distance {last['copying']:.2f} of that of real images)")
+        share, distance = 100 * last["copies"], last["copying"]
+        found["copies"] = f"copies of training images ({share:.0f} %, distance {distance:.2f} of that of real images)"
     return found
 
 
@@ -90,7 +97,7 @@ def removed(checkpoints: Sequence[Measures], deviation: float, done: float, clas
     checkpoints : sequence of mappings
         This checkpoint and those before it.
     deviation : float
-        The standard deviation of a pixel over generated images, averaged over pixels.
+        The standard deviation of a pixel over generated images, averaged over pixels, as a share of that of real ones.
     done : float
         The share of the rung's samples that are done.
     classes : int
@@ -98,7 +105,7 @@ def removed(checkpoints: Sequence[Measures], deviation: float, done: float, clas
     """
     last = checkpoints[-1]
     if deviation < ALIKE:
-        return f"collapsed: all images are alike (a pixel varies by {deviation:.3f})"
+        return f"collapsed: all images are alike (pixels vary by {100 * deviation:.1f} % of what real ones do)"
     if last["modes"] <= min(FEW_MODES, classes - 1) and done >= THIRD:
         return f"collapsed: {last['modes']:.0f} of {classes} classes"
     if len(checkpoints) > 1 and min(one["critic"] for one in checkpoints[-2:]) >= NEVER_WRONG:

@@ -7,7 +7,7 @@ the user's cache, and identified by a digest of its file, because scores under t
 Generated images are compared with real images that the judge has not learned from. How such real images compare among
 themselves is the floor: lower values occur only by chance.
 
-Shapes: N images, I pixels, F features, K classes.
+Shapes: N images, I pixels, F features, K classes, M training images, m of them.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ SAMPLES, MOST_EPOCHS, LEAST_EPOCHS = 200_000, 60, 2  # samples to learn from, wi
 LEAST_IMAGES, LEAST_REAL = 200, 50  # to learn from, and to compare generated images with
 LEAST_DATA = 480  # of which a tenth is the smallest part: held_out.py and sharing.py
 MOST_IMAGES = 5000  # judged at a time
+CLASSED = 1000  # generated images at least whose classes are counted: as few as the real ones may lack a class
 QUICK = 1000  # images whose nearest neighbours are searched
 IDENTICAL = 3e-3  # distance of identical images, at most, relative to the length of features: rounding
 NEAR = 0.25  # copies are nearer than this share of the usual distance to a training image
-MOST_TRAINED = 10_000  # training images searched for copies
+MOST_PIXELS = 10_000  # training images whose pixels are compared; features are compared with those of all
 
 
 def words_of(shape: tuple[int, ...], classes: int) -> str:
@@ -76,10 +77,15 @@ class Judge:
     def _featured(self) -> Network:
         return Network(self.network.input_shape, self.network.layers[:-1])
 
+    def features(self, images: Float32, backend: Backend) -> Float32:
+        """Return the features (N, F) of images (N, I) in 0 .. 1."""
+        own = self._featured
+        found: Float32 = backend.to_host(backend.logits(own, self.genes[: own.gene_count], backend.to_device(images)))
+        return found
+
     def seen(self, images: Float32, backend: Backend, labels: NDArray[np.int64] | None = None) -> Seen:
         """Return the judge's view of images (N, I) in 0 .. 1; real images have labels (N,)."""
-        own = self._featured
-        features = backend.to_host(backend.logits(own, self.genes[: own.gene_count], backend.to_device(images)))
+        features = self.features(images, backend)
         weights, biases = self.network.parameters_of(self.genes)[-2:]
         with single_threaded_blas():
             return Seen(images, features, features @ weights.T + biases, labels)
@@ -100,36 +106,39 @@ class Reals:
     """The real images that generated ones are compared with, and those that generators learn from."""
 
     held: Seen
-    trained: Seen
+    trained: Float32  # (M, F) features of all images that generators learn from
+    pixels: Float32  # (m, I) some of these images
     shares: NDArray[np.float64]  # (K,) class shares among the held images
     within: Float32  # (N,) squared radii around the held images
     usual: float  # median distance of held images to their nearest training image, identical images left out
     near: float  # share of held images that are nearer than NEAR of that
+    deviation: float  # standard deviation of a pixel over the held images, averaged over pixels
 
     @classmethod
-    def of(cls, held: Seen, trained: Seen) -> Reals:
+    def of(cls, held: Seen, trained: Float32, pixels: Float32) -> Reals:
         """Compute what does not depend on the generated images."""
         with single_threaded_blas():
-            return cls._of(held, trained)
+            return cls._of(held, trained, pixels)
 
     @classmethod
-    def _of(cls, held: Seen, trained: Seen) -> Reals:
+    def _of(cls, held: Seen, trained: Float32, pixels: Float32) -> Reals:
         classes = held.logits.shape[1]
         shares = np.bincount(held.logits.argmax(axis=1), minlength=classes) / len(held.logits)
         few = spread(len(held.features), QUICK)
-        distances = np.sqrt(measures.nearest(held.features[few], trained.features))
+        distances = np.sqrt(measures.nearest(held.features[few], trained))
         size = float(np.sqrt(np.square(held.features).sum(axis=1).mean()))
         apart = distances[distances > IDENTICAL * size]
         usual = float(np.median(apart)) if len(apart) else 1.0
         near = float((distances < NEAR * usual).mean())
-        return cls(held, trained, shares, measures.radii(held.features), usual, near)
+        deviation = float(held.images.std(axis=0).mean()) or 1.0
+        return cls(held, trained, pixels, shares, measures.radii(held.features), usual, near, deviation)
 
     def measured(self, generated: Seen) -> dict[str, float]:
-        """Return all measures of generated images (measures.py)."""
+        """Return all measures of generated images (measures.py): at least as many as there are held ones."""
         few = spread(len(generated.images), QUICK)  # requested classes may be in order
         with single_threaded_blas():
-            distances = np.sqrt(measures.nearest(generated.features[few], self.trained.features))
-            errors = measures.nearest(generated.images[few], self.trained.images) / generated.images.shape[1]
+            distances = np.sqrt(measures.nearest(generated.features[few], self.trained))
+            errors = measures.nearest(generated.images[few], self.pixels) / generated.images.shape[1]
             duplicates = measures.duplicated(generated.features[few], self.usual)
         return {
             **self.likened(generated),
@@ -140,10 +149,14 @@ class Reals:
         }
 
     def likened(self, generated: Seen) -> dict[str, float]:
-        """Return the measures that do not look for copies."""
+        """Return the measures that do not look for copies: those of classes are of all images given.
+
+        The others compare as many as there are held images, since they depend on the number of images.
+        """
+        compared = generated.features[: len(self.held.features)]
         with single_threaded_blas():
-            coverage, density = measures.covered(self.held.features, self.within, generated.features)
-            distance = measures.frechet(generated.features, self.held.features)
+            coverage, density = measures.covered(self.held.features, self.within, compared)
+            distance = measures.frechet(compared, self.held.features)
         classes = measures.of_classes(generated.logits, self.shares)
         return {"fcd": distance, "coverage": coverage, "density": density, **classes}
 

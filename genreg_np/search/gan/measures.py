@@ -39,8 +39,8 @@ NEIGHBOURS = 5  # k
 CERTAIN = 0.9
 LEAST_SHARE = 0.1  # of its share among real images, for a class to count
 SAME = 0.05  # share of the usual nearest-neighbour distance of real images, below which images are the same
-MOST_VALUES = 1 << 23  # of images that others are compared with at a time: these are copied
 MOST_ROWS = 500  # images whose distances are computed at a time
+MOST_VALUES = 1 << 23  # of the images that they are compared with at a time, and of the distances
 
 
 def frechet(one: Float32, other: Float32) -> float:
@@ -72,7 +72,7 @@ def nearest(one: Float32, other: Float32, rank: int = 0) -> Float32:
     """Return the squared distance (N,) of each of (N, F) to its rank-th nearest of (M, F), counted from 0."""
     if not rank:
         least = np.full(len(one), np.inf, np.float32)
-        each = max(1, MOST_VALUES // max(1, other.shape[1]))
+        each = max(1, MOST_VALUES // max(MOST_ROWS, other.shape[1]))
         for first in range(0, len(other), each):
             for rows, found in squares(one, other[first : first + each]):
                 least[rows] = np.minimum(least[rows], found.min(axis=1))

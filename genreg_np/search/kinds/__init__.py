@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from genreg_np.errors import UsageError
 from genreg_np.search.config import SearchConfig
 from genreg_np.search.genes import Space
 from genreg_np.search.kinds.autoencoders import Autoencoders
@@ -17,7 +18,15 @@ REGISTRY: dict[str, type[Kind] | type[Tables]] = {**NETWORKS, Tables.name: Table
 
 
 def kind_of(config: SearchConfig, shape: tuple[int, ...], class_names: Sequence[str]) -> Kind:
-    """Return the kind of a search, for images of a shape."""
+    """Return the kind of a search, for images of a shape.
+
+    Raises
+    ------
+    UsageError
+        For settings of a search for pipelines.
+    """
+    if config.kind not in NETWORKS:
+        raise UsageError(f"kind = {config.kind!r} is not for images: choose one of {', '.join(NETWORKS)}")
     return NETWORKS[config.kind](config, shape, class_names)
 
 

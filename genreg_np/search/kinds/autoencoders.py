@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from genreg_np.errors import UsageError
 from genreg_np.layers.dense import Dense
 from genreg_np.model import Model, Network
 from genreg_np.search.aims import REGISTRY as AIMS
@@ -81,7 +82,17 @@ class Autoencoders(NetworkKind):
 
     @staticmethod
     def space_of(config: SearchConfig) -> Space:
-        """Return the genes; there are none for augmentation."""
+        """Return the genes; there are none for augmentation, and no classes.
+
+        Raises
+        ------
+        UsageError
+            For an augmentation, or a head.
+        """
+        if config.augmentation not in ("simple", "none"):
+            raise UsageError(f"autoencoders learn images as they are: leave out augmentation = {config.augmentation!r}")
+        if config.head != "classes":
+            raise UsageError(f"head = {config.head!r} is for classifiers: autoencoders have no head, so leave it out")
         return SPACE
 
     def words_of(self, genome: Genome) -> str:

@@ -323,7 +323,7 @@ class Gans(Kind):
     def best_of(self, finals: Sequence[Mapping[str, Mapping[str, float]]]) -> int:
         """Return which of the winner's trainings is saved: that which breaks the fewest rules, then the best.
 
-        What is saved is the state at the end, so that is what counts, on the search split, not its course.
+        What is saved is the state of one checkpoint, so that is what counts, on the search split, not its course.
         """
         goal = Goal.of(self.config.metric, self.config.weights, self.class_names, self.metrics)
 

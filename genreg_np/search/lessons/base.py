@@ -86,6 +86,8 @@ class Lesson(ABC):
     backend : str
     is_capped : bool
         Whether the samples of a rung must not be exceeded: then steps are rounded down.
+    is_final : bool
+        Whether it is a training of the winner, whose result is saved.
     """
 
     input_shape: tuple[int, ...]
@@ -97,6 +99,7 @@ class Lesson(ABC):
     states: tuple[str, ...]
     backend: str
     is_capped: bool = field(default=False, kw_only=True)
+    is_final: bool = field(default=False, kw_only=True)
 
     def steps(self, rung: int, batch: int) -> int:
         """Return the number of steps up to the end of a rung, at least one."""

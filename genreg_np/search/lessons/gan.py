@@ -4,6 +4,9 @@ Each rung has checkpoints, at which generated images are compared with real ones
 measures are stored with the state, together with a sheet of images from fixed noise. A pair with non-finite numbers, or
 one that health.py gives up, ends there.
 
+The last training of a winner is judged by all measures at each checkpoint, and the best checkpoint is what is kept:
+also where the training fails after it, if it breaks no rule.
+
 In the mode of three losses (E-GAN: Wang et al. 2019) three generators are trained in parallel from the same weights,
 each with its own loss, and at regular intervals the one with the best images replaces all.
 
@@ -18,10 +21,10 @@ import functools
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,13 +32,13 @@ from numpy.typing import NDArray
 from genreg_np.backends.base import Backend, Work
 from genreg_np.engines.base import OK
 from genreg_np.errors import FitnessError
-from genreg_np.files import open_to_append, pack_arrays, write_atomic
-from genreg_np.infer import read_arrays
+from genreg_np.files import open_to_append, write_atomic
 from genreg_np.layers.description import words
 from genreg_np.model import Float32, Network, load
 from genreg_np.search.gan import health, pair
-from genreg_np.search.gan.judge import MOST_TRAINED, Judge, Reals, Seen, spread
-from genreg_np.search.gan.pair import Context, Side, State
+from genreg_np.search.gan.judge import CLASSED, MOST_IMAGES, MOST_PIXELS, Judge, Reals, Seen, spread
+from genreg_np.search.gan.kept import End, Kept, Measures, kept_in, packed
+from genreg_np.search.gan.pair import Context, State
 from genreg_np.search.gan.rules import Rules, drawn, shown
 from genreg_np.search.lessons.base import Learned, Lesson, Part, Unsaved, backend_for, part_there, saving
 from genreg_np.search.trials import DIVERGED, REMOVED
@@ -51,48 +54,6 @@ JUDGED, SHOWN = Stream(0), 1 << 31  # the noise for judged and for shown images:
 
 class _Removed(Exception):
     """A pair was removed; carries its checkpoints so far."""
-
-
-class _Kept(NamedTuple):
-    """What is stored of a pair at the end of a rung."""
-
-    state: State
-    checkpoints: tuple[dict[str, float], ...]
-    sheets: NDArray[np.uint8]  # (checkpoints, SHEET, I)
-
-
-@dataclass(frozen=True)
-class Growth:
-    """How a pair's images developed: a sheet and measures at each of c checkpoints.
-
-    Parameters
-    ----------
-    sheets : (c, SHEET, I) uint8
-        Images from fixed noise.
-    checkpoints : tuple of mappings
-        The measures.
-    """
-
-    sheets: NDArray[np.uint8]
-    checkpoints: tuple[dict[str, float], ...]
-
-    @classmethod
-    def read(cls, path: Path) -> Growth:
-        """Return the growth stored in a state file.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a state of a pair.
-        """
-        try:
-            arrays = read_arrays(path, compressed=False)
-            sheets, checkpoints = arrays["sheets"], _told_in(arrays)
-        except (KeyError, ValueError) as error:
-            raise ValueError("is not a state of a pair") from error
-        if sheets.dtype != np.uint8 or sheets.ndim != 3 or not sheets.size or len(sheets) != len(checkpoints):
-            raise ValueError("is not a state of a pair")
-        return cls(sheets, checkpoints)
 
 
 @dataclass(frozen=True)
@@ -136,7 +97,7 @@ class GanLesson(Lesson):
             kept = learning.to_rung(len(self.rungs) - 1)
             for name, part in self.judged.items():
                 if part == self.held:
-                    measures[name] = health.fitness(kept.checkpoints, classes, samples)
+                    measures[name] = health.fitness(kept.course, classes, samples)
                 else:  # at one checkpoint, as no other state was judged on it, and by the full rules
                     measures[name] = health.fitness((learning.judged(kept.state, part),), classes)
         except FitnessError as error:
@@ -147,22 +108,30 @@ class GanLesson(Lesson):
             why, checkpoints = removal.args
             told = {"search": health.fitness(checkpoints, classes, samples)}
             return Learned(REMOVED, why, told, time.perf_counter() - started)
-        broken = health.broken(kept.checkpoints, classes, samples)
-        why = f"infeasible: {', '.join(broken)}" if broken else ""
+        why, end = "", kept.end
+        if broken := health.broken(kept.course, classes, samples):
+            why = f"infeasible: {', '.join(broken)}"
+        elif end.failed:
+            why = f"as it was at checkpoint {end.place + 1} of {CHECKPOINTS}, since its training failed after it: "
+            why += end.failed
         seconds = time.perf_counter() - started if learning.pace else 0.0  # where nothing was trained they say nothing
-        return Learned(OK, why, measures, seconds, learning.pace, kept.state.step)
+        return Learned(OK, why, measures, seconds, learning.pace, end.step)
 
     def finished(self, steps: int | None) -> tuple[Network, Float32] | None:
         """Return the generator after `steps` steps (None: any), and its genes (D,); None if its state is missing."""
-        kept = kept_in(Path(self.states[-1]), self, steps)
+        kept = self.kept(-1, steps)
         if kept is None:
             return None
         genes, statistics = kept.state.answering
         return self.generator.finish(genes[0], statistics[0])
 
+    def kept(self, rung: int, steps: int | None) -> Kept | None:
+        """Return what is stored of a rung after `steps` steps (None: any); None if that is missing."""
+        return kept_in(Path(self.states[rung]), self.generator, self.discriminator, len(self.rules.losses), steps)
+
     def described(self) -> dict[str, Any]:
-        """Return the description of the training for a model's header."""
-        rules = self.rules
+        """Return the description of the training for a model's header; of a winner, which checkpoint it is of."""
+        rules, kept = self.rules, self.kept(-1, None) if self.is_final else None
         return {
             "config": {
                 "losses": list(rules.losses), "batch_size": rules.batch_size,
@@ -172,6 +141,7 @@ class GanLesson(Lesson):
                 "noise": dataclasses.asdict(rules.noise), "image": list(self.input_shape),
                 "classes": list(self.class_names) if rules.classes else [],
             },
+            **({} if kept is None else {"checkpoint": kept.end.place + 1}),
         }  # fmt: skip
 
 
@@ -192,19 +162,18 @@ class _Learning:
         choice = float(np.median(self._choices)) / CHOSEN_EVERY if self._choices else 0.0
         return (step + choice) / self._batch
 
-    def to_rung(self, rung: int) -> _Kept:
+    def to_rung(self, rung: int) -> Kept:
         """Return what is stored at the end of a rung, from its file or by training from the rung below."""
         last = self._lesson.steps(rung, self._batch)
-        path = Path(self._lesson.states[rung])
-        if (kept := kept_in(path, self._lesson, last)) is not None:
+        if (kept := self._lesson.kept(rung, last)) is not None:
             return kept
         before = self.to_rung(rung - 1) if rung else None
         kept = self._learned(before, last)
         with saving():
-            write_atomic(path, packed(kept))
+            write_atomic(Path(self._lesson.states[rung]), packed(kept))
         return kept
 
-    def _learned(self, before: _Kept | None, last: int) -> _Kept:
+    def _learned(self, before: Kept | None, last: int) -> Kept:
         """Train up to a step, from the rung below or from scratch."""
         lesson = self._lesson
         first = before.state.step if before else 0
@@ -217,24 +186,48 @@ class _Learning:
         state = before.state.copy() if before else pair.start(context, stream, Stream(lesson.seed ^ 1))
         checkpoints, sheets = (list(before.checkpoints), [before.sheets]) if before else ([], [])
         marks = [first + (last - first) * place // CHECKPOINTS for place in range(1, CHECKPOINTS + 1)]
-        while state.step < last:
-            began = time.perf_counter()
-            state = pair.step(state, context, stream)
-            self._times.append(time.perf_counter() - began)
-            if len(rules.losses) > 1 and (state.step % CHOSEN_EVERY == 0 or state.step in marks):
+        best: tuple[float, State, int] | None = None  # of a winner's training: fitness, state and place of a checkpoint
+        failed = ""
+        try:
+            while state.step < last:
                 began = time.perf_counter()
-                state = self._best_of(state)
-                self._choices.append(time.perf_counter() - began)
-            if state.step in marks:
-                checkpoints.append(self.judged(state, lesson.held))
-                self._tell(checkpoints[-1], state.step)
-                images = self._generated(state, SHEET, SHOWN)[0]
-                sheets.append(np.rint(images * 255).astype(np.uint8)[None])
-                done = (state.step - first) / max(1, last - first)
-                deviation = float(images.std(axis=0).mean())
-                if why := health.removed(checkpoints, deviation, done, len(lesson.class_names)):
-                    raise _Removed(why, checkpoints)
-        return _Kept(state, tuple(checkpoints), np.concatenate(sheets))
+                state = pair.step(state, context, stream)
+                self._times.append(time.perf_counter() - began)
+                if len(rules.losses) > 1 and (state.step % CHOSEN_EVERY == 0 or state.step in marks):
+                    began = time.perf_counter()
+                    state = self._best_of(state)
+                    self._choices.append(time.perf_counter() - began)
+                if state.step in marks:
+                    self._look(state, checkpoints, sheets, (state.step - first) / max(1, last - first))
+                    if lesson.is_final and (best is None or self._merit(checkpoints) < best[0]):
+                        best = self._merit(checkpoints), state.copy(), len(checkpoints) - 1
+        except (FitnessError, _Removed) as failure:
+            if best is None or best[0] >= health.PENALTY:
+                raise
+            failed = str(failure.args[0])
+        _, kept, place = best or (0.0, state, len(checkpoints) - 1)
+        return Kept(kept, tuple(checkpoints), np.concatenate(sheets), End(last, place, failed))
+
+    def _look(self, state: State, checkpoints: list[Measures], sheets: list[NDArray[np.uint8]], done: float) -> None:
+        """Add a checkpoint and its sheet after a share `done` of the steps; raises _Removed for a pair that is removed.
+
+        All measures are needed at the last one, and wherever a state may be kept or a trial ends.
+        """
+        lesson, is_whole = self._lesson, self._lesson.is_final or done == 1
+        checkpoints.append(self.judged(state, lesson.held, is_whole=is_whole))
+        self._tell(checkpoints[-1], state.step)
+        images = self._generated(state, SHEET, SHOWN)[0]
+        sheets.append(np.rint(images * 255).astype(np.uint8)[None])
+        deviation = float(images.std(axis=0).mean()) / self._reals(lesson.held).deviation
+        if why := health.removed(checkpoints, deviation, done, len(lesson.class_names)):
+            if not is_whole:
+                checkpoints[-1] = self.judged(state, lesson.held)
+            raise _Removed(why, checkpoints)
+
+    def _merit(self, checkpoints: Sequence[Measures]) -> float:
+        """Return the fitness of the state at the last checkpoint alone."""
+        lesson = self._lesson
+        return health.at_the_end(health.fitness(checkpoints, len(lesson.class_names), lesson.rungs[-1]))
 
     def _tell(self, measures: Mapping[str, float], step: int) -> None:
         """Append a line to the diary; failing to write it is no reason to stop."""
@@ -249,16 +242,17 @@ class _Learning:
             with contextlib.suppress(OSError), open_to_append(lesson.diary) as file:
                 file.write(json.dumps(line) + "\n")
 
-    def judged(self, state: State, part: Part) -> dict[str, float]:
-        """Return the measures of a pair's images compared with the real ones of a part."""
-        lesson, backend = self._lesson, self._backend
-        reals = reals_of(lesson.judge, lesson.judged_by, part, lesson.train, lesson.compared, backend)
-        assert reals.held.labels is not None
-        images, classes = self._generated(state, len(reals.held.images), 0, asked=reals.held.labels)
-        seen = judge_of(lesson.judge, lesson.judged_by).seen(images, backend)
+    def judged(self, state: State, part: Part, is_whole: bool = True) -> Measures:
+        """Return the measures of a pair's images compared with the real ones of a part.
+
+        Unless `is_whole`, copies and duplicates are not looked for.
+        """
+        lesson, reals = self._lesson, self._reals(part)
+        images, classes = self._generated(state, CLASSED, 0, reals.held.labels)
+        seen = judge_of(lesson.judge, lesson.judged_by).seen(images, self._backend)
         if not np.isfinite(seen.logits).all():
             raise FitnessError("its images are not finite")
-        found = reals.measured(seen)
+        found = reals.measured(seen) if is_whole else reals.likened(seen)
         if not all(map(math.isfinite, found.values())):
             raise FitnessError("its measures are not finite")
         found["critic"] = self._critic(state, reals.held, images, classes)
@@ -266,11 +260,23 @@ class _Learning:
             found["agreement"] = float((seen.logits.argmax(axis=1) == classes).mean())
         return found
 
-    def _generated(
-        self, state: State, count: int, number: int, place: int = 0, asked: NDArray[np.int64] | None = None
-    ) -> tuple[Float32, NDArray[np.int64]]:
-        """Return `count` images (N, I) of the place-th generator, and the requested classes (N,): `asked`, if given."""
+    def _reals(self, part: Part) -> Reals:
+        """Return the real images of a part, and those that are learned from."""
         lesson = self._lesson
+        return reals_of(lesson.judge, lesson.judged_by, part, lesson.train, lesson.compared, self._backend)
+
+    def _generated(
+        self, state: State, count: int, number: int, asked: NDArray[np.int64] | None = None, place: int = 0
+    ) -> tuple[Float32, NDArray[np.int64]]:
+        """Return `count` images (N, I) of the place-th generator, and the requested classes (N,).
+
+        With labels that are `asked`, there are as many as these are or a multiple, at least `count`, and the classes
+        are these labels again and again: as often as among real images.
+        """
+        lesson = self._lesson
+        if asked is not None:
+            asked = np.tile(asked, -(-count // len(asked)))
+            count = len(asked)
         inputs, classes = drawn(lesson.rules, JUDGED, number, count, asked)
         genes, statistics = state.answering
         network, own = lesson.generator.finish(genes[place], statistics[place])
@@ -299,15 +305,11 @@ class _Learning:
 
     def _best_of(self, state: State) -> State:
         """Return a state in which the generator with the best images has replaced all."""
-        lesson = self._lesson
-        reals = reals_of(
-            lesson.judge, lesson.judged_by, lesson.held, lesson.train, lesson.compared, self._backend
-        )  # fmt: skip
-        costs = []
-        few = spread(len(reals.held.images), QUICK)
+        lesson, reals, costs = self._lesson, self._reals(self._lesson.held), []
         assert reals.held.labels is not None
+        few = reals.held.labels[spread(len(reals.held.images), QUICK)]
         for place in range(len(lesson.rules.losses)):
-            images, _ = self._generated(state, len(few), 0, place, reals.held.labels[few])
+            images, _ = self._generated(state, QUICK, 0, few, place)
             seen = judge_of(lesson.judge, lesson.judged_by).seen(images, self._backend)
             costs.append(health.cost(reals.likened(seen)) if np.isfinite(seen.logits).all() else math.inf)
         best = int(np.argmin(costs))
@@ -324,9 +326,7 @@ def judge_of(path: str, digest: str) -> Judge:
 @functools.lru_cache(maxsize=4)
 def reals_of(judge: str, digest: str, held: Part, train: Part, most: int, backend: Backend) -> Reals:
     """Return `most` real images, and those learned from, as seen by a judge; once for all lessons of a worker."""
-    return Reals.of(
-        seen_of(judge, digest, held, most, backend), seen_of(judge, digest, train, MOST_TRAINED, backend)
-    )  # fmt: skip
+    return Reals.of(seen_of(judge, digest, held, most, backend), *learned_from(judge, digest, train, backend))
 
 
 @functools.lru_cache(maxsize=6)
@@ -337,54 +337,10 @@ def seen_of(judge: str, digest: str, part: Part, most: int, backend: Backend) ->
     return judge_of(judge, digest).seen(np.ascontiguousarray(images[some]), backend, labels[some])
 
 
-def packed(kept: _Kept) -> bytes:
-    """Return the bytes of a state file."""
-    state = kept.state
-    sides = {
-        f"{name}.{array}": getattr(side, array)
-        for name, side in (("generators", state.generators), ("discriminator", state.discriminator))
-        for array in pair.ARRAYS
-    }
-    told = np.frombuffer(json.dumps(kept.checkpoints).encode("utf-8"), np.uint8)
-    step = np.array(state.step, np.int64)
-    return pack_arrays(sides | {"average": state.average, "step": step, "told": told, "sheets": kept.sheets})
-
-
-def kept_in(path: Path, lesson: GanLesson, step: int | None) -> _Kept | None:
-    """Return what a state file stores of a pair; None unless it fits the networks and the step, if given."""
-    networks = {"generators": lesson.generator, "discriminator": lesson.discriminator}
-    counts = {"generators": len(lesson.rules.losses), "discriminator": 1}
-    try:
-        arrays = read_arrays(path, compressed=False)
-        sides = {name: Side(*(arrays[f"{name}.{array}"] for array in pair.ARRAYS)) for name in networks}
-        average, sheets, told, kept_step = arrays["average"], arrays["sheets"], _told_in(arrays), int(arrays["step"])
-    except (KeyError, OverflowError, TypeError, ValueError):
-        return None
-    for name, network in networks.items():
-        count, genes, statistics = counts[name], network.gene_count, len(network.first_statistics)
-        shapes = (count, genes), (count, statistics), (count, 2, genes)
-        own = [getattr(sides[name], array) for array in pair.ARRAYS]
-        if tuple(array.shape for array in own) != shapes or any(array.dtype != np.float32 for array in own):
-            return None
-    genes, statistics = (getattr(sides["generators"], name).shape[1] for name in pair.ARRAYS[:2])
-    if average.shape != (counts["generators"], genes + statistics) or step not in (None, kept_step):
-        return None
-    return _Kept(State(kept_step, sides["generators"], sides["discriminator"], average), told, sheets)
-
-
-def _told_in(arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, float], ...]:
-    """Return the measures at each checkpoint; raises KeyError or ValueError if they are not those of a pair."""
-    try:
-        told = json.loads(arrays["told"].tobytes())
-    except RecursionError:
-        told = None
-    if not isinstance(told, list) or not all(
-        isinstance(one, dict) and all(map(_is_usual, one.values())) for one in told
-    ):
-        raise ValueError("are not measures")
-    return tuple(told)
-
-
-def _is_usual(value: Any) -> bool:
-    """Return whether a value is a number of a usual size."""
-    return type(value) in (int, float) and -1e300 < value < 1e300
+@functools.lru_cache(maxsize=2)
+def learned_from(judge: str, digest: str, train: Part, backend: Backend) -> tuple[Float32, Float32]:
+    """Return the judge's features (M, F) of all images that are learned from, and the pixels (m, I) of some."""
+    images, _ = train.read()
+    blocks = [images[first : first + MOST_IMAGES] for first in range(0, len(images), MOST_IMAGES)]
+    features = [judge_of(judge, digest).features(np.ascontiguousarray(block), backend) for block in blocks]
+    return np.concatenate(features), np.ascontiguousarray(images[spread(len(images), MOST_PIXELS)])

@@ -21,6 +21,7 @@ from genreg_np.search.genes import Genome, Space
 from genreg_np.search.trials import Trial
 from genreg_np.settings import whole_number
 
+RANDOM, UNSELECTED = "random", "mutated, as nothing that was drawn fits the limits"  # how a child was bred
 SETTLED = 6  # populations after which all depends on earlier ones; where generations begin, of two populations also
 
 
@@ -30,7 +31,7 @@ class Bred:
 
     genome: Genome
     parents: tuple[int, ...] = ()
-    how: str = "random"
+    how: str = RANDOM
 
 
 class Selection(ABC):
