@@ -114,7 +114,7 @@ def by_default(place: Path, name: str, samples: int, seed: int, data_dir: str | 
         kind.lesson(
             kind.plain, kind.individual_of(kind.plain), 0, seed=TRAININGS * seed + number, rungs=(samples,),
             train=parts["train"], judged={part: parts[part] for part in ("search", "test")},
-            states=(f"{place}/default-{number}.npz",), backend="numba",
+            states=(f"{place}/default-{number}.npz",), backend="numba", is_final=True,
         ).learn()
         for number in range(TRAININGS)
     ]  # fmt: skip

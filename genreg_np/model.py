@@ -199,8 +199,8 @@ class Network:
 
     def arrays_of(self, genes: Float32, statistics: Float32) -> list[Float32]:
         """Return the arrays that `stack` takes, layer by layer, as views of genes (..., D) and statistics (..., E)."""
-        learned, kept = views_of(genes, self.parameter_slices), views_of(statistics, self.statistic_slices)
-        return list(itertools.chain.from_iterable(dealt(self.learning, learned, kept)))
+        learned, kept = self.parameters_of(genes), views_of(statistics, self.statistic_slices)
+        return list(itertools.chain.from_iterable(dealt(self.learning, learned, kept))) if kept else learned
 
     @functools.cached_property
     def finished(self) -> Network:

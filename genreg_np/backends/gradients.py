@@ -28,6 +28,7 @@ from genreg_np.layers.composite import Stack
 from genreg_np.layers.loss import LOSSES, Loss
 from genreg_np.layers.optimisers import Optimiser, follow
 from genreg_np.model import Float32, Network
+from genreg_np.streams import Stream
 
 
 def check_gradients(network: Network) -> None:
@@ -145,6 +146,10 @@ class GradientBackend:
     def stack(self, network: Network) -> Stack:
         """Return a network's learning layers in this backend's implementation, for one thread at a time."""
         return network.stack
+
+    def stream(self, stream: Stream) -> Stream:
+        """Return a stream of the same words, in this backend's implementation."""
+        return stream
 
     def learner(self, network: Network, loss: Loss) -> Learner:
         """Return a learner of a network's gradients on this backend; raises as Learner does."""

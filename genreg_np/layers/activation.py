@@ -39,7 +39,10 @@ def _tanh(z: Array) -> Array:
 
 
 def _sigmoid(z: Array) -> Array:
-    return array_module(z).tanh(z * 0.5) * 0.5 + 0.5
+    found = array_module(z).tanh(z * 0.5)
+    found *= 0.5
+    found += 0.5
+    return found
 
 
 def _elu(z: Array) -> Array:

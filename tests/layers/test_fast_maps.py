@@ -147,7 +147,7 @@ def test_only_what_follows_a_convolution_at_once_goes_into_it() -> None:
     ]
     found = fast_stack(layers).layers
     kinds = ["activation", "fast-convolution", "residual", "concatenate", "fast-convolution"]
-    assert [layer.kind for layer in found] == [*kinds, "dense"]
+    assert [layer.kind for layer in found] == [*kinds, "fast-dense"]
     residual, concatenate = found[2], found[3]
     assert isinstance(residual, Residual)
     assert isinstance(residual.layers[0], FastConvolution)

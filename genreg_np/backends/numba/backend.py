@@ -40,6 +40,7 @@ from genreg_np.backends.numba.fast import fast_stack
 from genreg_np.backends.numba.kernels import offspring
 from genreg_np.backends.numba.kernels.jit import is_compiled, mark_compiled
 from genreg_np.backends.numba.kernels.network import activate, multiply, multiply_turned
+from genreg_np.backends.numba.words import FastStream
 from genreg_np.backends.threads import share_out, single_threaded_blas
 from genreg_np.errors import UsageError
 from genreg_np.layers.composite import Stack
@@ -47,7 +48,7 @@ from genreg_np.layers.images import FixedLayer, Standardise, UInt8
 from genreg_np.layers.optimisers import Optimiser
 from genreg_np.model import Float32, Network
 from genreg_np.settings import usable_processors
-from genreg_np.streams import Purpose, gap_table, normal_table
+from genreg_np.streams import Purpose, Stream, gap_table, normal_table
 
 MOST_THREADS = 1024
 
@@ -123,8 +124,12 @@ class NumbaBackend(Backend):
         return self.compile_seconds
 
     def stack(self, network: Network) -> Stack:
-        """Return the learning layers, with kernels for layers of maps; it has its own memory, for use by one thread."""
+        """Return the learning layers, with kernels for most; it has its own memory, for use by one thread."""
         return fast_stack(network.learning)
+
+    def stream(self, stream: Stream) -> Stream:
+        """Return the same stream, with words drawn by a kernel."""
+        return FastStream(stream.seed)
 
     def score(self, brood: Brood, batch: Batch, chosen: NDArray[np.integer] | None = None) -> Judgement:
         """Score genomes of the brood on the batch."""

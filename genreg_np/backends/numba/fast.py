@@ -4,6 +4,7 @@
     convolution [instance, group, layer norm] [any activation] [any pooling]          maps.py, tails.py
     any of these three (norm, activation, pooling) without a convolution              tails.py
     dropout                                                                           drawn by a kernel
+    dense                                                                             dense.py
 
 Only activations with a gradient are replaced. All other layers stay as they are.
 """
@@ -17,16 +18,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from genreg_np.backends.numba.fast_layer import up
-from genreg_np.backends.numba.kernels.bits import draw_words
+from genreg_np.backends.numba.dense import FastDense
 from genreg_np.backends.numba.kernels.maps import drop
 from genreg_np.backends.numba.maps import FastConvolution
 from genreg_np.backends.numba.tails import CURVES, FastTail, is_apart
+from genreg_np.backends.numba.words import words_of
 from genreg_np.layers.activation import Activation, Prelu
 from genreg_np.layers.base import PREDICTING, Array, Kept, Layer, Passing
 from genreg_np.layers.branching import Concatenate, Residual
 from genreg_np.layers.composite import Stack
 from genreg_np.layers.convolution import Convolution
+from genreg_np.layers.dense import Dense
 from genreg_np.layers.dropout import Dropout
 from genreg_np.layers.normalise import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from genreg_np.layers.pooling import AdaptivePooling, Pooling
@@ -46,9 +48,8 @@ class FastDropout(Dropout):
         if not passing.training:
             return values, None
         networks, count = len(values) if values.ndim == 3 else 1, values.shape[-2] * values.shape[-1]
-        words = np.empty((networks, up(count, 4)), np.uint32)
-        numbers, seed = passing.first + np.arange(networks), np.uint64(passing.stream.seed)
-        draw_words(words, passing.take(count), numbers, passing.step, np.uint64(Purpose.DROPOUT), seed)
+        numbers, seed = passing.first + np.arange(networks), passing.stream.seed
+        words = words_of(seed, Purpose.DROPOUT, passing.step, numbers, count, passing.take(count))
         return self._left(values, words), words
 
     def backward(
@@ -86,6 +87,8 @@ def _fast(layers: Sequence[Layer]) -> tuple[Layer, ...]:
         layer = queue.pop(0)
         if isinstance(layer, Dropout):
             layer = FastDropout(layer.inputs, layer.rate)
+        elif type(layer) is Dense and layer.parts == 1:
+            layer = FastDense(layer.inputs, layer.outputs, layer.activation)
         elif isinstance(layer, Residual):
             layer = replace(layer, layers=_fast(layer.layers))
         elif isinstance(layer, Concatenate):

@@ -32,7 +32,7 @@ class FastLayer(Layer):
         raise NotImplementedError
 
     @classmethod
-    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Layer:
+    def read(cls, described: Mapping[str, Any], arrays: Mapping[str, NDArray[np.generic]], where: str) -> Any:
         """Not supported: the layer is never in a file."""
         raise NotImplementedError
 

@@ -54,6 +54,7 @@ SECONDS = {  # of warm.EXAMPLES, in that order, on one core of 2.5 GHz: bench/ke
     "lane sums": 0.3,
     "follow": 0.3,
     "activate": 0.2,
+    "times derivative": 0.2,
     "add tiles": 0.2,
     "multiply": 0.2,
     "multiply turned": 0.2,

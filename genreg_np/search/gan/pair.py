@@ -84,9 +84,8 @@ class State:
         return self.average[:, :genes], self.average[:, genes:]
 
     def is_finite(self) -> bool:
-        """Return whether all genes are finite; infinite moments would show in the genes a step later."""
-        with np.errstate(all="ignore"):
-            return all(math.isfinite(float(side.genes.sum())) for side in (self.generators, self.discriminator))
+        """Return whether the sums of squared genes are finite; infinite moments show in the genes a step later."""
+        return all(math.isfinite(np.vdot(side.genes, side.genes)) for side in (self.generators, self.discriminator))
 
     def copy(self) -> State:
         """Return a copy that later steps of this state do not change."""
@@ -156,7 +155,8 @@ def step(state: State, context: Context, stream: Stream) -> State:
     """
     with context.backend.computing(), np.errstate(all="ignore"):  # divergence is detected from non-finite numbers
         found = _Step(state, context, stream).done()
-    if not found.is_finite():
+        converges = found.is_finite()
+    if not converges:
         raise FitnessError(f"step {found.step:,}: the pair diverged, its weights became infinite or NaN")
     return found
 
@@ -173,7 +173,7 @@ class _Step:
     """One step of a pair."""
 
     def __init__(self, state: State, context: Context, stream: Stream) -> None:
-        self._context, self._rules, self._stream = context, context.rules, stream
+        self._context, self._rules, self._stream = context, context.rules, context.backend.stream(stream)
         self._state, self._there = state, context.backend.to_device
         self._maker, self._judge = context.stacks
         self._passes = state.step * (2 * self._rules.turns + 1)  # passes of the discriminator before the next one
@@ -192,7 +192,7 @@ class _Step:
             self._judge_learns(number, generated, np.tile(classes, len(rules.losses)))
         by_images = self._by_images(generated, np.tile(classes, len(rules.losses)))
         _, gradients = self._maker.backward(arrays, needed, by_images, wanted=False)
-        _follow(context, makers, gradients, context.at(rules.makes, state.step), state.step + 1)
+        _follow(context, makers, joined(gradients), context.at(rules.makes, state.step), state.step + 1)
         for side, kept in ((makers, statistics), (state.discriminator, self._kept)):
             side.statistics[...] = on_host(kept)
         self._averaged()
@@ -216,14 +216,16 @@ class _Step:
         context, loss = self._context, LOSSES[self._rules.losses[0]]
         rows, _ = rows_of(len(context.labels), self._rules.batch_size, self._stream, number)
         images = context.images[array_module(context.images).asarray(rows)].T
-        arrays, found = self._arrays(), list[Array]()
+        arrays, found = self._arrays(), None
         for columns, wanted, is_real in ((images, context.labels[rows], True), (generated, classes, False)):
             values, needed, _ = self._passed(arrays, columns, wanted)
             by_values = loss.of_real(values, self._rules.smoothing) if is_real else loss.of_generated(values)
             gradients = self._judge.backward(arrays, needed, by_values, wanted=False)[1]
-            for one, other in zip(found, gradients, strict=False):
-                one += other
-            found = found or gradients
+            if found is None:
+                found = joined(gradients)  # a copy, as the next pass reuses the layers' memory
+            else:
+                for own, more in zip(context.discriminator.parameters_of(found), gradients, strict=True):
+                    own += more
         judges = context.at(self._rules.judges, self._state.step)
         _follow(context, self._state.discriminator, found, judges, number + 1)
 
@@ -241,9 +243,8 @@ class _Step:
         return xp.ascontiguousarray(by_images.reshape(len(by_images), len(names), -1).swapaxes(0, 1))
 
     def _side_by_side(self, images: Array) -> Array:
-        """Return images (P, I, N) of P generators as columns (I, P N)."""
-        xp = array_module(images)
-        return xp.array(images.swapaxes(0, 1), order="C").reshape(images.shape[1], -1)
+        """Return images (P, I, N) of P generators as columns (I, P N); of one generator they are not copied."""
+        return array_module(images).ascontiguousarray(images.swapaxes(0, 1)).reshape(images.shape[1], -1)
 
     def _arrays(self) -> Sequence[Array]:
         return self._context.discriminator.arrays_of(self._there(self._state.discriminator.genes), self._kept)
@@ -265,6 +266,8 @@ class _Step:
             added = normal_table()[words >> np.uint32(16)].reshape(columns.shape) * np.float32(rules.instance_noise)
             columns = columns + self._there(added)
         columns = shown(rules, context.shape, context.discriminator.input_shape, columns, classes)
+        if not context.discriminator.is_dense:  # products take rows of images as they are
+            columns = array_module(columns).ascontiguousarray(columns)
         lines, scale = len(columns) // rules.pack, scale_of(rules)
 
         def back(gradient: Array) -> Array:
@@ -299,8 +302,7 @@ def _moved(maps: Array, moves: tuple[int, int], flip: bool) -> Array:
     return maps[:, :, ::-1] if flip else maps
 
 
-def _follow(context: Context, side: Side, gradients: Sequence[Array], optimiser: Optimiser, number: int) -> None:
-    """Do the number-th optimiser step of networks against their gradients, in place."""
-    own = on_host(joined(gradients))
-    for genes, gradient, moments in zip(side.genes, own, side.moments, strict=True):
+def _follow(context: Context, side: Side, gradients: Array, optimiser: Optimiser, number: int) -> None:
+    """Do the number-th optimiser step of networks against their gradients (P, D), in place."""
+    for genes, gradient, moments in zip(side.genes, on_host(gradients), side.moments, strict=True):
         context.backend.follow(optimiser, genes, gradient, moments, number, in_place=True)

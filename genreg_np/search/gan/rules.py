@@ -120,7 +120,7 @@ def shown(
         columns = xp.concatenate([columns, maps])
     each = columns.shape[1] // rules.pack
     packs = [columns[:, place * each : (place + 1) * each] for place in range(rules.pack)]
-    return xp.ascontiguousarray(xp.concatenate(packs) if len(packs) > 1 else columns)
+    return xp.concatenate(packs) if len(packs) > 1 else columns
 
 
 def scale_of(rules: Rules) -> float:

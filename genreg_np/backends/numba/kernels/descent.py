@@ -23,6 +23,7 @@ from genreg_np.backends.numba.kernels.bits import ZERO, copy
 from genreg_np.backends.numba.kernels.jit import kernel, part
 from genreg_np.backends.numba.kernels.network import (
     LEAKY_RELU,
+    LINEAR,
     RELU,
     SIGMOID,
     TANH,
@@ -90,8 +91,9 @@ def gradient_of_loss(gradient, logits, labels):
         for i in range(images):
             shifted = row[i] - top[i]
             # Written so that a NaN reaches the loss.
-            target[i] = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
-            total[i] += target[i]
+            value = exponential(max(shifted, np.float32(-87))) if shifted == shifted else shifted
+            target[i] = value
+            total[i] += value
     share = np.float32(1 / images)
     for k in range(classes):
         target = gradient[k]
@@ -103,21 +105,23 @@ def gradient_of_loss(gradient, logits, labels):
     return loss
 
 
-@part()
-def times_derivative(gradient, values, code):
-    """Multiply gradient (O, N) by f'(z), computed from the values f(z); `code` as in base.ACTIVATION_CODES."""
+@kernel()
+def times_derivative(back, gradient, values, code):
+    """Fill back (O, N) with gradient (O, N) times f'(z), from the values f(z); `code` as in base.ACTIVATION_CODES."""
     for row in range(len(gradient)):
-        target, known = gradient[row], values[row]
-        if code == TANH:
+        target, given, known = back[row], gradient[row], values[row]
+        if code == LINEAR:
+            copy(target, given)
+        elif code == TANH:
             for i in range(len(target)):
-                target[i] *= np.float32(1) - known[i] * known[i]
+                target[i] = given[i] * (np.float32(1) - known[i] * known[i])
         elif code in (RELU, LEAKY_RELU):
             below = np.float32(0) if code == RELU else np.float32(0.01)
             for i in range(len(target)):
-                target[i] = target[i] if known[i] > 0 else target[i] * below
+                target[i] = given[i] if known[i] > 0 else given[i] * below
         elif code == SIGMOID:
             for i in range(len(target)):
-                target[i] *= known[i] * (np.float32(1) - known[i])
+                target[i] = given[i] * (known[i] * (np.float32(1) - known[i]))
 
 
 @part()
@@ -133,17 +137,20 @@ def change(genes, gradients, first, second, how):
     one = np.float32(1)
     if code == SGD:
         for i in range(len(genes)):
-            first[i] = first[i] * momentum + gradients[i]
-            genes[i] -= first[i] * rate
+            velocity = first[i] * momentum + gradients[i]
+            first[i] = velocity
+            genes[i] -= velocity * rate
     elif code == RMSPROP:
         for i in range(len(genes)):
-            first[i] = first[i] * kept + gradients[i] * gradients[i] * (one - kept)
-            genes[i] -= gradients[i] / (np.sqrt(first[i]) + EPSILON) * rate
+            square = first[i] * kept + gradients[i] * gradients[i] * (one - kept)
+            first[i] = square
+            genes[i] -= gradients[i] / (np.sqrt(square) + EPSILON) * rate
     else:
         for i in range(len(genes)):
-            first[i] = first[i] * momentum + gradients[i] * (one - momentum)
-            second[i] = second[i] * kept + gradients[i] * gradients[i] * (one - kept)
-            genes[i] -= first[i] / (np.sqrt(second[i]) * scale + EPSILON) * rate
+            velocity = first[i] * momentum + gradients[i] * (one - momentum)
+            square = second[i] * kept + gradients[i] * gradients[i] * (one - kept)
+            first[i], second[i] = velocity, square
+            genes[i] -= velocity / (np.sqrt(square) * scale + EPSILON) * rate
 
 
 @part()
@@ -248,8 +255,9 @@ def descend(genes, first, second, losses, layers, batches, labels, hows):
                 below = gradient
             else:
                 below, source = np.empty((width, images), np.float32), values[at - width : at]
-                product_turned(genes[start:middle].reshape(height, width), gradient, below)
-                times_derivative(below, source, layers[layer - 1, 3])
+                sent = np.empty_like(below)
+                product_turned(genes[start:middle].reshape(height, width), gradient, sent)
+                times_derivative(below, sent, source, layers[layer - 1, 3])
                 change_layer(genes[start:middle], first[start:middle], second[start:middle], gradient, source, how)
             stop = middle + height
             change(genes[middle:stop], sums, first[middle:stop], second[middle:stop], how)

@@ -1,6 +1,7 @@
 """A gradient step of one network, in one pass over the genes; layers/optimisers.py is the specification.
 
-Each operation is rounded as in NumPy's arithmetic on arrays, so the bytes are the same.
+Each operation is rounded as in NumPy's arithmetic on arrays, so the bytes are the same. No loop reads what it has
+just written, which could take several times as long.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -29,23 +30,28 @@ def follow(genes, moments, gradient, decay, code, apart, numbers):
         gradient = gradient + genes * decay
     if code == SGD:  # a loop for each optimiser: one loop for all would not be vectorised
         for d in range(len(genes)):
-            first[d] = first[d] * momentum + gradient[d]
-            genes[d] -= first[d] * rate
+            velocity = first[d] * momentum + gradient[d]
+            first[d] = velocity
+            genes[d] -= velocity * rate
     elif code == NESTEROV:
         for d in range(len(genes)):
-            first[d] = first[d] * momentum + gradient[d]
-            genes[d] -= (gradient[d] + first[d] * momentum) * rate
+            velocity = first[d] * momentum + gradient[d]
+            first[d] = velocity
+            genes[d] -= (gradient[d] + velocity * momentum) * rate
     elif code == RMSPROP:
         for d in range(len(genes)):
-            second[d] = second[d] * kept + gradient[d] * gradient[d] * new
-            genes[d] -= gradient[d] / (np.sqrt(second[d]) + epsilon) * rate
+            square = second[d] * kept + gradient[d] * gradient[d] * new
+            second[d] = square
+            genes[d] -= gradient[d] / (np.sqrt(square) + epsilon) * rate
     elif code == RMSPROP_MOMENTUM:
         for d in range(len(genes)):
-            second[d] = second[d] * kept + gradient[d] * gradient[d] * new
-            first[d] = first[d] * momentum + gradient[d] / (np.sqrt(second[d]) + epsilon)
-            genes[d] -= first[d] * rate
+            square = second[d] * kept + gradient[d] * gradient[d] * new
+            velocity = first[d] * momentum + gradient[d] / (np.sqrt(square) + epsilon)
+            first[d], second[d] = velocity, square
+            genes[d] -= velocity * rate
     else:
         for d in range(len(genes)):
-            second[d] = second[d] * kept + gradient[d] * gradient[d] * new
-            first[d] = first[d] * momentum + gradient[d] * fresh
-            genes[d] -= first[d] / (np.sqrt(second[d]) * adam_scale + epsilon) * adam_rate
+            square = second[d] * kept + gradient[d] * gradient[d] * new
+            velocity = first[d] * momentum + gradient[d] * fresh
+            first[d], second[d] = velocity, square
+            genes[d] -= velocity / (np.sqrt(square) * adam_scale + epsilon) * adam_rate
