@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE  # many processes import the same files
 # Processes that run tests: three for two cores, since many tests wait for a process, a signal or a limit.
 WORKERS ?= 3
 
-.PHONY: train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs package release soak clean
+.PHONY: installed train test test-oldest test-pythons test-cuda lint bench bench-peers bench-mixed gpu reproduce experiments figures docs package release soak clean
 
 train: $(VENV)/installed-train
 	$(BIN)/genreg-np train $(ARGS)
@@ -46,6 +46,11 @@ test-python3.%: .venv-python3.%/installed
 test-cuda: $(VENV)/installed-dev
 	@$(BIN)/python -m pip install --quiet --group cuda-compiler
 	$(BIN)/python -m pytest tests/test_cuda.py $(ARGS)
+
+# All that tests, lint and the site need, so that .venv stays as it is while they run side by side; `make test` then
+# compiles the CUDA kernels, too.
+installed: $(VENV)/installed-dev $(VENV)/installed-docs
+	@$(BIN)/python -m pip install --quiet --group cuda-compiler
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

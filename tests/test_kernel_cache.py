@@ -44,17 +44,30 @@ def use(umask: str = "022", **environment: str) -> list[str]:
     return python(USE, umask, **environment).splitlines()
 
 
-def test_another_installation_of_the_same_sources_compiles_nothing(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with a kernel in it, to be copied."""
+    cache = tmp_path_factory.mktemp("compiled") / "cache"
+    assert use(XDG_CACHE_HOME=str(cache))[0] == ONCE
+    return cache
+
+
+@pytest.fixture
+def cache(compiled: Path, tmp_path: Path) -> Path:
+    """A copy of that cache, with its modes."""
+    return Path(shutil.copytree(compiled, tmp_path / "cache"))
+
+
+def test_another_installation_of_the_same_sources_compiles_nothing(tmp_path: Path, cache: Path) -> None:
     """Nor does one that was installed anew: what counts is what was compiled, not where it is or how old."""
-    cache = str(tmp_path / "cache")
-    _, folder = use(XDG_CACHE_HOME=cache)
+    folder = str(next(cache.rglob("kernels/*")))
     written = {path: path.stat().st_mtime_ns for path in Path(folder).iterdir()}
     assert any(path.suffix == ".nbc" for path in written)
     shutil.copytree(ROOT / "genreg_np", tmp_path / "elsewhere" / "genreg_np")
     for path in (tmp_path / "elsewhere").rglob("*.py"):
         os.utime(path, (1, 1))
     where = "import genreg_np\nprint(genreg_np.__file__)"
-    *_, again, file = python(USE + where, "022", cwd=tmp_path / "elsewhere", XDG_CACHE_HOME=cache).splitlines()
+    *_, again, file = python(USE + where, "022", cwd=tmp_path / "elsewhere", XDG_CACHE_HOME=str(cache)).splitlines()
     assert Path(file).is_relative_to(tmp_path)
     assert again == folder
     assert {path: path.stat().st_mtime_ns for path in Path(folder).iterdir()} == written
@@ -141,10 +154,9 @@ def spoil(cache: Path, how: str) -> None:
         pytest.param("another user's", marks=only_root),
     ],
 )
-def test_a_cache_that_others_may_have_filled_is_not_read(tmp_path: Path, how: str) -> None:
+def test_a_cache_that_others_may_have_filled_is_not_read(tmp_path: Path, cache: Path, how: str) -> None:
     """Numba's cache is pickles: reading it would run whatever they hold."""
-    cache, marker = tmp_path / "cache", tmp_path / "marker"
-    assert use(XDG_CACHE_HOME=str(cache))[0] == ONCE
+    marker = tmp_path / "marker"
     planted(cache, marker)
     spoil(cache, how)
     warning, often, folder = use(XDG_CACHE_HOME=str(cache))
@@ -154,11 +166,10 @@ def test_a_cache_that_others_may_have_filled_is_not_read(tmp_path: Path, how: st
     assert (often, folder) == (EVERY_TIME, "None")
 
 
-def test_a_planted_index_would_run_in_a_trusted_cache(tmp_path: Path) -> None:
+def test_a_planted_index_would_run_in_a_trusted_cache(tmp_path: Path, cache: Path) -> None:
     """What the test before keeps out is real: numba reads the index, and it runs."""
-    use(XDG_CACHE_HOME=str(tmp_path / "cache"))
-    planted(tmp_path / "cache", tmp_path / "marker")
-    use(XDG_CACHE_HOME=str(tmp_path / "cache"))
+    planted(cache, tmp_path / "marker")
+    use(XDG_CACHE_HOME=str(cache))
     assert (tmp_path / "marker").exists()
 
 

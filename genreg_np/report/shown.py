@@ -96,13 +96,21 @@ def _matplotlib() -> Any:
 
 def png_of(figure: Any, colours: int | None = None) -> bytes:
     """Return a figure as a PNG image, with the same bytes for equal figures; fewer colours make it smaller."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=DOTS, metadata={"Software": None})
-    if colours is None:
-        return file.getvalue()
     from PIL import Image  # matplotlib needs it, too
 
-    small = io.BytesIO()
-    picture = Image.open(file).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
-    picture.save(small, "PNG", optimize=True)
-    return small.getvalue()
+    file, picture = io.BytesIO(), pixels_of(figure)
+    if colours is not None:
+        picture = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    picture.save(file, "PNG", optimize=colours is not None)
+    return file.getvalue()
+
+
+def pixels_of(figure: Any) -> Any:
+    """Return a figure as a Pillow image, drawn once: `savefig` draws twice."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    figure.set_dpi(DOTS)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
