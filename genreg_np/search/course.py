@@ -166,6 +166,12 @@ class Course:
                 waiting = [self._results[rung - 1][child] for child in seen if child not in chosen]
                 chosen.append(max(self._ranked(waiting), key=lambda trial: trial.rank).child)
 
+    def waiting(self, rung: int) -> list[Trial]:
+        """Return the results at a rung of individuals that are not at the next one, the best first."""
+        above = self._chosen[rung + 1] if rung + 1 < len(self._chosen) else []
+        left = [trial for child, trial in self._results[rung].items() if child not in above]
+        return sorted(self._ranked(left), key=lambda trial: trial.rank, reverse=True)
+
     # Results
 
     def judged(self, trial: Trial) -> None:

@@ -33,6 +33,7 @@ from genreg_np.search.selections.base import Bred
 from genreg_np.search.trials import Trial
 
 SPARED = 1.1  # safety factor on the predicted time of the end
+KEPT = 32  # individuals of a rung whose states are kept for a promotion
 FINALISTS = 3  # individuals that the select split chooses among
 WHOLE = "it learned from the validation split as well"
 
@@ -147,6 +148,23 @@ class NetworkSearch(Search[Individual]):
             judged={name: self.parts.get(name, self.parts[train]) for name in judged},
             states=files, backend=self._backend, is_capped=bool(self.config.max_epochs), is_final=bool(salt),
         )  # fmt: skip
+
+    def _judged(self, trial: Trial, is_new: bool = True, steps: int = 0) -> None:
+        """Take a result, and remove states that are hardly needed again, as there are many in cross-validation.
+
+        These are those of the rung below and, now and then, of all but the KEPT best of a rung that are not promoted.
+        A training that needs one after all does again what it stood for.
+        """
+        super()._judged(trial, is_new, steps)
+        due = [(trial.rung - 1, trial)] if trial.rung else []
+        if trial.number % KEPT == 0:
+            due += [
+                (rung, one)
+                for rung in range(len(self.course.ladder.samples))
+                for one in self.course.waiting(rung)[KEPT:]
+            ]
+        if is_new and due:
+            self.folder.forget_states(f"{self.space.key(one.genome)}-{rung}" for rung, one in due)
 
     def remember(self, trial: Trial, job: Job, individual: Individual) -> None:
         """Learn from a trial of the record how long trials take, if it was judged on the same backend."""

@@ -127,3 +127,25 @@ def test_a_lack_of_memory_is_not_a_full_disc(tmp_path: Path, monkeypatch: pytest
 
 def test_every_kind_may_be_configured() -> None:
     assert set(KINDS) == set(REGISTRY)
+
+
+def test_states_of_few_are_kept_and_what_lacks_one_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of each rung there are the best that wait for a promotion, and those since the last look."""
+    settings: dict[str, Any] = {**TINY, "rungs": (40, 80), "generations": 3, "population": 6}
+    found, most = {}, {}
+    for kept in (2, 1000):
+        monkeypatch.setattr("genreg_np.search.networks.KEPT", kept)
+        there: list[int] = []
+
+        def count(trial: Trial, one: Any, there: list[int] = there) -> None:
+            own = [path.name.partition(".")[0] for path in one.folder.states.iterdir()]
+            there.append(len({name for name in own if name.endswith("-0")}))
+
+        result = search(tmp_path / f"{kept}", bars(54), watcher=Watcher(count), **settings)
+        found[kept] = [(trial.number, trial.score, trial.select) for trial in result.tried]
+        most[kept] = max(there)
+    assert found[2] == found[1000]
+    assert len(found[2]) > 18
+    assert most[2] <= 2 + 2 + 2 < most[1000]  # kept, since the last look, and of running ones
