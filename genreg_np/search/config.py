@@ -21,6 +21,7 @@ MOST_FOLDS = 100
 AUGMENTATIONS = ("simple", "joint", "evolved", "none")
 HEADS = ("classes", "prototypes")
 MODES = ("pipeline", "losses")
+OF_ONE_KIND = {"head": "classifier", "mode": "gan", "conditional": "gan", "models": "table", "traits": "table"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class SearchConfig(Settings):
             raise UsageError(said + did_you_mean(self.second, known))
         if self.second and self.weights:
             raise UsageError("--second and --weights are two ways to weigh costs: give one of them")
+        for item in dataclasses.fields(self):
+            kind, value = OF_ONE_KIND.get(item.name, self.kind), getattr(self, item.name)
+            if value != item.default and kind != self.kind:
+                said = f"{item.name} = {value!r} is of kind = {kind!r} alone, not {self.kind!r}"
+                raise UsageError(f"{said}: leave it out")
         if any(more <= fewer for fewer, more in itertools.pairwise(self.rungs)):
             raise UsageError(f"rungs = {self.rungs} must grow: each has more samples than the one before")
 

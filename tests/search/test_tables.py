@@ -372,7 +372,7 @@ def test_labels_that_mean_nothing_are_not_predicted(tmp_path: Path) -> None:
             DataError,
             "roc_auc needs each class on both sides of every fold",
         ),
-        (None, {}, {"kind": "classifier"}, UsageError, "kind = 'classifier' is for images, with search_images"),
+        (None, {}, {"kind": "classifier", "models": ""}, UsageError, "is for images, with search_images"),
         (None, {}, {"models": "network", "augmentation": "evolved"}, UsageError, "two populations need a choice"),
     ],
 )

@@ -87,12 +87,10 @@ class Autoencoders(NetworkKind):
         Raises
         ------
         UsageError
-            For an augmentation, or a head.
+            For an augmentation.
         """
         if config.augmentation not in ("simple", "none"):
             raise UsageError(f"autoencoders learn images as they are: leave out augmentation = {config.augmentation!r}")
-        if config.head != "classes":
-            raise UsageError(f"head = {config.head!r} is for classifiers: autoencoders have no head, so leave it out")
         return SPACE
 
     def words_of(self, genome: Genome) -> str:
