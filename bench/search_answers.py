@@ -95,8 +95,20 @@ def healthy() -> str:
 
 
 def tiny() -> str:
+    draws = read("search-tiny")["draws"]
+    told, truth, gains = (
+        statistics.mean(100 * value for value in values)
+        for values in (
+            [draw["classes, best of 16 by 16 test images, as told"] for draw in draws],
+            [draw["classes, the same, in truth"] for draw in draws],
+            [draw["classes"] - draw["classes, random, median"] for draw in draws],
+        )
+    )
     lucky = sum(comb(16, right) * 0.25**right * 0.75 ** (16 - right) for right in range(9, 17))
     return (
         f"One that guesses gets 9 of 16 or more with probability {100 * lucky:.2f} %, the best of a hundred of them "
-        f"with {100 * (1 - (1 - lucky) ** 100):.0f} %. What searches reach on such sets is not measured yet."
+        f"with {100 * (1 - (1 - lucky) ** 100):.0f} %. On {len(draws)} such sets of Fashion-MNIST the best of 16 "
+        f"random networks by 16 test images has {told:.0f} % of these right, and {truth:.0f} % of 1,000 others; of "
+        f"these a search that is judged by cross-validation has {gains:.1f} points more right than the median of the "
+        "random networks."
     )

@@ -133,7 +133,7 @@ def tiny() -> str:
 
     for head in ("classes", "prototypes"):
         row(head, f"search, `--head {head}`")
-        row(f"{head}, by cross-validation", "the same, by its cross-validation")
+        row(f"{head}, by cross-validation", "the same, by its cross-validation (balanced accuracy)")
         row(f"{head}, random, median", f"random individuals of `--head {head}`, the median of 16")
         gains = [100 * (draw[head] - draw[f"{head}, random, median"]) for draw in draws]
         told.append(
