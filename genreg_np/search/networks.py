@@ -152,8 +152,8 @@ class NetworkSearch(Search[Individual]):
     def _judged(self, trial: Trial, is_new: bool = True, steps: int = 0) -> None:
         """Take a result, and remove states that are hardly needed again, as there are many in cross-validation.
 
-        These are those of the rung below and, now and then, of all but the KEPT best of a rung that are not promoted.
-        A training that needs one after all does again what it stood for.
+        These are those of the rung below and, now and then, of all but the KEPT best of a rung that are not promoted;
+        never those of leaders. A training that needs one after all does again what it stood for.
         """
         super()._judged(trial, is_new, steps)
         due = [(trial.rung - 1, trial)] if trial.rung else []
@@ -164,7 +164,9 @@ class NetworkSearch(Search[Individual]):
                 for one in self.course.waiting(rung)[KEPT:]
             ]
         if is_new and due:
-            self.folder.forget_states(f"{self.space.key(one.genome)}-{rung}" for rung, one in due)
+            leading = {(one.rung, one.child) for one in self.leaders(FINALISTS)}
+            keys = {(rung, one.child): self.space.key(one.genome) for rung, one in due}
+            self.folder.forget_states(f"{key}-{at[0]}" for at, key in keys.items() if at not in leading)
 
     def remember(self, trial: Trial, job: Job, individual: Individual) -> None:
         """Learn from a trial of the record how long trials take, if it was judged on the same backend."""
