@@ -223,11 +223,10 @@ def pair_step() -> str:
     """Return the time of a step, ours and PyTorch's."""
     step = read("search-gan")["step"]
     ratio = step["torch (ms)"] / step["ours (ms)"]
-    said = f" {_machine(step)}" if "machine" in step else ""  # not in the first measurement
     return (
         f"A step of the pair 64-256-256-784 and 784-256-256-1, batches of 128, takes {step['ours (ms)']:.1f} ms in one "
         f"thread, PyTorch's {step['torch (ms)']:.1f} ms ({step['torch, fused Adam (ms)']:.1f} with its fused Adam): "
-        f"{ratio:.2f} x.{said}"
+        f"{ratio:.2f} x. {_machine(step)}"
     )
 
 
