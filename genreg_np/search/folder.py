@@ -139,12 +139,11 @@ class SearchFolder(HeldFolder):
         with contextlib.suppress(OSError):
             (self.path / "states").rmdir()
 
-    def forget_states(self, names: Iterable[str]) -> None:
+    def forget_states(self, names: Collection[str]) -> None:
         """Remove states by the first part of their names, those of all folds."""
         with contextlib.suppress(OSError):
-            due = set(names)
             for path in (self.path / "states").iterdir():
-                if STATE.fullmatch(path.name) and path.name.partition(".")[0] in due:
+                if STATE.fullmatch(path.name) and path.name.partition(".")[0] in names:
                     path.unlink()
 
     def _remove_states(self, is_due: Callable[[str], bool]) -> None:

@@ -164,9 +164,8 @@ class NetworkSearch(Search[Individual]):
                 for one in self.course.waiting(rung)[KEPT:]
             ]
         if is_new and due:
-            leading = {(one.rung, one.child) for one in self.leaders(FINALISTS)}
-            keys = {(rung, one.child): self.space.key(one.genome) for rung, one in due}
-            self.folder.forget_states(f"{key}-{at[0]}" for at, key in keys.items() if at not in leading)
+            leading = {f"{self.space.key(one.genome)}-{one.rung}" for one in self.leaders(FINALISTS)}
+            self.folder.forget_states({f"{self.space.key(one.genome)}-{rung}" for rung, one in due} - leading)
 
     def remember(self, trial: Trial, job: Job, individual: Individual) -> None:
         """Learn from a trial of the record how long trials take, if it was judged on the same backend."""

@@ -67,7 +67,7 @@ if how != "really":
 main(arguments)
 """
 RUN = ["train", "--dataset", "digits", "--generations", "2", "--out", "run"]
-MANY, FEW = ["--preset", "nodes-small"], ["--strategy", "gradient"]  # ten kernels, and four: a third of the time
+MANY, FEW = ["--preset", "nodes-small"], ["--strategy", "gradient"]  # ten kernels, and four
 
 
 class Compiling:

@@ -142,6 +142,7 @@ def test_states_of_few_are_kept_and_what_lacks_one_learns_the_same(
         def count(trial: Trial, one: Any, there: list[int] = there) -> None:
             own = [path.name.partition(".")[0] for path in one.folder.states.iterdir()]
             there.append(len({name for name in own if name.endswith("-0")}))
+            assert {f"{one.space.key(lead.genome)}-{lead.rung}" for lead in one.leaders(3)} <= set(own)
 
         result = search(tmp_path / f"{kept}", bars(54), watcher=Watcher(count), **settings)
         found[kept] = [(trial.number, trial.score, trial.select) for trial in result.tried]
